@@ -1,0 +1,366 @@
+//! A campaign as an operator sees it: live counts, totals, shares with their `n`.
+
+use super::{CampaignId, Counter, Counters, Oddities, Outcome, Ratio, Timestamp};
+
+/// What a campaign does, as its source last said or its calls show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum CampaignStatus {
+    /// Nobody said yet.
+    #[default]
+    Unknown,
+    /// Not started.
+    Draft,
+    /// Dialing.
+    Running,
+    /// Asked to pause, calls still up.
+    Pausing,
+    /// Not dialing, may go on.
+    Paused,
+    /// Finishing its calls, then it stops.
+    Draining,
+    /// Through with its list.
+    Completed,
+    /// Stopped by an operator.
+    Stopped,
+    /// Stopped by an error.
+    Failed,
+}
+
+impl CampaignStatus {
+    /// True while it makes or finishes calls: what "active campaigns" counts.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Running | Self::Pausing | Self::Draining)
+    }
+}
+
+/// Calls that are up now, by phase: sizes of sets, not running sums, so that they can't drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActiveCalls {
+    /// Being dialed.
+    pub dialing: i64,
+    /// Ringing.
+    pub ringing: i64,
+    /// Answered, not joined.
+    pub answered: i64,
+    /// Joined with an agent.
+    pub bridged: i64,
+}
+
+impl ActiveCalls {
+    /// All of them.
+    pub fn total(self) -> i64 {
+        self.dialing + self.ringing + self.answered + self.bridged
+    }
+}
+
+/// What a campaign's agents are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct AgentCounts {
+    /// Waiting for a call.
+    pub ready: i64,
+    /// Their phone rings.
+    pub ringing: i64,
+    /// Talking.
+    pub incall: i64,
+    /// Writing up a call.
+    pub wrap: i64,
+    /// On a break.
+    pub paused: i64,
+    /// Logged out.
+    pub offline: i64,
+}
+
+/// Medians and 95th percentiles, in milliseconds; nothing where no call has shown one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Durations {
+    /// Talk time, median.
+    pub talk_p50_ms: Option<i64>,
+    /// Talk time, 95th percentile.
+    pub talk_p95_ms: Option<i64>,
+    /// Dialing to ringing, median.
+    pub post_dial_p50_ms: Option<i64>,
+    /// Dialing to ringing, 95th percentile.
+    pub post_dial_p95_ms: Option<i64>,
+    /// Ringing to answered, median.
+    pub ring_p50_ms: Option<i64>,
+    /// Answered to bridged (people only), 95th percentile.
+    pub wait_p95_ms: Option<i64>,
+}
+
+/// One abandon rate is never enough: each by its own definition, and each says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AbandonRates {
+    /// Abandoned of those answered by a person, the last 5 minutes.
+    pub live: Ratio,
+    /// The same, the last hour.
+    pub hour: Ratio,
+    /// US: the same, the current 30-day period since the campaign's start.
+    pub us30: Ratio,
+    /// How many more abandoned calls 3 % of the period allow; negative is over.
+    pub us30_headroom: i64,
+    /// VICIdial's headline: dropped of those answered by a person, since midnight in the campaign's zone.
+    pub today: Ratio,
+    /// UK: the rolling 24 h, corrected by the share of machines among what agents took. A share in parts per
+    /// million, because its counts are estimates; nothing where it can't be estimated.
+    pub uk24_ppm: Option<i64>,
+    /// Its denominator, people reached in those 24 h.
+    pub uk24_n: i64,
+}
+
+/// Everything the pages show of one campaign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CampaignMetrics {
+    /// Which one.
+    pub campaign: CampaignId,
+    /// What people call it.
+    pub name: Box<str>,
+    /// What it does.
+    pub status: CampaignStatus,
+    /// Why, where the source said.
+    pub status_reason: Option<Box<str>>,
+    /// Since when.
+    pub status_since: Option<Timestamp>,
+    /// Its first event.
+    pub started_at: Option<Timestamp>,
+    /// The time of the newest event that is in these numbers; none before the first.
+    pub last_event_at: Option<Timestamp>,
+    /// Up to when the numbers are complete: the newest tick or receipt that the fold saw.
+    pub as_of: Timestamp,
+    /// Calls up now.
+    pub active: ActiveCalls,
+    /// Persons who answered and are not joined yet.
+    pub waiting_for_agent: i64,
+    /// How long the longest of them has waited.
+    pub oldest_wait_ms: Option<i64>,
+    /// Leads waiting: the source's gauge, or else the calls in `queued`; none where neither is known.
+    pub queue_depth: Option<i64>,
+    /// Calls per second wanted; none where the source does not say.
+    pub target_rate: Option<f64>,
+    /// Lines at most; none where the source does not say.
+    pub max_lines: Option<i64>,
+    /// Distinct leads attempted of leads in the list.
+    pub list: Ratio,
+    /// What the agents do; none where the source does not say.
+    pub agents: Option<AgentCounts>,
+    /// Attempts in the last 10 s (the dialing rate is a tenth of it).
+    pub attempts_10s: i64,
+    /// Attempts in the last 60 s.
+    pub attempts_60s: i64,
+    /// Since the campaign's start.
+    pub totals: Counters,
+    /// The last 60 minutes.
+    pub hour: Counters,
+    /// The 60 minutes before those.
+    pub hour_before: Counters,
+    /// Abandon rates by definition.
+    pub abandon: AbandonRates,
+    /// Durations since the campaign's start.
+    pub durations: Durations,
+    /// Newest completed second, for charts.
+    pub point: Option<SeriesPoint>,
+    /// What was strange.
+    pub oddities: Oddities,
+}
+
+/// A campaign's status became another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusChange {
+    /// Which campaign.
+    pub campaign: CampaignId,
+    /// What it was.
+    pub from: CampaignStatus,
+    /// What it is.
+    pub to: CampaignStatus,
+    /// Why, where the source said.
+    pub reason: Option<Box<str>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One second (or minute) of a campaign's chart. Nothing means that there was no data, and the line breaks there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesPoint {
+    /// Its start.
+    pub at: Timestamp,
+    /// Calls up at its end.
+    pub active: Option<i64>,
+    /// Queue depth at its end.
+    pub queue: Option<i64>,
+    /// Attempts within it.
+    pub attempts: Option<i64>,
+    /// Answered within it.
+    pub answered: Option<i64>,
+    /// Abandoned, the last 5 minutes up to it.
+    pub abandoned_5m: Option<i64>,
+    /// Answered by a person, the last 5 minutes up to it.
+    pub human_5m: Option<i64>,
+}
+
+impl CampaignMetrics {
+    /// A campaign of which nothing is known yet.
+    pub fn empty(campaign: CampaignId, as_of: Timestamp) -> Self {
+        Self {
+            name: campaign.as_str().into(),
+            campaign,
+            status: CampaignStatus::Unknown,
+            status_reason: None,
+            status_since: None,
+            started_at: None,
+            last_event_at: None,
+            as_of,
+            active: ActiveCalls::default(),
+            waiting_for_agent: 0,
+            oldest_wait_ms: None,
+            queue_depth: None,
+            target_rate: None,
+            max_lines: None,
+            list: Ratio::default(),
+            agents: None,
+            attempts_10s: 0,
+            attempts_60s: 0,
+            totals: Counters::default(),
+            hour: Counters::default(),
+            hour_before: Counters::default(),
+            abandon: AbandonRates::default(),
+            durations: Durations::default(),
+            point: None,
+            oddities: Oddities::default(),
+        }
+    }
+}
+
+/// Ratios by name, from any set of counters: computed when read, from sums, never averaged.
+impl Counters {
+    /// Answered of those that were answered, busy, not picked up or failed.
+    pub fn answer_ratio(&self) -> Ratio {
+        let seized = self[Counter::Answered] + self[Counter::Busy] + self[Counter::NoAnswer] + self[Counter::Failed];
+        Ratio::new(self[Counter::Answered], seized)
+    }
+
+    /// Converted of those answered by a person.
+    pub fn conversion_ratio(&self) -> Ratio {
+        Ratio::new(self[Counter::Converted], self[Counter::Human])
+    }
+
+    /// Abandoned of those answered by a person.
+    pub fn abandon_ratio(&self) -> Ratio {
+        Ratio::new(self[Counter::Abandoned], self[Counter::Human])
+    }
+
+    /// Asked not to be called again, of those answered by a person.
+    pub fn opt_out_ratio(&self) -> Ratio {
+        Ratio::new(self[Counter::OptOut], self[Counter::Human])
+    }
+
+    /// Failed, of the denominator of the answer ratio.
+    pub fn failed_ratio(&self) -> Ratio {
+        Ratio::new(self[Counter::Failed], self.answer_ratio().denominator)
+    }
+
+    /// Joined with an agent in time, of those answered by a person.
+    pub fn service_level_ratio(&self) -> Ratio {
+        Ratio::new(self[Counter::BridgedInTime], self[Counter::Human])
+    }
+
+    /// Calls under one outcome tile.
+    pub fn outcome(&self, outcome: Outcome) -> i64 {
+        self[Counter::of_outcome(outcome)]
+    }
+}
+
+/// The sum over some campaigns. Shares come from the summed counts, never from averaged shares.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Aggregate {
+    /// How many campaigns are in it.
+    pub campaigns: i64,
+    /// Of those, running, pausing or draining.
+    pub active_campaigns: i64,
+    /// Calls up now.
+    pub active: ActiveCalls,
+    /// Persons who wait for an agent.
+    pub waiting_for_agent: i64,
+    /// Leads waiting, over the campaigns that say so; none where none does.
+    pub queue_depth: Option<i64>,
+    /// Calls per second wanted, over the campaigns that say so.
+    pub target_rate: Option<f64>,
+    /// Lines at most, over the campaigns that say so.
+    pub max_lines: Option<i64>,
+    /// Attempts in the last 10 s.
+    pub attempts_10s: i64,
+    /// Attempts in the last 60 s.
+    pub attempts_60s: i64,
+    /// Since each campaign's start.
+    pub totals: Counters,
+    /// The last 60 minutes.
+    pub hour: Counters,
+    /// The 60 minutes before those.
+    pub hour_before: Counters,
+    /// Abandoned of answered by a person, the last 5 minutes.
+    pub abandon_live: Ratio,
+    /// The oldest `as_of` of the active campaigns in it: the sum is no fresher than its stalest part.
+    pub as_of: Option<Timestamp>,
+    /// The newest event in it.
+    pub last_event_at: Option<Timestamp>,
+}
+
+impl Aggregate {
+    /// Sums campaigns.
+    pub fn of<'a>(campaigns: impl IntoIterator<Item = &'a CampaignMetrics>) -> Self {
+        let mut sum = Self::default();
+        for campaign in campaigns {
+            sum.add(campaign);
+        }
+        sum
+    }
+
+    fn add(&mut self, campaign: &CampaignMetrics) {
+        self.campaigns += 1;
+        self.active_campaigns += i64::from(campaign.status.is_active());
+        self.active.dialing += campaign.active.dialing;
+        self.active.ringing += campaign.active.ringing;
+        self.active.answered += campaign.active.answered;
+        self.active.bridged += campaign.active.bridged;
+        self.waiting_for_agent += campaign.waiting_for_agent;
+        self.queue_depth = add_known(self.queue_depth, campaign.queue_depth);
+        self.target_rate = add_known(self.target_rate, campaign.target_rate.filter(|_| campaign.status.is_active()));
+        self.max_lines = add_known(self.max_lines, campaign.max_lines.filter(|_| campaign.status.is_active()));
+        self.attempts_10s += campaign.attempts_10s;
+        self.attempts_60s += campaign.attempts_60s;
+        self.totals += &campaign.totals;
+        self.hour += &campaign.hour;
+        self.hour_before += &campaign.hour_before;
+        self.abandon_live.numerator += campaign.abandon.live.numerator;
+        self.abandon_live.denominator += campaign.abandon.live.denominator;
+        self.as_of = Some(self.as_of.map_or(campaign.as_of, |oldest| oldest.min(campaign.as_of)));
+        self.last_event_at = self.last_event_at.max(campaign.last_event_at);
+    }
+}
+
+/// Unknown plus known is known; only unknown plus unknown stays unknown.
+fn add_known<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left + right),
+        (known, None) | (None, known) => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_made_of_counts_and_keeps_the_unknown_unknown() {
+        let at = Timestamp::from_millis(1_000);
+        let mut one = CampaignMetrics::empty(CampaignId::parse("one").unwrap(), at);
+        let mut two = CampaignMetrics::empty(CampaignId::parse("two").unwrap(), at.plus_millis(5));
+        one.totals[Counter::Human] = 100;
+        one.totals[Counter::Abandoned] = 10;
+        two.totals[Counter::Human] = 300;
+        assert_eq!(Aggregate::of([&one, &two]).queue_depth, None);
+        two.queue_depth = Some(7);
+        let sum = Aggregate::of([&one, &two]);
+        assert_eq!(sum.totals.abandon_ratio().value(), Some(0.025));
+        assert_eq!((sum.queue_depth, sum.as_of), (Some(7), Some(at)));
+        assert_eq!(Aggregate::of([]).totals.abandon_ratio().value(), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! How the domain looks as JSON.
