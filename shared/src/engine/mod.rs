@@ -220,7 +220,8 @@ pub trait Engine: Send + Sync + 'static {
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError>;
 
     /// Entries after a position, oldest first, at most `limit`; empty where there are none yet.
-    async fn read_log(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<LogEntry>, EngineError>;
+    async fn read_log(&self, partition: Partition, after: Position, limit: usize)
+    -> Result<Vec<LogEntry>, EngineError>;
 
     /// Returns once the log has an entry after `after`, or after `patience`. May return early.
     async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError>;

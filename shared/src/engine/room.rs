@@ -73,7 +73,9 @@ impl Room {
     pub fn campaign(&self) -> Option<&CampaignId> {
         match self {
             Self::Campaign(id) | Self::Calls(id) => Some(id),
-            Self::Overview | Self::Metrics | Self::System | Self::Alerts | Self::Notifications | Self::Directory => None,
+            Self::Overview | Self::Metrics | Self::System | Self::Alerts | Self::Notifications | Self::Directory => {
+                None
+            }
         }
     }
 
@@ -171,7 +173,9 @@ mod tests {
             assert_eq!(text.parse::<Room>(), Err(BadRoom), "{text}");
         }
         assert_eq!("f3a1:1042".parse::<Cursor>().unwrap().to_string(), "f3a1:1042");
-        for text in ["", ":", "f3a1", "f3a1:", ":7", "xyz:1", "f3a1:-1", "f3a1:+1", "1:99999999999999999999", "fffffffff:1"] {
+        for text in
+            ["", ":", "f3a1", "f3a1:", ":7", "xyz:1", "f3a1:-1", "f3a1:+1", "1:99999999999999999999", "fffffffff:1"]
+        {
             assert_eq!(text.parse::<Cursor>(), Err(BadCursor), "{text}");
         }
     }

@@ -106,7 +106,11 @@ mod tests {
     fn merged_parts_equal_the_whole() {
         let (mut left, mut right, mut whole) = (Histogram::default(), Histogram::default(), Histogram::default());
         for value in 0..1000 {
-            if value % 3 == 0 { left.record(value, 1) } else { right.record(value, 1) }
+            if value % 3 == 0 {
+                left.record(value, 1)
+            } else {
+                right.record(value, 1)
+            }
             whole.record(value, 1);
         }
         left.merge(&right);

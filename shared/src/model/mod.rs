@@ -18,7 +18,8 @@ mod time;
 pub use alert::{Alert, AlertState, Comparison, Severity};
 pub use call::{Amd, CallChange, CallPhase, Disposition, EndedBy, Outcome};
 pub use campaign::{
-    AbandonRates, ActiveCalls, AgentCounts, Aggregate, CampaignMetrics, CampaignStatus, Durations, SeriesPoint, StatusChange,
+    AbandonRates, ActiveCalls, AgentCounts, Aggregate, CampaignMetrics, CampaignStatus, Durations, SeriesPoint,
+    StatusChange,
 };
 pub use cause::{CallResult, FailureReason};
 pub use counters::{Counter, Counters};
