@@ -1,1 +1,32 @@
-//! How the domain looks as JSON.
+//! How the domain looks as JSON, both directions: events in, frames out, what clients say.
+//!
+//! The domain types have no serde; what is written to a socket, a room or the log is one of these. `docs/protocol.md`
+//! describes them for the outside, `static/js/protocol.js` mirrors them for the browser.
+
+mod alert;
+mod call;
+mod campaign;
+mod client;
+mod event;
+mod frame;
+mod health;
+mod metric;
+mod notification;
+mod number;
+mod record;
+
+pub use alert::{AlertJson, AlertsBody, AlertsSnapshot};
+pub use call::{CallChangeJson, CallsBody};
+pub use campaign::{
+    AggregateJson, CampaignBody, CampaignJson, CampaignSnapshot, CountersJson, DirectoryBody, DirectoryEntryJson,
+    OutcomesJson, OverviewBody, RatioJson, SeriesJson, SeriesPointJson, StatusChangeBody, status_from_text,
+    status_text,
+};
+pub use client::{BadClientMessage, ClientMessage};
+pub use event::{AgentsJson, BadEvent, EventJson};
+pub use frame::{body_bytes, compose_frame, frame_kind, with_conflated};
+pub use health::{DiskJson, HostJson, SystemBody};
+pub use metric::{MetricJson, MetricPointJson, MetricsBody, MetricsSnapshot};
+pub use notification::{NotificationBody, NotificationJson};
+pub use number::mask_number;
+pub use record::{BadRecord, Record};
