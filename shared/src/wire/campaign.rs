@@ -571,7 +571,7 @@ impl CampaignJson {
 }
 
 /// The sum over some campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AggregateJson {
     /// How many campaigns.
@@ -676,13 +676,18 @@ impl From<&StatusChange> for StatusChangeBody {
 }
 
 /// `metrics_update` of the overview: the rows that changed (all in an `initial`) and the sums over all in scope.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OverviewBody {
     /// Rows.
     pub campaigns: Vec<CampaignJson>,
     /// Sums.
     pub aggregate: AggregateJson,
+    /// The newest completed second of the summed charts.
+    pub point: Option<SeriesPointJson>,
 }
+
+/// What a newcomer to the overview gets beside the rows: the charts, summed over what is in scope.
+pub type OverviewSnapshot = CampaignSnapshot;
 
 /// The directory room's state: which campaigns a tenant has. Between collectors and gateways only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ pub use alert::{AlertJson, AlertsBody, AlertsSnapshot};
 pub use call::{CallChangeJson, CallsBody};
 pub use campaign::{
     AggregateJson, CampaignBody, CampaignJson, CampaignSnapshot, CountersJson, DirectoryBody, DirectoryEntryJson,
-    OutcomesJson, OverviewBody, RatioJson, SeriesJson, SeriesPointJson, StatusChangeBody, status_from_text,
+    OutcomesJson, OverviewBody, OverviewSnapshot, RatioJson, SeriesJson, SeriesPointJson, StatusChangeBody, status_from_text,
     status_text,
 };
 pub use client::{BadClientMessage, ClientMessage};
