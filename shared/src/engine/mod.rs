@@ -10,8 +10,10 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod embedded;
+mod history;
 mod room;
 
+pub use history::{Histories, History};
 pub use room::{BadCursor, BadRoom, Cursor, Epoch, Room, RoomId};
 
 use std::time::Duration;

@@ -1,0 +1,57 @@
+//! What a restart leaves as it was.
+
+use super::super::{Partition, Position};
+use super::arena::{Arena, SOON, batch, bytes, calls, event, home, logged, own, places, state, view};
+
+/// Log, state, rooms, registry.
+pub async fn everything_is_there_after_a_restart<A: Arena>(arena: impl Fn() -> A) {
+    let arena = arena();
+    let engine = arena.open().await;
+    let room = calls("alpha");
+    let token = own(&*engine, home(&room)).await;
+    engine.append(vec![(home(&room), bytes("a")), (home(&room), bytes("b"))]).await.unwrap();
+    let mut last = state(&room, 2, "state");
+    last.snapshot = Some(bytes("snapshot"));
+    engine.publish(token, batch(0, vec![event(&room, 1, "event"), last])).await.unwrap();
+    engine.commit(token, Position(1), vec![("k".into(), bytes("v"))], vec![]).await.unwrap();
+    engine.set("name", Some(bytes("value"))).await.unwrap();
+    let before = (engine.load(home(&room)).await.unwrap(), view(&*engine, &room).await);
+    engine.close().await.unwrap();
+    let engine = arena.open().await;
+    assert_eq!((engine.load(home(&room)).await.unwrap(), view(&*engine, &room).await), before);
+    assert_eq!(logged(&*engine, home(&room), 1).await, [(2, "b".to_owned())]);
+    assert_eq!(engine.get("name").await.unwrap(), Some(bytes("value")));
+    engine.close().await.unwrap();
+}
+
+/// A cursor of before the restart is as good after it.
+pub async fn epochs_stay_and_offsets_go_on<A: Arena>(arena: impl Fn() -> A) {
+    let arena = arena();
+    let room = calls("alpha");
+    let mut epochs = Vec::new();
+    for seq in 0..3 {
+        let engine = arena.open().await;
+        let token = own(&*engine, home(&room)).await;
+        engine.publish(token, batch(seq, vec![event(&room, seq + 1, &format!("{seq}"))])).await.unwrap();
+        let view = view(&*engine, &room).await;
+        assert_eq!(view.head, seq + 1);
+        assert_eq!(places(&view), (0..=seq).map(|n| (n + 1, n.to_string())).collect::<Vec<_>>());
+        epochs.push(view.epoch);
+        engine.release(token).await.unwrap();
+        engine.close().await.unwrap();
+    }
+    assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
+}
+
+/// Whoever follows learns that it is over.
+pub async fn closing_twice_is_fine_and_ends_subscriptions<A: Arena>(arena: impl Fn() -> A) {
+    let arena = arena();
+    let engine = arena.open().await;
+    engine.ping().await.unwrap();
+    let mut subscription = engine.subscribe(Partition(0)).await.unwrap();
+    engine.close().await.unwrap();
+    engine.close().await.unwrap();
+    let end = tokio::time::timeout(SOON, subscription.next()).await.expect("a closed engine tells its followers");
+    assert_eq!(end, None);
+    assert!(engine.ping().await.is_err());
+}

@@ -1,0 +1,36 @@
+//! A partition's state as its owner left it.
+
+use fjall::Readable;
+
+use super::super::{Checkpoint, EngineError, Partition, Position};
+use super::log::{CheckpointRecord, checkpoint_key};
+use super::registry::named;
+use super::rooms::{Published, published_key};
+use super::store::{Store, decode, failed, partition_key};
+
+/// Tag and partition come before an entry's key.
+const ENTRY_PREFIX_BYTES: usize = 3;
+
+/// Reads state and positions, all of one moment.
+pub(super) fn load(store: &Store, partition: Partition) -> Result<Checkpoint, EngineError> {
+    let now = store.now();
+    let read = |key| now.get(&store.state, key).map_err(failed);
+    let checkpoint = read(checkpoint_key(partition))?;
+    let checkpoint = checkpoint.map_or(Ok(CheckpointRecord::default()), |value| decode(&value))?;
+    let published = read(published_key(partition))?;
+    let published = published.map_or(Ok(Published::default()), |value| decode(&value))?;
+    let entries = named(now.prefix(&store.state, partition_key(b'e', partition, "")), ENTRY_PREFIX_BYTES)?;
+    Ok(Checkpoint {
+        position: Position(checkpoint.position),
+        // Who committed further than it published had nothing to publish.
+        published: Position(published.position.max(checkpoint.position)),
+        seq: published.seq,
+        entries,
+    })
+}
+
+/// True where the partition was ever committed or published to.
+pub(super) fn is_stateful(store: &Store, partition: Partition) -> Result<bool, EngineError> {
+    let there = |key| store.state.contains_key(key).map_err(failed);
+    Ok(there(checkpoint_key(partition))? || there(published_key(partition))?)
+}

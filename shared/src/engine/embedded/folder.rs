@@ -1,0 +1,238 @@
+//! The data folder: who has it, what format it is in, and how the last session in it ended.
+//!
+//! ```text
+//! lock           held while a process has the folder; its text is that process's id
+//! format         the version of the layout and the number of partitions, fixed at creation
+//! session        the boot and the lock file of the last session, and whether it was closed
+//! acknowledged   up to where writes were answered (see `acknowledged.rs`)
+//! creating       there only while a new folder is being filled
+//! store/         the store itself
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The layout that this version reads and writes.
+const FORMAT: u32 = 1;
+
+/// Why the data folder can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder can't be created, read or written.
+    #[error(
+        "{} can't be used as the data folder: {source}; name another one, or give this user the right to write there",
+        folder.display()
+    )]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process, or another engine in this one, has the folder.
+    #[error(
+        "{} is in use by process {holder}; stop that one first, or name another data folder",
+        folder.display()
+    )]
+    InUse {
+        /// Which folder.
+        folder: PathBuf,
+        /// The id of the process that has it.
+        holder: String,
+    },
+    /// The folder was created with another number of partitions.
+    #[error(
+        "{} has {actual} partitions and {wanted} are configured; the number is fixed when a folder is created: \
+         set it to {actual}, or begin with an empty folder",
+        folder.display()
+    )]
+    Partitions {
+        /// Which folder.
+        folder: PathBuf,
+        /// What it has.
+        actual: u16,
+        /// What is configured.
+        wanted: u16,
+    },
+    /// No partition was configured.
+    #[error("an installation needs at least one partition; leave the setting out to get 64")]
+    NoPartitions,
+    /// What is stored can't be read, or some of it is missing.
+    #[error(
+        "the data in {} is damaged: {detail}; restore it from a backup, or move the folder away to begin with an \
+         empty one",
+        folder.display()
+    )]
+    Damaged {
+        /// Which folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A newer version wrote the folder.
+    #[error(
+        "{} was written by a newer version (format {actual}, this one reads up to {FORMAT}); start that version",
+        folder.display()
+    )]
+    Newer {
+        /// Which folder.
+        folder: PathBuf,
+        /// Its format.
+        actual: u32,
+    },
+}
+
+/// A data folder that this process has.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    lock: File,
+}
+
+/// How the last session in a folder ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It was closed.
+    Closed,
+    /// Its process died, and the system has been up since: all it wrote is there.
+    Killed,
+    /// The system went down with it: what had no fsync may be missing.
+    Lost,
+    /// It was not here: the folder is a copy, such as a restored backup, of any moment.
+    Elsewhere,
+}
+
+impl Folder {
+    /// Takes the folder, making it if it isn't there.
+    pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
+        let unusable = |source| OpenError::Folder { folder: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(unusable)?;
+        let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
+        let mut lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                lock.read_to_string(&mut holder).map_err(unusable)?;
+                let holder = if holder.is_empty() { "unknown".to_owned() } else { holder.trim().to_owned() };
+                return Err(OpenError::InUse { folder: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        lock.set_len(0).map_err(unusable)?;
+        writeln!(lock, "{}", std::process::id()).map_err(unusable)?;
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Checks the format, or, in an empty folder, begins to fill it; true where it is new.
+    pub(super) fn check_format(&self, partitions: u16) -> Result<bool, OpenError> {
+        if self.file("creating").exists() {
+            // A creation that never came to its end: nothing was ever acknowledged from it.
+            let _ = fs::remove_file(self.file("format"));
+            if self.store().exists() {
+                fs::remove_dir_all(self.store()).map_err(|e| self.unusable(e))?;
+            }
+        }
+        let text = match fs::read_to_string(self.file("format")) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !self.store().exists() => {
+                self.write("creating", "")?;
+                self.write("format", &format!("format = {FORMAT}\npartitions = {partitions}\n"))?;
+                return Ok(true);
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                return Err(self.damaged("its file `format` is missing or unreadable"));
+            }
+            Err(e) => return Err(self.unusable(e)),
+        };
+        let number = |name| value(&text, name).and_then(|v| v.parse::<u32>().ok());
+        let (Some(format), Some(actual)) = (number("format"), number("partitions")) else {
+            return Err(self.damaged("its file `format` says neither format nor partitions"));
+        };
+        if format > FORMAT {
+            return Err(OpenError::Newer { folder: self.path.clone(), actual: format });
+        }
+        let actual = u16::try_from(actual).map_err(|_| self.damaged("its file `format` names too many partitions"))?;
+        if actual != partitions {
+            return Err(OpenError::Partitions { folder: self.path.clone(), actual, wanted: partitions });
+        }
+        Ok(false)
+    }
+
+    /// A new folder is complete now.
+    pub(super) fn created(&self) -> Result<(), OpenError> {
+        fs::remove_file(self.file("creating")).map_err(|e| self.unusable(e))?;
+        self.sync()
+    }
+
+    /// How the last session ended.
+    pub(super) fn last_ending(&self) -> Ending {
+        let text = fs::read_to_string(self.file("session")).unwrap_or_default();
+        // A copy has a lock file of its own.
+        if value(&text, "lock").is_some_and(|lock| lock != self.lock_id()) {
+            return Ending::Elsewhere;
+        }
+        match (value(&text, "closed"), value(&text, "boot")) {
+            (Some("true"), _) => Ending::Closed,
+            (_, Some(boot)) if !boot.is_empty() && boot == boot_id() => Ending::Killed,
+            _ => Ending::Lost,
+        }
+    }
+
+    /// Notes that a session runs, or that it was closed.
+    pub(super) fn note_session(&self, closed: bool) -> Result<(), OpenError> {
+        let (boot, lock) = (boot_id(), self.lock_id());
+        self.write("session", &format!("boot = {boot}\nlock = {lock}\nclosed = {closed}\n"))
+    }
+
+    /// Where the store is.
+    pub(super) fn store(&self) -> PathBuf {
+        self.file("store")
+    }
+
+    /// A file of this folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(super) fn unusable(&self, source: io::Error) -> OpenError {
+        OpenError::Folder { folder: self.path.clone(), source }
+    }
+
+    pub(super) fn damaged(&self, detail: impl Into<String>) -> OpenError {
+        OpenError::Damaged { folder: self.path.clone(), detail: detail.into() }
+    }
+
+    fn lock_id(&self) -> String {
+        self.lock.metadata().map(|metadata| metadata.ino().to_string()).unwrap_or_default()
+    }
+
+    /// Replaces a small file in one step that a crash can't split.
+    fn write(&self, name: &str, text: &str) -> Result<(), OpenError> {
+        let fresh = self.file(&format!("{name}.new"));
+        let write = || {
+            let mut file = File::create(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, self.file(name))
+        };
+        write().map_err(|e| self.unusable(e))?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), OpenError> {
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|e| self.unusable(e))
+    }
+}
+
+/// The value of `name = value` in a text of such lines.
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('=')).map(str::trim)
+}
+
+/// What the kernel calls this run of the system; empty where it doesn't say.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}

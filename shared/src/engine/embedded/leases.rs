@@ -1,0 +1,74 @@
+//! Who has which partition.
+//!
+//! Leases live as long as the process: with it all owners are gone. Their numbers begin above those of every earlier
+//! session, so that a token of one can't pass in the next.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::super::{EngineError, Partition, Token};
+
+/// All leases of this session.
+#[derive(Debug)]
+pub(super) struct Leases {
+    next: u64,
+    by_partition: HashMap<Partition, Lease>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    number: u64,
+    holder: Box<str>,
+    /// None once it was given up.
+    until: Option<Instant>,
+}
+
+impl Leases {
+    /// No leases yet, in the session that is the `opening`th of the store.
+    pub(super) fn new(opening: u32) -> Self {
+        Self { next: u64::from(opening) << 32 | 1, by_partition: HashMap::new() }
+    }
+
+    /// Takes a partition, unless somebody else has it.
+    pub(super) fn acquire(&mut self, partition: Partition, holder: &str, ttl: Duration) -> Option<Token> {
+        let now = Instant::now();
+        if let Some(lease) = self.by_partition.get(&partition)
+            && lease.until.is_some_and(|until| until > now)
+            && *lease.holder != *holder
+        {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.by_partition.insert(partition, Lease { number, holder: holder.into(), until: Some(now + ttl) });
+        Some(Token { partition, number })
+    }
+
+    /// Extends a lease; one that lapsed too, as long as nobody took it.
+    pub(super) fn renew(&mut self, token: Token, ttl: Duration) -> bool {
+        match self.current(token) {
+            Some(lease) => {
+                lease.until = Some(Instant::now() + ttl);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives a lease up; one that is no longer held is left as it is.
+    pub(super) fn release(&mut self, token: Token) {
+        if let Some(lease) = self.current(token) {
+            lease.until = None;
+        }
+    }
+
+    /// Ok as long as no later token was given out for its partition and it was not given up.
+    pub(super) fn check(&mut self, token: Token) -> Result<(), EngineError> {
+        self.current(token).map(|_| ()).ok_or(EngineError::Fenced(token))
+    }
+
+    fn current(&mut self, token: Token) -> Option<&mut Lease> {
+        let lease = self.by_partition.get_mut(&token.partition)?;
+        (lease.number == token.number && lease.until.is_some()).then_some(lease)
+    }
+}

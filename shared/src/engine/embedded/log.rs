@@ -1,0 +1,141 @@
+//! The partitions' logs: what the writer knows of each, and how entries are read.
+//!
+//! Each record is stored behind the number of bytes that the partition ever took up to it, so that the size of what
+//! is kept is one subtraction and nothing has to be counted at the start.
+
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch as WriteBatch, Readable};
+use serde::{Deserialize, Serialize};
+
+use super::super::{EngineError, LogEntry, Partition, Position};
+use super::store::{Store, failed, log_key, partition_key};
+
+const TOTAL_BYTES: usize = size_of::<u64>();
+
+/// Trims that would remove fewer entries wait for the next commit.
+const WORTH_TRIMMING: u64 = 256;
+
+/// A partition's checkpoint as it is stored.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct CheckpointRecord {
+    /// The state is that of the log up to here.
+    pub(super) position: u64,
+    trimmed: u64,
+    trimmed_total: u64,
+}
+
+/// What the writer knows of a partition's log.
+#[derive(Debug)]
+pub(super) struct Log {
+    partition: Partition,
+    head: u64,
+    total: u64,
+    checkpoint: CheckpointRecord,
+}
+
+impl Log {
+    /// Reads where the log of a partition stands.
+    pub(super) fn load(store: &Store, partition: Partition) -> Result<Self, EngineError> {
+        let checkpoint: CheckpointRecord = store.read(checkpoint_key(partition))?.unwrap_or_default();
+        let kept = log_key(partition, checkpoint.trimmed + 1)..=log_key(partition, u64::MAX);
+        let (head, total) = match store.log.range(kept).next_back() {
+            None => (checkpoint.trimmed, checkpoint.trimmed_total),
+            Some(entry) => {
+                let (key, value) = entry.into_inner().map_err(failed)?;
+                let position = key.get(2..).and_then(|p| p.try_into().ok()).map(u64::from_be_bytes);
+                (position.ok_or_else(|| damaged(partition))?, total(&value).ok_or_else(|| damaged(partition))?)
+            }
+        };
+        if checkpoint.position > head {
+            return Err(EngineError::Damaged(format!(
+                "the log of partition {} ends at {head}, before its state at {}",
+                partition.0, checkpoint.position
+            )));
+        }
+        Ok(Self { partition, head, total, checkpoint })
+    }
+
+    /// The newest position.
+    pub(super) fn head(&self) -> Position {
+        Position(self.head)
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.total - self.checkpoint.trimmed_total
+    }
+
+    /// Adds a record to the end.
+    pub(super) fn append(&mut self, store: &Store, batch: &mut WriteBatch, record: &[u8]) {
+        self.head += 1;
+        self.total += record.len() as u64;
+        let value = [&self.total.to_le_bytes(), record].concat();
+        batch.insert(&store.log, log_key(self.partition, self.head), value);
+    }
+
+    /// Moves the checkpoint, and trims the log below it where that is worth it or `limit_bytes` are near.
+    pub(super) fn commit(
+        &mut self,
+        store: &Store,
+        batch: &mut WriteBatch,
+        position: Position,
+        limit_bytes: u64,
+    ) -> Result<(), EngineError> {
+        // Never back: an owner that committed further has said that what is before is in its state. Never ahead of
+        // the log: entries that come to lie below a checkpoint would never be read.
+        let position = position.0.clamp(self.checkpoint.position, self.head.max(self.checkpoint.position));
+        let checkpoint = &mut self.checkpoint;
+        checkpoint.position = position;
+        if position - checkpoint.trimmed >= WORTH_TRIMMING || self.total - checkpoint.trimmed_total > limit_bytes / 8 {
+            // An entry that is still on its way to the store keeps its neighbours until the next commit.
+            if let Some(value) = store.log.get(log_key(self.partition, position)).map_err(failed)? {
+                for trimmed in checkpoint.trimmed + 1..=position {
+                    batch.remove(&store.log, log_key(self.partition, trimmed));
+                }
+                checkpoint.trimmed_total = total(&value).ok_or_else(|| damaged(self.partition))?;
+                checkpoint.trimmed = position;
+            }
+        }
+        store.put(batch, checkpoint_key(self.partition), checkpoint);
+        Ok(())
+    }
+}
+
+/// Entries after a position, oldest first.
+pub(super) fn read(
+    store: &Store,
+    partition: Partition,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<LogEntry>, EngineError> {
+    let snapshot = store.now();
+    // Begins above what was trimmed: the store walks over removed entries one by one.
+    let checkpoint = snapshot.get(&store.state, checkpoint_key(partition)).map_err(failed)?;
+    let checkpoint: CheckpointRecord =
+        checkpoint.map_or(Ok(CheckpointRecord::default()), |v| super::store::decode(&v))?;
+    let Some(first) = after.0.max(checkpoint.trimmed).checked_add(1) else { return Ok(Vec::new()) };
+    let mut entries = Vec::new();
+    for (position, entry) in
+        (first..).zip(snapshot.range(&store.log, log_key(partition, first)..=log_key(partition, u64::MAX)).take(limit))
+    {
+        let (key, value) = entry.into_inner().map_err(failed)?;
+        if *key != log_key(partition, position) || value.len() < TOTAL_BYTES {
+            return Err(EngineError::Damaged(format!("the log of partition {} has no entry {position}", partition.0)));
+        }
+        entries.push(LogEntry { position: Position(position), record: Bytes::copy_from_slice(&value[TOTAL_BYTES..]) });
+    }
+    Ok(entries)
+}
+
+/// The key of a partition's checkpoint.
+pub(super) fn checkpoint_key(partition: Partition) -> Vec<u8> {
+    partition_key(b'c', partition, "")
+}
+
+fn total(value: &[u8]) -> Option<u64> {
+    value.first_chunk().copied().map(u64::from_le_bytes)
+}
+
+fn damaged(partition: Partition) -> EngineError {
+    EngineError::Damaged(format!("the log of partition {} has an entry that is no entry", partition.0))
+}

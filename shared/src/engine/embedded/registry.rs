@@ -1,0 +1,65 @@
+//! What an installation has one of: named values, each created once.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch as WriteBatch, Readable};
+
+use super::super::EngineError;
+use super::store::{Store, failed, registry_key};
+
+/// Values that are on their way to the store: those who come after in the same group must see them.
+#[derive(Debug, Default)]
+pub(super) struct Pending(HashMap<Box<str>, Option<Bytes>>);
+
+impl Pending {
+    /// Sets a value if there is none; returns the one there is now.
+    pub(super) fn create(
+        &mut self,
+        store: &Store,
+        batch: &mut WriteBatch,
+        key: Box<str>,
+        value: Bytes,
+    ) -> Result<Bytes, EngineError> {
+        let there = match self.0.get(&key) {
+            Some(pending) => pending.clone(),
+            None => get(store, &key)?,
+        };
+        if let Some(there) = there {
+            return Ok(there);
+        }
+        self.set(store, batch, key, Some(value.clone()));
+        Ok(value)
+    }
+
+    /// Sets or removes a value.
+    pub(super) fn set(&mut self, store: &Store, batch: &mut WriteBatch, key: Box<str>, value: Option<Bytes>) {
+        match &value {
+            Some(value) => batch.insert(&store.state, registry_key(&key), &value[..]),
+            None => batch.remove(&store.state, registry_key(&key)),
+        }
+        self.0.insert(key, value);
+    }
+}
+
+/// A value.
+pub(super) fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+    let value = store.now().get(&store.state, registry_key(key)).map_err(failed)?;
+    Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+}
+
+/// All values whose keys begin so.
+pub(super) fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+    named(store.now().prefix(&store.state, registry_key(prefix)), 1)
+}
+
+/// Reads pairs whose keys are a text behind `skip` bytes.
+pub(super) fn named(pairs: fjall::Iter, skip: usize) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+    pairs
+        .map(|pair| {
+            let (key, value) = pair.into_inner().map_err(failed)?;
+            let name = str::from_utf8(&key[skip..]).map_err(|e| EngineError::Damaged(e.to_string()))?;
+            Ok((name.into(), Bytes::copy_from_slice(&value)))
+        })
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! The store on disk: three keyspaces, written in batches.
+//!
+//! ```text
+//! log     partition, position           → bytes ever appended up to here, record
+//! rooms   room 0 h                      → head;  room 0 s → newest state;  room 0 n → snapshot
+//!         room 0 e offset               → event
+//! state   c partition                   → checkpoint;  b partition → published batches
+//!         e partition key               → entry of the partition's state
+//!         r key                         → registry;  m, epoch, openings → one of each
+//! ```
+//! Numbers in keys are big-endian, so that the order of the keys is the order of the things.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode, Readable, Slice, Snapshot,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::{EngineError, Partition, RoomId};
+
+/// Each keyspace's newest writes in memory, before they become a file. Small, because three of them and their
+/// successors may be in memory at a time, beside the rest of the product.
+const WRITE_BUFFER_BYTES: u64 = 6 << 20;
+/// Blocks of files that were read lately.
+const CACHE_BYTES: u64 = 4 << 20;
+/// Journal kept before the slowest keyspace is written out: what a start has to replay at most.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// Handles to the store; cloning them is cheap.
+#[derive(Clone)]
+pub(super) struct Store {
+    pub(super) database: Database,
+    pub(super) log: Keyspace,
+    pub(super) rooms: Keyspace,
+    pub(super) state: Keyspace,
+}
+
+impl Store {
+    /// Opens or makes the store.
+    pub(super) fn open(path: &Path) -> Result<Self, fjall::Error> {
+        let open = || {
+            let database = Database::builder(path)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .worker_threads(2)
+                .open()?;
+            let keyspace = |name: &str| {
+                database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(WRITE_BUFFER_BYTES))
+            };
+            let (log, rooms, state) = (keyspace("log")?, keyspace("rooms")?, keyspace("state")?);
+            Ok(Self { database, log, rooms, state })
+        };
+        // The store asserts some of what it reads of its own files; a damaged one must not take the process down.
+        catch_unwind(AssertUnwindSafe(open)).unwrap_or(Err(fjall::Error::Unrecoverable))
+    }
+
+    /// One moment of all keyspaces, to read from.
+    pub(super) fn now(&self) -> Snapshot {
+        self.database.snapshot()
+    }
+
+    /// A value of the state keyspace, decoded.
+    pub(super) fn read<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>, EngineError> {
+        self.now().get(&self.state, key).map_err(failed)?.map(|value| decode(&value)).transpose()
+    }
+
+    /// Puts a value into the state keyspace, encoded.
+    pub(super) fn put<T: Serialize>(&self, batch: &mut WriteBatch, key: impl Into<Slice>, value: &T) {
+        batch.insert(&self.state, key, encode(value));
+    }
+
+    /// Writes a batch, all of it or nothing; with `durable`, a system crash can't take it away again.
+    pub(super) fn write(&self, batch: WriteBatch, durable: bool) -> Result<(), fjall::Error> {
+        let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
+        batch.durability(Some(mode)).commit()
+    }
+}
+
+/// A key of the log.
+pub(super) fn log_key(partition: Partition, position: u64) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&partition.0.to_be_bytes());
+    key[2..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+/// A key of the state keyspace that is about a partition.
+pub(super) fn partition_key(tag: u8, partition: Partition, rest: &str) -> Vec<u8> {
+    let [high, low] = partition.0.to_be_bytes();
+    [&[tag, high, low], rest.as_bytes()].concat()
+}
+
+/// A key of the registry.
+pub(super) fn registry_key(key: &str) -> Vec<u8> {
+    [b"r", key.as_bytes()].concat()
+}
+
+/// What a room's keys begin with.
+pub(super) fn room_prefix(room: &RoomId) -> Vec<u8> {
+    format!("{room}\0").into_bytes()
+}
+
+/// A room's key for what it has one of.
+pub(super) fn room_key(prefix: &[u8], tag: u8) -> Vec<u8> {
+    [prefix, &[tag]].concat()
+}
+
+/// A room's key for an event.
+pub(super) fn event_key(prefix: &[u8], offset: u64) -> Vec<u8> {
+    [prefix, b"e", &offset.to_be_bytes()].concat()
+}
+
+/// Encodes a small record.
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("plain structs of numbers and texts always encode")
+}
+
+/// Decodes a small record.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
+    postcard::from_bytes(bytes).map_err(|e| EngineError::Damaged(e.to_string()))
+}
+
+/// What the store's error means to a caller.
+pub(super) fn failed(error: fjall::Error) -> EngineError {
+    match error {
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => EngineError::Unavailable(e.to_string()),
+        fjall::Error::Poisoned => EngineError::Unavailable("a write to the disk failed before".to_owned()),
+        other => EngineError::Damaged(other.to_string()),
+    }
+}
