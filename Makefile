@@ -1,0 +1,49 @@
+# Every command once. People and CI call the same targets; `make help` lists them.
+# The root is both a package and the workspace, so cargo is told --workspace throughout.
+
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help setup run check fmt test test-rust test-js test-browser shots bench audit clean-data
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+setup: ## install what the tests need on a Debian machine (Chromium, Node), once
+	@tests/setup.sh
+
+run: ## build and run everything: dashboard, intake, simulated floor
+	$(CARGO) run --release
+
+fmt: ## format the Rust code
+	$(CARGO) fmt --all
+
+check: ## formatting, lints, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+test-rust: ## unit, property and whole-product tests
+	$(CARGO) test --workspace --all-features
+
+test-js: setup ## types and unit tests of the browser's modules
+	npm --prefix tests/browser ci --no-audit --no-fund
+	npm --prefix tests/browser run types
+	npm --prefix tests/browser run unit
+
+test-browser: test-js ## the pages in a real Chromium, against the real binary
+	$(CARGO) build
+	npm --prefix tests/browser test
+
+test: check test-rust test-browser ## everything that CI runs
+
+shots: setup ## the screenshots of the README, from a running floor
+	$(CARGO) build
+	npm --prefix tests/browser ci --no-audit --no-fund
+	npm --prefix tests/browser run shots
+
+bench: ## the figures of docs/benchmarks.md
+	$(CARGO) run --release -- bench
+
+audit: ## licences, sources and known advisories (needs cargo-deny and its database)
+	$(CARGO) deny check
