@@ -1,1 +1,3 @@
+//! From source to room: sources take events in, the fold learns from them, the owner publishes what changed.
 
+pub mod fold;

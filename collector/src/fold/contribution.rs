@@ -1,0 +1,106 @@
+//! What one call adds to the counters, as a function of its facts alone.
+//!
+//! When the facts of a call change, what the old ones added is taken back and what the new ones add is added, each in
+//! the bucket of its own time. So a late or corrected fact moves the numbers where they belong, and a total is always
+//! the sum over the calls, whatever happened on the way.
+
+use ringside_shared::model::{Amd, CallResult, Counter, EndedBy};
+
+use super::FoldSettings;
+use super::call::Facts;
+
+const _: () = assert!(Counter::COUNT <= 32, "a share's counters are the bits of a u32");
+
+/// The bit of a counter.
+pub(super) const fn bit(counter: Counter) -> u32 {
+    1 << counter as u32
+}
+
+/// Counters that go up by one at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Share {
+    pub(super) at: i64,
+    /// Which counters, by [`bit`].
+    pub(super) counters: u32,
+    /// What [`Counter::TalkMs`] goes up by.
+    pub(super) talk_ms: i64,
+}
+
+/// What one call adds, by the time that it belongs to, and its durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Contribution {
+    /// At dialing.
+    pub(super) dialed: Share,
+    /// At the answer: everything about people, so that a ratio's parts are of the same calls.
+    pub(super) answered: Share,
+    /// At the end.
+    pub(super) ended: Share,
+    pub(super) talk_ms: Option<i64>,
+    pub(super) post_dial_ms: Option<i64>,
+    pub(super) ring_ms: Option<i64>,
+    pub(super) wait_ms: Option<i64>,
+}
+
+impl Contribution {
+    pub(super) fn of(facts: &Facts, settings: &FoldSettings) -> Self {
+        let talk_ms = facts.talk_ms();
+        Self {
+            dialed: facts.dialed_at().map_or_else(Share::default, |at| Share {
+                at,
+                counters: bit(Counter::Attempts),
+                talk_ms: 0,
+            }),
+            answered: answered(facts, settings),
+            ended: ended(facts, settings),
+            talk_ms,
+            post_dial_ms: span(facts.dialing_at(), facts.ringing_at()),
+            ring_ms: span(facts.ringing_at(), facts.answered_at()),
+            wait_ms: span(facts.answered_at().filter(|_| facts.may_be_human()), facts.bridged_at()),
+        }
+    }
+}
+
+fn answered(facts: &Facts, settings: &FoldSettings) -> Share {
+    let Some(at) = facts.answered_at() else { return Share::default() };
+    let mut counters = bit(Counter::Answered);
+    let mut count = |counter, yes: bool| counters |= if yes { bit(counter) } else { 0 };
+    let human = facts.may_be_human();
+    let bridged = facts.bridged_at();
+    count(Counter::Human, human);
+    count(Counter::Machine, !human);
+    count(Counter::Unsure, facts.amd == Some(Amd::Unsure));
+    count(Counter::Classified, facts.amd.is_some());
+    count(Counter::Bridged, bridged.is_some());
+    count(Counter::BridgedInTime, human && bridged.is_some_and(|bridged| bridged - at <= settings.agent_wait_ms));
+    count(Counter::MachineBridged, !human && bridged.is_some());
+    count(Counter::Converted, facts.converted());
+    count(Counter::OptOut, facts.opted_out());
+    count(Counter::Abandoned, facts.abandoned(settings));
+    count(Counter::EarlyHangup, facts.hung_up_early(settings));
+    Share { at, counters, talk_ms: 0 }
+}
+
+fn ended(facts: &Facts, settings: &FoldSettings) -> Share {
+    let (Some(end), Some(result), Some(outcome)) = (facts.end, facts.result(), facts.outcome(settings)) else {
+        return Share::default();
+    };
+    let mut counters = bit(Counter::of_outcome(outcome));
+    counters |= match result {
+        CallResult::Lost => bit(Counter::Lost),
+        CallResult::Answered => bit(Counter::Completed),
+        CallResult::Busy => bit(Counter::Completed) | bit(Counter::Busy),
+        CallResult::NoAnswer => bit(Counter::Completed) | bit(Counter::NoAnswer),
+        CallResult::Canceled => bit(Counter::Completed) | bit(Counter::Canceled),
+        CallResult::Failed(_) => bit(Counter::Completed) | bit(Counter::Failed),
+    };
+    let unanswered = facts.answered_at().is_none() && !end.lost && end.by == EndedBy::Us;
+    if unanswered && facts.ringing_at().is_some_and(|ringing| end.at - ringing < settings.min_ring_ms) {
+        counters |= bit(Counter::MinRingBreach);
+    }
+    Share { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
+}
+
+/// From one moment to another, where both are known; a clock that runs backwards makes it zero.
+fn span(from: Option<i64>, to: Option<i64>) -> Option<i64> {
+    Some((to? - from?).max(0))
+}

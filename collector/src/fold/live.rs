@@ -1,0 +1,175 @@
+//! The calls that may still change, and the gauges of those that are up.
+//!
+//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::put`] and
+//! [`LiveCalls::take`], so the sizes can't drift from the sets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use ringside_shared::model::{ActiveCalls, CallPhase};
+
+use super::CallLimits;
+use super::call::{Facts, OpenCall};
+use super::window::MINUTE_MS;
+
+/// Into how many parts the live calls are stored, so that a checkpoint of a quiet campaign is small.
+pub(super) const SHARDS: u64 = 16;
+
+/// Calls are found by a fingerprint, which needs no more hashing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only fingerprints are hashed with it")
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+}
+
+/// A campaign's calls by fingerprint, those that are up and those that ended a moment ago.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LiveCalls {
+    calls: HashMap<u64, OpenCall, BuildHasherDefault<Ready>>,
+    queued: i64,
+    active: ActiveCalls,
+    /// Persons who wait for an agent: since when, and which call.
+    waiting: BTreeSet<(i64, u64)>,
+    /// No call is due to be given up on before.
+    reap_at: Option<i64>,
+    /// Shards that changed, by bit.
+    dirty: u16,
+}
+
+impl LiveCalls {
+    pub(super) fn get(&self, key: u64) -> Option<&OpenCall> {
+        self.calls.get(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.calls.capacity() * (size_of::<OpenCall>() + 9) + self.waiting.len() * 24
+    }
+
+    pub(super) fn active(&self) -> ActiveCalls {
+        self.active
+    }
+
+    pub(super) fn queued(&self) -> i64 {
+        self.queued
+    }
+
+    pub(super) fn waiting(&self) -> i64 {
+        self.waiting.len() as i64
+    }
+
+    /// Since when the longest waiting person waits.
+    pub(super) fn oldest_wait(&self) -> Option<i64> {
+        self.waiting.first().map(|(since, _)| *since)
+    }
+
+    /// Puts a call in, new or changed.
+    pub(super) fn put(&mut self, key: u64, call: OpenCall, limits: &CallLimits, horizon_ms: i64) {
+        let due = deadline(&call, limits, horizon_ms);
+        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
+        if let Some(before) = self.calls.get(&key).map(|call| call.facts) {
+            self.enter(key, &before, -1);
+        }
+        self.enter(key, &call.facts, 1);
+        self.calls.insert(key, call);
+        self.dirty |= shard_bit(key);
+    }
+
+    /// Takes a call out.
+    pub(super) fn take(&mut self, key: u64) -> Option<OpenCall> {
+        let call = self.calls.remove(&key)?;
+        self.enter(key, &call.facts, -1);
+        self.dirty |= shard_bit(key);
+        Some(call)
+    }
+
+    fn enter(&mut self, key: u64, facts: &Facts, by: i64) {
+        match facts.phase() {
+            Some(CallPhase::Queued) => self.queued += by,
+            Some(CallPhase::Dialing) => self.active.dialing += by,
+            Some(CallPhase::Ringing) => self.active.ringing += by,
+            Some(CallPhase::Answered) => self.active.answered += by,
+            Some(CallPhase::Bridged) => self.active.bridged += by,
+            Some(CallPhase::Ended) | None => {}
+        }
+        if let Some(since) = facts.waiting_since() {
+            if by > 0 {
+                self.waiting.insert((since, key));
+            } else {
+                self.waiting.remove(&(since, key));
+            }
+        }
+    }
+
+    /// The calls that have been silent for too long, in a fixed order.
+    pub(super) fn overdue(&mut self, now_ms: i64, limits: &CallLimits, horizon_ms: i64) -> Vec<u64> {
+        if self.reap_at.is_none_or(|due| due > now_ms) {
+            return Vec::new();
+        }
+        let mut overdue = Vec::new();
+        self.reap_at = None;
+        for (key, call) in &self.calls {
+            match deadline(call, limits, horizon_ms) {
+                Some(due) if due <= now_ms => overdue.push(*key),
+                due => self.reap_at = [self.reap_at, due].into_iter().flatten().min(),
+            }
+        }
+        overdue.sort_unstable();
+        overdue
+    }
+
+    /// The ended calls that nobody spoke of since `minute` began, by the minute of their last receipt.
+    pub(super) fn settled(&self, minute: i64) -> Vec<(i64, u64)> {
+        let ended = self.calls.iter().filter(|(_, call)| call.facts.end.is_some());
+        let mut settled: Vec<_> = ended
+            .map(|(key, call)| (call.received_at.div_euclid(MINUTE_MS), *key))
+            .filter(|(received, _)| *received < minute)
+            .collect();
+        settled.sort_unstable();
+        settled
+    }
+
+    /// The calls of one shard, in a fixed order.
+    pub(super) fn shard(&self, shard: u64) -> Vec<(u64, &OpenCall)> {
+        let mut calls: Vec<_> =
+            self.calls.iter().filter(|(key, _)| *key % SHARDS == shard).map(|(key, call)| (*key, call)).collect();
+        calls.sort_unstable_by_key(|(key, _)| *key);
+        calls
+    }
+
+    /// The shards that changed since the last call.
+    pub(super) fn take_dirty(&mut self) -> impl Iterator<Item = u64> + use<> {
+        let dirty = std::mem::take(&mut self.dirty);
+        (0..SHARDS).filter(move |shard| dirty & (1 << shard) != 0)
+    }
+}
+
+fn shard_bit(key: u64) -> u16 {
+    1 << (key % SHARDS)
+}
+
+/// When a call is to be given up on, unless somebody speaks of it before. Ended calls settle instead.
+fn deadline(call: &OpenCall, limits: &CallLimits, horizon_ms: i64) -> Option<i64> {
+    let patience_ms = match call.facts.phase() {
+        Some(CallPhase::Dialing) => limits.dialing_ms,
+        Some(CallPhase::Ringing) => limits.ringing_ms,
+        Some(CallPhase::Answered | CallPhase::Bridged) => limits.answered_ms,
+        Some(CallPhase::Queued) | None => horizon_ms,
+        Some(CallPhase::Ended) => return None,
+    };
+    Some(call.received_at + patience_ms)
+}

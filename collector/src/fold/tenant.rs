@@ -1,0 +1,228 @@
+//! What a tenant has as a whole: metrics, alerts, notifications, the directory of its campaigns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringside_shared::model::{
+    CampaignId, CampaignStatus, DerivedEvent, Event, MetricKey, MetricSample, Notification, Oddities, TenantId,
+};
+
+use super::alert::{AlertBook, Subject};
+use super::campaign::{Campaign, Times, derived};
+use super::changes::touch;
+use super::fingerprint::fingerprint;
+use super::host::host_of;
+use super::metric::{Heard, Sample, Series};
+use super::rule::RuleTarget;
+use super::window::{DAY_MS, HOUR_MS, MINUTE_MS};
+use super::{Changes, FoldSettings};
+
+/// How long a metric is shown after its last sample, and a notification is known again.
+const FORGET_MS: i64 = DAY_MS;
+
+/// What a tenant's sources did that they should not, besides what is counted by campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantOddities {
+    /// Of metrics, notifications and words from other partitions.
+    pub events: Oddities,
+    /// Samples refused, because the tenant has as many metric series as it may.
+    pub refused_samples: i64,
+}
+
+/// A campaign as the directory has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Listed {
+    pub(super) at: i64,
+    pub(super) name: Box<str>,
+    pub(super) status: CampaignStatus,
+}
+
+/// The state of one tenant in one partition.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tenant {
+    pub(super) campaigns: BTreeMap<CampaignId, Campaign>,
+    pub(super) metrics: BTreeMap<MetricKey, Series>,
+    pub(super) directory: BTreeMap<CampaignId, Listed>,
+    pub(super) alerts: AlertBook,
+    /// Fingerprints of the notifications of the last day, by the hour of their receipt.
+    pub(super) notified: BTreeMap<i64, BTreeSet<u64>>,
+    pub(super) oddities: TenantOddities,
+    pub(super) dirty: TenantDirty,
+}
+
+/// What changed of a tenant since the last checkpoint.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TenantDirty {
+    pub(super) metrics: BTreeSet<MetricKey>,
+    pub(super) gone_metrics: BTreeSet<MetricKey>,
+    pub(super) directory: BTreeSet<CampaignId>,
+    pub(super) notified: BTreeSet<i64>,
+    pub(super) oddities: bool,
+}
+
+impl Tenant {
+    pub(super) fn hear_metric(
+        &mut self,
+        settings: &FoldSettings,
+        event: &Event,
+        times: Times,
+        sample: &MetricSample,
+        changes: &mut Changes,
+    ) {
+        if !sample.value.is_finite() {
+            return; // The door refuses these; nothing could be computed from one.
+        }
+        let key = MetricKey { name: sample.name.clone(), labels: sample.labels.clone() };
+        if !self.metrics.contains_key(&key) && self.metrics.len() >= settings.max_series {
+            self.oddities.refused_samples += 1;
+            self.dirty.oddities = true;
+            return;
+        }
+        let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
+        let series = self.metrics.entry(key.clone()).or_default();
+        let sample_at = Sample { at: times.at, id, value: sample.value };
+        match series.hear(sample_at, &sample.unit, settings.window_points) {
+            Heard::News => {
+                touch(&mut changes.dirty_metrics, &event.tenant);
+                if host_of(&key).is_some() {
+                    touch(&mut changes.dirty_hosts, &event.tenant);
+                }
+                self.dirty.gone_metrics.remove(&key);
+                self.dirty.metrics.insert(key);
+            }
+            Heard::Known => self.note(|oddities| oddities.duplicates += 1),
+            Heard::Outdated => self.note(|oddities| oddities.outdated += 1),
+        }
+    }
+
+    pub(super) fn hear_notification(
+        &mut self,
+        event: &Event,
+        times: Times,
+        notification: &Notification,
+        changes: &mut Changes,
+    ) {
+        let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
+        if self.notified.values().any(|known| known.contains(&id)) {
+            self.note(|oddities| oddities.duplicates += 1);
+            return;
+        }
+        let hour = times.received_at.div_euclid(HOUR_MS);
+        self.notified.entry(hour).or_default().insert(id);
+        self.dirty.notified.insert(hour);
+        changes.notifications.push((event.tenant.clone(), notification.clone()));
+    }
+
+    pub(super) fn hear_word(&mut self, event: &Event, times: Times, word: &DerivedEvent, changes: &mut Changes) {
+        match word {
+            DerivedEvent::Campaign { campaign, name, status } => {
+                let listed = Listed { at: times.at, name: name.clone(), status: *status };
+                match self.directory.get(campaign) {
+                    Some(known) if *known == listed => return self.note(|oddities| oddities.duplicates += 1),
+                    Some(known) if *known > listed => return self.note(|oddities| oddities.outdated += 1),
+                    _ => {}
+                }
+                self.directory.insert(campaign.clone(), listed);
+                self.dirty.directory.insert(campaign.clone());
+                touch(&mut changes.dirty_directory, &event.tenant);
+            }
+            DerivedEvent::Alert(alert) => {
+                if self.alerts.hear(alert) {
+                    changes.alerts.push((event.tenant.clone(), (**alert).clone()));
+                } else {
+                    self.note(|oddities| oddities.duplicates += 1);
+                }
+            }
+        }
+    }
+
+    /// Refuses an event that is older than what can be known again.
+    pub(super) fn refuse(&mut self) {
+        self.note(|oddities| oddities.too_old += 1);
+    }
+
+    pub(super) fn note(&mut self, count: impl FnOnce(&mut Oddities)) {
+        count(&mut self.oddities.events);
+        self.dirty.oddities = true;
+    }
+
+    /// Lets time pass for everything but the campaigns.
+    pub(super) fn tick(
+        &mut self,
+        settings: &FoldSettings,
+        tenant: &TenantId,
+        now: i64,
+        minute: Option<i64>,
+        changes: &mut Changes,
+    ) {
+        if minute.is_some() {
+            self.forget(tenant, now, changes);
+        }
+        let small = settings.window_points <= 60;
+        let check_s = (settings.alert_check_ms / 1_000).max(1);
+        if small || now.div_euclid(1_000) % check_s == 0 {
+            self.look_at_rules(settings, tenant, now, changes);
+        }
+    }
+
+    fn forget(&mut self, tenant: &TenantId, now: i64, changes: &mut Changes) {
+        let dirty = &mut self.dirty;
+        self.metrics.retain(|key, series| {
+            let fresh = series.newest().is_some_and(|newest| now - newest.at < FORGET_MS);
+            if !fresh {
+                dirty.metrics.remove(key);
+                dirty.gone_metrics.insert(key.clone());
+                touch(&mut changes.dirty_metrics, tenant);
+                if host_of(key).is_some() {
+                    touch(&mut changes.dirty_hosts, tenant);
+                }
+            }
+            fresh
+        });
+        // The hours before the oldest that the horizon still touches, and a little for clocks that differ.
+        let oldest = (now - FORGET_MS - 5 * MINUTE_MS).div_euclid(HOUR_MS);
+        while let Some(entry) = self.notified.first_entry()
+            && *entry.key() < oldest
+        {
+            dirty.notified.insert(entry.remove_entry().0);
+        }
+        self.alerts.evict(now);
+    }
+
+    fn look_at_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+        for rule in &settings.rules {
+            let RuleTarget::Metric { name, statistic } = &rule.target else { continue };
+            let first = MetricKey { name: name.clone(), labels: BTreeMap::new() };
+            for (key, series) in self.metrics.range_mut(first..).take_while(|(key, _)| key.name == *name) {
+                let reading = series.reading(*statistic, now);
+                let known = series.watches.get(&rule.id);
+                let mut watch = known.cloned().unwrap_or_default();
+                let transition = watch.look(rule, now, reading);
+                if known.map_or(watch.is_idle(), |known| *known == watch) {
+                    continue;
+                }
+                if let Some(transition) = transition {
+                    let labels: Vec<&str> = key.labels.values().map(|value| &**value).collect();
+                    let subject = Subject {
+                        fingerprint: format!("{}/{:016x}", rule.id, key_fingerprint(key)).into(),
+                        name: if labels.is_empty() { key.name.clone() } else { labels.join(", ").into() },
+                        campaign: None,
+                        metric: &key.name,
+                        unit: &series.unit,
+                    };
+                    let alert = watch.alert(rule, &subject, transition, now);
+                    let id = format!("alert/{}/{}", alert.fingerprint, alert.transition);
+                    changes.derived.push(derived(tenant, &id, now, DerivedEvent::Alert(Box::new(alert))));
+                }
+                series.watches.insert(rule.id.clone(), watch);
+                self.dirty.metrics.insert(key.clone());
+            }
+        }
+    }
+}
+
+/// A metric's name and labels in one number.
+pub(super) fn key_fingerprint(key: &MetricKey) -> u64 {
+    let mut parts: Vec<&str> = vec![&key.name];
+    parts.extend(key.labels.iter().flat_map(|(label, value)| [&**label, &**value]));
+    fingerprint(&parts)
+}

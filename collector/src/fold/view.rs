@@ -1,0 +1,224 @@
+//! How a campaign is read: its metrics and the series of its charts.
+//!
+//! Shares over some minutes hold whatever has been heard up to now; rates hold completed seconds only, or they would
+//! be too low while a second lasts.
+
+use ringside_shared::model::{
+    AbandonRates, AgentCounts, CampaignId, CampaignMetrics, Counter, Durations, Ratio, SeriesPoint, Timestamp,
+};
+
+use super::FoldSettings;
+use super::campaign::{Campaign, POST_DIAL, RING, Said, TALK, WAIT};
+use super::levels::{Level, Watched};
+use super::rule::WatchedRatio;
+use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Tally};
+
+const PERIOD_MS: i64 = 30 * DAY_MS;
+const LIVE_MS: i64 = 5 * MINUTE_MS;
+const CHART_MINUTES: i64 = 60;
+
+/// A campaign's chart: the newest completed seconds and minutes, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CampaignSeries {
+    /// One point a second, as many as the window has.
+    pub seconds: Vec<SeriesPoint>,
+    /// One point a minute, for an hour.
+    pub minutes: Vec<SeriesPoint>,
+}
+
+/// The fold's time as readers need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadAt<'a> {
+    pub(super) settings: &'a FoldSettings,
+    pub(super) watched: &'a Watched,
+    /// What windows are relative to.
+    pub(super) now: i64,
+    pub(super) as_of: i64,
+}
+
+impl Campaign {
+    pub(super) fn metrics(&self, id: &CampaignId, read: ReadAt<'_>) -> CampaignMetrics {
+        let second = read.now.div_euclid(SECOND_MS) * SECOND_MS;
+        let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
+        let hour_from = minute - 59 * MINUTE_MS;
+        let attempts = |span_ms| self.windows.seconds.sum(second - span_ms, second, Counter::Attempts);
+        let point = read.watched.newest().and_then(|newest| self.second_points(newest, 1, read).pop());
+        CampaignMetrics {
+            name: self.name(id).into(),
+            status: self.status(),
+            status_reason: self.status.as_ref().and_then(|said| said.what.1.clone()),
+            status_since: self.status.as_ref().map(|said| said.at).or(self.seen_running).map(Timestamp::from_millis),
+            started_at: self.started_at.map(Timestamp::from_millis),
+            last_event_at: self.last_event_at.map(Timestamp::from_millis),
+            active: self.live.active(),
+            waiting_for_agent: self.live.waiting(),
+            oldest_wait_ms: self.live.oldest_wait().map(|since| (read.as_of - since).max(0)),
+            queue_depth: self.queue_depth(),
+            target_rate: said(&self.gauges.target_rate),
+            max_lines: said(&self.gauges.max_lines),
+            list: Ratio::new(
+                said(&self.gauges.list_attempted).unwrap_or(0),
+                said(&self.gauges.list_total).unwrap_or(0),
+            ),
+            agents: said(&self.gauges.agents).map(|[ready, ringing, incall, wrap, paused, offline]| AgentCounts {
+                ready,
+                ringing,
+                incall,
+                wrap,
+                paused,
+                offline,
+            }),
+            attempts_10s: attempts(10 * SECOND_MS),
+            attempts_60s: attempts(60 * SECOND_MS),
+            totals: self.windows.totals.clone(),
+            hour: self.windows.minutes_sum(hour_from, i64::MAX),
+            hour_before: self.windows.minutes_sum(hour_from - HOUR_MS, hour_from),
+            abandon: self.abandon_rates(read),
+            durations: self.durations(),
+            point,
+            oddities: self.oddities,
+            ..CampaignMetrics::empty(id.clone(), Timestamp::from_millis(read.as_of))
+        }
+    }
+
+    fn abandon_rates(&self, read: ReadAt<'_>) -> AbandonRates {
+        const PARTS: [Counter; 2] = [Counter::Abandoned, Counter::Human];
+        let ratio = |[abandoned, human]: [i64; 2]| Ratio::new(abandoned, human);
+        let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
+        let us30 = ratio(self.windows.since(self.period_start(read.now), PARTS));
+        let uk = self
+            .windows
+            .since(minute - DAY_MS + MINUTE_MS, [Counter::Abandoned, Counter::Bridged, Counter::MachineBridged]);
+        let (uk24_ppm, uk24_n) = uk_estimate(uk);
+        AbandonRates {
+            live: self.watched(WatchedRatio::AbandonLive, read.now),
+            hour: self.watched(WatchedRatio::AbandonHour, read.now),
+            us30,
+            us30_headroom: us30.denominator * 3 / 100 - us30.numerator,
+            today: ratio(self.windows.since(day_start(read.settings, read.now), PARTS)),
+            uk24_ppm,
+            uk24_n,
+        }
+    }
+
+    /// When the current one of the successive 30-day periods began, which start with the campaign's first hour.
+    fn period_start(&self, now: i64) -> i64 {
+        let first = self.started_at.unwrap_or(now).div_euclid(HOUR_MS) * HOUR_MS;
+        first + (now - first).div_euclid(PERIOD_MS).max(0) * PERIOD_MS
+    }
+
+    /// A share that rules watch.
+    pub(super) fn watched(&self, which: WatchedRatio, now: i64) -> Ratio {
+        let hour = || {
+            let minute = now.div_euclid(MINUTE_MS) * MINUTE_MS;
+            self.windows.minutes_sum(minute - 59 * MINUTE_MS, i64::MAX)
+        };
+        match which {
+            WatchedRatio::AbandonLive => {
+                let from = now.div_euclid(SECOND_MS) * SECOND_MS - LIVE_MS;
+                let mut ratio = Ratio::default();
+                for (_, pulse) in self.windows.seconds.range(from, i64::MAX) {
+                    ratio.numerator += pulse.get(Counter::Abandoned);
+                    ratio.denominator += pulse.get(Counter::Human);
+                }
+                ratio
+            }
+            WatchedRatio::AbandonHour => hour().abandon_ratio(),
+            WatchedRatio::AnswerHour => hour().answer_ratio(),
+            WatchedRatio::FailedHour => hour().failed_ratio(),
+            WatchedRatio::ServiceLevelHour => hour().service_level_ratio(),
+        }
+    }
+
+    fn durations(&self) -> Durations {
+        let at = |which: usize, q| self.durations[which].quantile(q);
+        Durations {
+            talk_p50_ms: at(TALK, 0.5),
+            talk_p95_ms: at(TALK, 0.95),
+            post_dial_p50_ms: at(POST_DIAL, 0.5),
+            post_dial_p95_ms: at(POST_DIAL, 0.95),
+            ring_p50_ms: at(RING, 0.5),
+            wait_p95_ms: at(WAIT, 0.95),
+        }
+    }
+
+    pub(super) fn series(&self, read: ReadAt<'_>) -> CampaignSeries {
+        let Some(newest) = read.watched.newest() else { return CampaignSeries::default() };
+        CampaignSeries {
+            seconds: self.second_points(newest, read.settings.window_points as i64, read),
+            minutes: self.minute_points(newest, read),
+        }
+    }
+
+    fn second_points(&self, newest: i64, points: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
+        let tier = &self.windows.seconds;
+        let point = |second: i64| {
+            let at = second * SECOND_MS;
+            let level = read.watched.any(second, second + 1).then(|| self.levels.at_second(second)).flatten();
+            let within = |counter| tier.sum(at, at + SECOND_MS, counter);
+            let before = |counter| tier.sum(at + SECOND_MS - LIVE_MS, at + SECOND_MS, counter);
+            series_point(at, level, within, before)
+        };
+        (newest - points + 1..=newest).map(point).collect()
+    }
+
+    fn minute_points(&self, newest: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
+        let tier = &self.windows.minutes;
+        // The newest minute whose last second is closed.
+        let newest = (newest + 1).div_euclid(60) - 1;
+        let point = |minute: i64| {
+            let at = minute * MINUTE_MS;
+            let level =
+                read.watched.any(minute * 60, minute * 60 + 60).then(|| self.levels.at_minute(minute)).flatten();
+            let within = |counter| tier.sum(at, at + MINUTE_MS, counter);
+            let before = |counter| tier.sum(at + MINUTE_MS - LIVE_MS, at + MINUTE_MS, counter);
+            series_point(at, level, within, before)
+        };
+        (newest - CHART_MINUTES + 1..=newest).map(point).collect()
+    }
+}
+
+/// A point; a gap where nobody watched or the campaign was not known yet.
+fn series_point(
+    at: i64,
+    level: Option<Level>,
+    within: impl Fn(Counter) -> i64,
+    before: impl Fn(Counter) -> i64,
+) -> SeriesPoint {
+    SeriesPoint {
+        at: Timestamp::from_millis(at),
+        active: level.map(|level| level.active),
+        queue: level.and_then(|level| level.queue),
+        attempts: level.map(|_| within(Counter::Attempts)),
+        answered: level.map(|_| within(Counter::Answered)),
+        abandoned_5m: level.map(|_| before(Counter::Abandoned)),
+        human_5m: level.map(|_| before(Counter::Human)),
+    }
+}
+
+fn said<T: Copy>(gauge: &Option<Said<T>>) -> Option<T> {
+    gauge.as_ref().map(|said| said.what)
+}
+
+/// The UK formula: of those we dropped, as many were people as of those whom agents took.
+///
+/// With `m = machines / taken` it is `d (1 - m) / (people + d (1 - m))`, which is `d / (taken + d)` wherever agents
+/// took anybody. In parts per million, with the people reached.
+fn uk_estimate([dropped, taken, machines]: [i64; 3]) -> (Option<i64>, i64) {
+    let people = taken - machines;
+    if taken > 0 && people <= 0 {
+        return (None, 0); // Agents took machines only: of the dropped none is estimated to be a person.
+    }
+    let dropped_people = if taken > 0 { (2 * dropped * people + taken) / (2 * taken) } else { dropped };
+    let whole = taken + dropped;
+    let ppm = (whole > 0).then(|| (2 * dropped * 1_000_000 + whole) / (2 * whole));
+    (ppm, people + dropped_people)
+}
+
+/// Midnight in the installation's zone, or the day's first moment where its clocks skip midnight.
+pub(super) fn day_start(settings: &FoldSettings, now: i64) -> i64 {
+    let start = jiff::Timestamp::from_millisecond(now)
+        .and_then(|moment| moment.to_zoned(settings.time_zone.clone()).start_of_day());
+    // A moment outside of what calendars know is its own day.
+    start.map_or(now, |start| start.timestamp().as_millisecond())
+}

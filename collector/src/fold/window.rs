@@ -1,0 +1,314 @@
+//! Counters by time: seconds for the charts, minutes for a day, hours for the regulator's month.
+//!
+//! A tier is a sparse row of buckets in the order of time. Nothing happened, no bucket; so an idle campaign costs
+//! nothing. Buckets are kept, stored and evicted by the chunk, and only a tick evicts.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use ringside_shared::model::{Counter, Counters};
+
+use super::contribution::{Share, bit};
+
+pub(super) const SECOND_MS: i64 = 1_000;
+pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
+pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What a bucket of some width counts.
+pub(super) trait Tally: Default + Clone + PartialEq {
+    /// The counters that it keeps.
+    const KEPT: u32;
+    /// Adds `sign` to each of the share's counters.
+    fn add(&mut self, share: &Share, sign: i32);
+    /// One counter; zero where it is not kept.
+    fn get(&self, counter: Counter) -> i64;
+    /// The counts in the order they are stored in.
+    fn values(&self) -> Vec<i64>;
+    /// A tally from stored counts.
+    fn from_values(values: &[i64]) -> Self;
+}
+
+/// What a second counts: as much as charts and live rates need.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Pulse([i32; 4]);
+
+const PULSE: [Counter; 4] = [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
+
+impl Tally for Pulse {
+    const KEPT: u32 = bit(PULSE[0]) | bit(PULSE[1]) | bit(PULSE[2]) | bit(PULSE[3]);
+
+    fn add(&mut self, share: &Share, sign: i32) {
+        for (count, counter) in self.0.iter_mut().zip(PULSE) {
+            *count += if share.counters & bit(counter) == 0 { 0 } else { sign };
+        }
+    }
+
+    fn get(&self, counter: Counter) -> i64 {
+        PULSE.iter().position(|kept| *kept == counter).map_or(0, |slot| i64::from(self.0[slot]))
+    }
+
+    fn values(&self) -> Vec<i64> {
+        self.0.iter().copied().map(i64::from).collect()
+    }
+
+    fn from_values(values: &[i64]) -> Self {
+        let mut pulse = Self::default();
+        for (slot, value) in pulse.0.iter_mut().zip(values) {
+            *slot = narrow(*value);
+        }
+        pulse
+    }
+}
+
+const TALK: usize = Counter::TalkMs as usize;
+
+/// What a minute or an hour counts: everything, with only talk time in 64 bits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Bucket {
+    talk_ms: i64,
+    /// The other counters in their order.
+    counts: [i32; Counter::COUNT - 1],
+}
+
+impl Bucket {
+    /// Adds this bucket to a full set of counters.
+    pub(super) fn add_to(&self, sum: &mut Counters) {
+        for (slot, count) in self.counts.iter().enumerate() {
+            sum[Counter::ALL[slot + usize::from(slot >= TALK)]] += i64::from(*count);
+        }
+        sum[Counter::TalkMs] += self.talk_ms;
+    }
+}
+
+impl Tally for Bucket {
+    const KEPT: u32 = u32::MAX;
+
+    fn add(&mut self, share: &Share, sign: i32) {
+        self.talk_ms += share.talk_ms * i64::from(sign);
+        let mut rest = share.counters;
+        while rest != 0 {
+            let counter = rest.trailing_zeros() as usize;
+            self.counts[counter - usize::from(counter > TALK)] += sign;
+            rest &= rest - 1;
+        }
+    }
+
+    fn get(&self, counter: Counter) -> i64 {
+        let slot = counter as usize;
+        if slot == TALK { self.talk_ms } else { i64::from(self.counts[slot - usize::from(slot > TALK)]) }
+    }
+
+    fn values(&self) -> Vec<i64> {
+        std::iter::once(self.talk_ms).chain(self.counts.iter().copied().map(i64::from)).collect()
+    }
+
+    fn from_values(values: &[i64]) -> Self {
+        let mut bucket = Self { talk_ms: values.first().copied().unwrap_or(0), ..Self::default() };
+        for (slot, value) in bucket.counts.iter_mut().zip(values.iter().skip(1)) {
+            *slot = narrow(*value);
+        }
+        bucket
+    }
+}
+
+fn narrow(value: i64) -> i32 {
+    value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+}
+
+/// Buckets of one width, in the order of time.
+#[derive(Debug, Clone)]
+pub(super) struct Tier<T> {
+    width_ms: i64,
+    /// How many buckets are stored under one key.
+    chunk: i64,
+    keep_ms: i64,
+    /// Buckets before this one were evicted and stay so.
+    floor: i64,
+    buckets: VecDeque<(i64, T)>,
+    dirty: BTreeSet<i64>,
+    gone: BTreeSet<i64>,
+}
+
+impl<T: Tally> Tier<T> {
+    pub(super) fn new(width_ms: i64, chunk: i64, keep_ms: i64) -> Self {
+        Self {
+            width_ms,
+            chunk,
+            keep_ms,
+            floor: i64::MIN,
+            buckets: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            gone: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// How many bytes the buckets take.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.buckets.capacity() * size_of::<(i64, T)>()
+    }
+
+    /// Adds a share to the bucket of its time, if that is still kept.
+    pub(super) fn add(&mut self, share: &Share, sign: i32) {
+        let index = share.at.div_euclid(self.width_ms);
+        if share.counters & T::KEPT == 0 || index < self.floor {
+            return;
+        }
+        self.bucket(index).add(share, sign);
+        let chunk = index.div_euclid(self.chunk);
+        if self.dirty.last() != Some(&chunk) {
+            self.dirty.insert(chunk);
+        }
+    }
+
+    fn bucket(&mut self, index: i64) -> &mut T {
+        let place = match self.buckets.back() {
+            Some((last, _)) if *last == index => self.buckets.len() - 1,
+            Some((last, _)) if *last > index => match self.buckets.binary_search_by_key(&index, |(at, _)| *at) {
+                Ok(place) => place,
+                Err(place) => {
+                    self.insert(place, index, T::default());
+                    place
+                }
+            },
+            _ => {
+                self.insert(self.buckets.len(), index, T::default());
+                self.buckets.len() - 1
+            }
+        };
+        &mut self.buckets[place].1
+    }
+
+    fn insert(&mut self, place: usize, index: i64, tally: T) {
+        if self.buckets.len() == self.buckets.capacity() {
+            // Doubling would leave half of a busy campaign's memory unused.
+            self.buckets.reserve_exact((self.buckets.len() / 8).clamp(4, 64));
+        }
+        self.buckets.insert(place, (index, tally));
+    }
+
+    /// The buckets that begin in `from_ms..to_ms`.
+    pub(super) fn range(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (i64, &T)> {
+        let from = from_ms.div_euclid(self.width_ms) + i64::from(from_ms.rem_euclid(self.width_ms) != 0);
+        let first = self.buckets.partition_point(|(index, _)| *index < from);
+        let width_ms = self.width_ms;
+        self.buckets
+            .range(first..)
+            .map(move |(index, tally)| (index * width_ms, tally))
+            .take_while(move |(at, _)| *at < to_ms)
+    }
+
+    /// One counter over the buckets that begin in `from_ms..to_ms`.
+    pub(super) fn sum(&self, from_ms: i64, to_ms: i64, counter: Counter) -> i64 {
+        self.range(from_ms, to_ms).map(|(_, tally)| tally.get(counter)).sum()
+    }
+
+    /// Lets go of chunks that ended before `now - keep`.
+    pub(super) fn evict(&mut self, now_ms: i64) {
+        let chunk = (now_ms - self.keep_ms).div_euclid(self.width_ms).div_euclid(self.chunk);
+        self.floor = self.floor.max(chunk * self.chunk);
+        while let Some((index, _)) = self.buckets.front() {
+            if *index >= self.floor {
+                break;
+            }
+            let chunk = index.div_euclid(self.chunk);
+            self.dirty.remove(&chunk);
+            self.gone.insert(chunk);
+            self.buckets.pop_front();
+        }
+    }
+
+    /// The chunks that changed since the last call, and those that went.
+    pub(super) fn take_dirty(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
+        (std::mem::take(&mut self.dirty), std::mem::take(&mut self.gone))
+    }
+
+    /// The buckets of one chunk.
+    pub(super) fn chunk(&self, chunk: i64) -> impl Iterator<Item = (i64, &T)> {
+        let first = self.buckets.partition_point(|(index, _)| *index < chunk * self.chunk);
+        let end = (chunk + 1) * self.chunk;
+        self.buckets.range(first..).map(|(index, tally)| (*index, tally)).take_while(move |(index, _)| *index < end)
+    }
+
+    /// Puts a stored bucket back.
+    pub(super) fn restore(&mut self, index: i64, tally: T) {
+        *self.bucket(index) = tally;
+    }
+}
+
+/// All of one campaign's counters.
+#[derive(Debug, Clone)]
+pub(super) struct Windows {
+    pub(super) seconds: Tier<Pulse>,
+    pub(super) minutes: Tier<Bucket>,
+    pub(super) hours: Tier<Bucket>,
+    pub(super) totals: Counters,
+}
+
+impl Windows {
+    /// `points` seconds of chart need the five minutes before each of them.
+    pub(super) fn new(points: usize) -> Self {
+        let charts_ms = 5 * MINUTE_MS + points as i64 * SECOND_MS;
+        Self {
+            seconds: Tier::new(SECOND_MS, 60, charts_ms.max(15 * MINUTE_MS)),
+            minutes: Tier::new(MINUTE_MS, 60, 26 * HOUR_MS),
+            hours: Tier::new(HOUR_MS, 24, 35 * DAY_MS),
+            totals: Counters::default(),
+        }
+    }
+
+    /// Adds a share everywhere, or takes it back with a `sign` of -1.
+    pub(super) fn add(&mut self, share: &Share, sign: i32) {
+        if share.counters == 0 {
+            return;
+        }
+        self.seconds.add(share, sign);
+        self.minutes.add(share, sign);
+        self.hours.add(share, sign);
+        self.totals[Counter::TalkMs] += share.talk_ms * i64::from(sign);
+        let mut rest = share.counters;
+        while rest != 0 {
+            self.totals[Counter::ALL[rest.trailing_zeros() as usize]] += i64::from(sign);
+            rest &= rest - 1;
+        }
+    }
+
+    /// All counters over the minutes that begin in `from_ms..to_ms`.
+    pub(super) fn minutes_sum(&self, from_ms: i64, to_ms: i64) -> Counters {
+        let mut sum = Counters::default();
+        for (_, bucket) in self.minutes.range(from_ms, to_ms) {
+            bucket.add_to(&mut sum);
+        }
+        sum
+    }
+
+    /// Some counters since the minute that begins at `from_ms`: minutes up to the full hour, then hours.
+    pub(super) fn since<const N: usize>(&self, from_ms: i64, counters: [Counter; N]) -> [i64; N] {
+        let hour = from_ms + (HOUR_MS - from_ms.rem_euclid(HOUR_MS)) % HOUR_MS;
+        let mut sums = [0; N];
+        let minutes = self.minutes.range(from_ms, hour);
+        for (_, bucket) in minutes.chain(self.hours.range(hour, i64::MAX)) {
+            for (sum, counter) in sums.iter_mut().zip(counters) {
+                *sum += bucket.get(counter);
+            }
+        }
+        sums
+    }
+
+    /// Lets go of what is too old to be asked for.
+    pub(super) fn evict(&mut self, now_ms: i64) {
+        self.seconds.evict(now_ms);
+        self.minutes.evict(now_ms);
+        self.hours.evict(now_ms);
+    }
+
+    /// Forgets what changed: after reading back, nothing has.
+    pub(super) fn take_dirty(&mut self) {
+        self.seconds.take_dirty();
+        self.minutes.take_dirty();
+        self.hours.take_dirty();
+    }
+}
