@@ -1,0 +1,65 @@
+//! The one answer to a delivery: totals, and what was refused, by index.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::door::{Receipt, Rejection};
+
+/// Gathers what became of the parts of one delivery.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    accepted: usize,
+    duplicates: usize,
+    rejected: Vec<Rejection>,
+    rejected_count: usize,
+    /// How many rejections are listed; the rest is only counted.
+    listed: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerJson<'a> {
+    accepted: usize,
+    duplicates: usize,
+    rejected: Vec<RejectionJson<'a>>,
+    rejected_count: usize,
+}
+
+#[derive(Serialize)]
+struct RejectionJson<'a> {
+    index: usize,
+    code: &'a str,
+    message: &'a str,
+}
+
+impl Answer {
+    pub(super) fn listing_up_to(listed: usize) -> Self {
+        Self { listed, ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, receipt: Receipt) {
+        self.accepted += receipt.accepted;
+        self.duplicates += receipt.duplicates;
+        self.rejected_count += receipt.rejected.len();
+        let room = self.listed.saturating_sub(self.rejected.len());
+        self.rejected.extend(receipt.rejected.into_iter().take(room));
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let rejected = self
+            .rejected
+            .iter()
+            .map(|Rejection { index, code, message }| RejectionJson { index: *index, code, message })
+            .collect();
+        Json(AnswerJson {
+            accepted: self.accepted,
+            duplicates: self.duplicates,
+            rejected,
+            rejected_count: self.rejected_count,
+        })
+        .into_response()
+    }
+}

@@ -1,0 +1,304 @@
+//! From the bytes of a body to well-formed events, one by one, so that a bad one does not take the others with it.
+
+use std::cell::Cell;
+
+use axum::http::{HeaderMap, header};
+use ringside_shared::wire::{BadEvent, EventJson};
+use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Limits;
+use super::problem::Problem;
+use crate::door::Candidate;
+
+/// One event of a body: well formed, or why not.
+pub(super) type Parsed = Result<Candidate, BadEvent>;
+
+/// How a body holds its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One event, an array of them, or lines.
+    Json,
+    /// One event a line.
+    Lines,
+    /// One CloudEvent with our event as its `data`.
+    CloudEvent,
+    /// An array of CloudEvents.
+    CloudEventBatch,
+    /// Our event as the body, the CloudEvent's attributes in headers.
+    CloudEventHeaders,
+}
+
+impl Form {
+    /// The form that a request's headers announce.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            return Err(Problem::unsupported("bodies are taken uncompressed: leave \"Content-Encoding\" out"));
+        }
+        let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+        let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let form = match essence.as_str() {
+            "application/cloudevents+json" => Self::CloudEvent,
+            "application/cloudevents-batch+json" => Self::CloudEventBatch,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+                Self::Lines
+            }
+            "" | "application/json" | "text/json" => Self::Json,
+            other if other.starts_with("application/") && other.ends_with("+json") => Self::Json,
+            _ => {
+                return Err(Problem::unsupported(
+                    "\"Content-Type\" must be application/json, application/x-ndjson, application/cloudevents+json or \
+                     application/cloudevents-batch+json",
+                ));
+            }
+        };
+        match form {
+            Self::Json if headers.contains_key("ce-specversion") => Ok(Self::CloudEventHeaders),
+            form => Ok(form),
+        }
+    }
+}
+
+/// The events of a plain JSON body, raw.
+pub(super) enum Split<'a> {
+    /// One event.
+    One(&'a RawValue),
+    /// The elements of an array.
+    Many(Vec<&'a RawValue>),
+    /// Events in lines, whatever the content type said.
+    Lines,
+}
+
+/// Takes a JSON body apart into its events.
+pub(super) fn split<'a>(body: &'a [u8], limits: &Limits) -> Result<Split<'a>, Problem> {
+    match body.iter().find(|b| !b.is_ascii_whitespace()) {
+        None => {
+            Err(Problem::unreadable("empty_body", "the body is empty; send one event, an array of events or NDJSON"))
+        }
+        Some(b'[') => split_array(body, limits).map(Split::Many),
+        Some(b'{') => match serde_json::from_slice(body) {
+            Ok(event) => Ok(Split::One(event)),
+            Err(_) if begins_with_a_line(body) => Ok(Split::Lines),
+            Err(error) => Err(unreadable(&error)),
+        },
+        Some(_) => Err(Problem::unreadable(
+            "bad_json",
+            "the body must be a JSON object (one event), an array of them, or one object a line",
+        )),
+    }
+}
+
+/// The elements of an array, at most as many as one request may bring.
+pub(super) fn split_array<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<&'a RawValue>, Problem> {
+    let too_many = Cell::new(false);
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let elements = Elements { limit: limits.array_events, too_many: &too_many }.deserialize(&mut json);
+    match elements.and_then(|elements| json.end().map(|()| elements)) {
+        Ok(elements) => Ok(elements),
+        Err(_) if too_many.get() => Err(Problem::too_large(format!(
+            "an array may hold {} events; send several, or NDJSON",
+            limits.array_events
+        ))),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// True where the first of several lines is a JSON object by itself.
+fn begins_with_a_line(body: &[u8]) -> bool {
+    let body = body.trim_ascii_start();
+    let Some(end) = body.iter().position(|b| *b == b'\n') else { return false };
+    let (first, rest) = body.split_at(end);
+    !rest.trim_ascii().is_empty() && serde_json::from_slice::<&RawValue>(first).is_ok()
+}
+
+pub(super) fn unreadable(error: &serde_json::Error) -> Problem {
+    Problem::unreadable("bad_json", format!("the body can't be read as JSON: {}", sentence(&error.to_string())))
+}
+
+/// Collects the raw elements of an array and stops at the limit, so that `[0,0,0,…` costs no more than a body may.
+struct Elements<'c> {
+    limit: usize,
+    too_many: &'c Cell<bool>,
+}
+
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
+    type Value = Vec<&'de RawValue>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = array.next_element()? {
+            if elements.len() == self.limit {
+                self.too_many.set(true);
+                return Err(A::Error::custom("too many events"));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+/// Reads one event.
+pub(super) fn read_event(raw: &[u8], limits: &Limits) -> Parsed {
+    if raw.len() > limits.event_bytes {
+        return Err(too_long(limits));
+    }
+    let json: EventJson<'_> = serde_json::from_slice(raw).map_err(|error| bad_json(&error))?;
+    candidate(json)
+}
+
+/// Checks what was read of one event.
+pub(super) fn candidate(mut json: EventJson<'_>) -> Parsed {
+    // A number that says it is masked is kept as it is, so one that hides a whole number behind a bullet must not pass.
+    if let Some(to) = &mut json.to
+        && to.contains('•')
+        && to.chars().filter(char::is_ascii_digit).count() > 6
+    {
+        *to = to.replace('•', "").into();
+    }
+    Ok(Candidate { id: json.event_id()?, at: json.happened_at()?, kind: json.event_kind()? })
+}
+
+/// The refusal of an event that is longer than one may be.
+pub(super) fn too_long(limits: &Limits) -> BadEvent {
+    BadEvent::new("too_large", format!("one event may have {} KiB; this one has more", limits.event_bytes >> 10))
+}
+
+/// The refusal of an event whose JSON is broken or has members of another type.
+pub(super) fn bad_json(error: &serde_json::Error) -> BadEvent {
+    let text = sentence(&error.to_string());
+    let code = if text.starts_with("missing field") { "missing_member" } else { "bad_event" };
+    BadEvent::new(code, format!("this is not an event: {text}"))
+}
+
+/// What a parser says, cut short: it may quote what a sender wrote.
+fn sentence(text: &str) -> String {
+    let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Takes lines out of a body as its pieces arrive. It holds no more than one line and never one that is too long.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pending: Vec<u8>,
+    overlong: bool,
+}
+
+impl Lines {
+    /// Adds a piece; tells each line that is complete with it, none where the line was too long. Empty lines are not
+    /// told.
+    pub(super) fn push(&mut self, mut piece: &[u8], longest: usize, mut tell: impl FnMut(Option<&[u8]>)) {
+        while let Some(end) = piece.iter().position(|b| *b == b'\n') {
+            let (line, rest) = piece.split_at(end);
+            piece = &rest[1..];
+            if self.pending.is_empty() && !self.overlong && line.len() <= longest {
+                tell_line(line, &mut tell);
+            } else {
+                self.keep(line, longest);
+                self.finish(&mut tell);
+            }
+        }
+        self.keep(piece, longest);
+    }
+
+    /// Tells the last line, which need not end in a newline.
+    pub(super) fn finish(&mut self, mut tell: impl FnMut(Option<&[u8]>)) {
+        if std::mem::take(&mut self.overlong) {
+            tell(None);
+        } else {
+            tell_line(&self.pending, &mut tell);
+        }
+        self.pending.clear();
+    }
+
+    fn keep(&mut self, piece: &[u8], longest: usize) {
+        if self.overlong || self.pending.len() + piece.len() > longest {
+            self.overlong = true;
+            self.pending.clear();
+        } else {
+            self.pending.extend_from_slice(piece);
+        }
+    }
+}
+
+fn tell_line(line: &[u8], tell: &mut impl FnMut(Option<&[u8]>)) {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+    if !line.is_empty() {
+        tell(Some(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines_of(pieces: &[&[u8]], longest: usize) -> Vec<Option<String>> {
+        let mut lines = Lines::default();
+        let mut told = Vec::new();
+        for piece in pieces {
+            lines.push(piece, longest, |line| told.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
+        }
+        lines.finish(|line| told.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
+        told
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_body_is_cut() {
+        let body = b"{\"a\":1}\r\n\n  {\"b\":2}\n0123456789ABCDEF\n{\"c\":3}";
+        let whole = lines_of(&[body], 12);
+        assert_eq!(whole, [Some("{\"a\":1}".into()), Some("{\"b\":2}".into()), None, Some("{\"c\":3}".into())]);
+        for size in 1..body.len() {
+            assert_eq!(lines_of(&body.chunks(size).collect::<Vec<_>>(), 12), whole, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_kept() {
+        let mut lines = Lines::default();
+        for _ in 0..1_000 {
+            lines.push(&[b'x'; 1_000], 4_096, |_| panic!("no line has ended"));
+            assert!(lines.pending.len() <= 4_096);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_readers_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let limits = Limits::default();
+            let _ = split(&body, &limits);
+            let _ = read_event(&body, &limits);
+            let mut array = vec![b'['];
+            array.extend(&body);
+            array.push(b']');
+            let _ = split(&array, &limits);
+        }
+
+        #[test]
+        fn no_member_values_make_an_event_panic(
+            id in ".{0,70}", kind in "(call\\.[a-z]{0,9}|metric|notification|campaign\\.(state|gauges)|.{0,9})", at in ".{0,30}",
+            to in ".{0,40}", value in any::<f64>(), cause in any::<i64>(),
+        ) {
+            let json = serde_json::json!({"id": id, "type": kind, "at": at, "to": to, "value": value, "name": id,
+                "cause": cause, "callId": id, "campaign": id, "title": to, "queueDepth": cause, "targetRate": value});
+            let _ = read_event(json.to_string().as_bytes(), &Limits::default());
+        }
+    }
+}
