@@ -23,6 +23,7 @@ mod store;
 mod tests;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -110,6 +111,14 @@ impl Embedded {
         if settings.partitions == 0 {
             return Err(OpenError::NoPartitions);
         }
+        // The store asserts some of what it reads of its own files; a damaged one must not take the process down.
+        catch_unwind(AssertUnwindSafe(|| Self::open_store(folder, settings))).unwrap_or_else(|_| {
+            let detail = "its store can't be read".to_owned();
+            Err(OpenError::Damaged { folder: folder.to_owned(), detail })
+        })
+    }
+
+    fn open_store(folder: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let (session, store) = Session::open(folder, settings.partitions)?;
         let partitions = || (0..settings.partitions).map(Partition);
         let load = || {

@@ -35,7 +35,7 @@ impl Session {
         if !is_new && !folder.store().exists() {
             return Err(folder.damaged("its folder `store` is missing"));
         }
-        let store = Store::open(&folder.store()).map_err(|e| broken(&folder, failed(e)))?;
+        let store = Store::open(&folder.store(), is_new).map_err(|e| broken(&folder, e))?;
         let (acknowledged, marks) = Acknowledged::open(&folder.file("acknowledged")).map_err(|e| folder.unusable(e))?;
         let broken = |e| broken(&folder, e);
         let mark: u64 = store.read(MARK).map_err(broken)?.unwrap_or_default();

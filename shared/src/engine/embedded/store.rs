@@ -10,7 +10,7 @@
 //! ```
 //! Numbers in keys are big-endian, so that the order of the keys is the order of the things.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use fjall::{
@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::{EngineError, Partition, RoomId};
+
+const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
 /// Each keyspace's newest writes in memory, before they become a file. Small, because three of them and their
 /// successors may be in memory at a time, beside the rest of the product.
@@ -39,22 +41,29 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the store.
-    pub(super) fn open(path: &Path) -> Result<Self, fjall::Error> {
-        let open = || {
-            let database = Database::builder(path)
-                .cache_size(CACHE_BYTES)
-                .max_journaling_size(JOURNAL_BYTES)
-                .worker_threads(2)
-                .open()?;
-            let keyspace = |name: &str| {
-                database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(WRITE_BUFFER_BYTES))
-            };
-            let (log, rooms, state) = (keyspace("log")?, keyspace("rooms")?, keyspace("state")?);
-            Ok(Self { database, log, rooms, state })
+    /// Opens the store; makes it where it `is_new`.
+    pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, EngineError> {
+        // A keyspace without this file counts as one that was never finished, and would be removed without a word.
+        let is_whole = |keyspace: usize| path.join(format!("keyspaces/{keyspace}/current")).exists();
+        if !is_new && !(0..=KEYSPACES.len()).all(is_whole) {
+            return Err(EngineError::Damaged("a keyspace of the store has lost its file `current`".to_owned()));
+        }
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(2)
+            .open()
+            .map_err(failed)?;
+        let keyspace = |name: &str| {
+            if !is_new && !database.keyspace_exists(name) {
+                return Err(EngineError::Damaged(format!("the store has lost its keyspace `{name}`")));
+            }
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(WRITE_BUFFER_BYTES);
+            database.keyspace(name, options).map_err(failed)
         };
-        // The store asserts some of what it reads of its own files; a damaged one must not take the process down.
-        catch_unwind(AssertUnwindSafe(open)).unwrap_or(Err(fjall::Error::Unrecoverable))
+        let [log, rooms, state] = KEYSPACES.map(keyspace);
+        let (log, rooms, state) = (log?, rooms?, state?);
+        Ok(Self { database, log, rooms, state })
     }
 
     /// One moment of all keyspaces, to read from.
@@ -126,7 +135,17 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError
 /// What the store's error means to a caller.
 pub(super) fn failed(error: fjall::Error) -> EngineError {
     match error {
-        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => EngineError::Unavailable(e.to_string()),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => match e.kind() {
+            // The store looks for nothing that it didn't write before, and neither past its end nor before its begin.
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput => {
+                EngineError::Damaged(format!("a file of the store is missing or cut off ({e})"))
+            }
+            _ => EngineError::Unavailable(e.to_string()),
+        },
         fjall::Error::Poisoned => EngineError::Unavailable("a write to the disk failed before".to_owned()),
         other => EngineError::Damaged(other.to_string()),
     }

@@ -1,5 +1,8 @@
 //! The contract on this engine, and what only a store on disk can go through.
 
+mod faults;
+mod killed;
+
 use std::path::Path;
 use std::sync::Arc;
 
