@@ -1,7 +1,13 @@
 //! From source to room: sources take events in, the fold learns from them, the owner publishes what changed.
+//!
+//! ```text
+//! source · ingest ─▶ door ─▶ log ─▶ owner (fold ─▶ publish ─▶ checkpoint) ─▶ rooms
+//! ```
 
-pub mod fold;
 pub mod door;
+pub mod fold;
 pub mod ingest;
 pub mod keys;
+pub mod owner;
+mod publish;
 pub mod source;

@@ -18,9 +18,9 @@ mod record;
 pub use alert::{AlertJson, AlertsBody, AlertsSnapshot};
 pub use call::{CallChangeJson, CallsBody};
 pub use campaign::{
-    AggregateJson, CampaignBody, CampaignJson, CampaignSnapshot, CountersJson, DirectoryBody, DirectoryEntryJson,
-    OutcomesJson, OverviewBody, OverviewSnapshot, RatioJson, SeriesJson, SeriesPointJson, StatusChangeBody, status_from_text,
-    status_text,
+    AbandonJson, ActiveJson, AggregateJson, CampaignBody, CampaignJson, CampaignSnapshot, CountersJson, DirectoryBody,
+    DirectoryEntryJson, DurationsJson, OdditiesJson, OutcomesJson, OverviewBody, OverviewSnapshot, RatioJson,
+    RatiosJson, SeriesJson, SeriesPointJson, SpanJson, StatusChangeBody, status_from_text, status_text,
 };
 pub use client::{BadClientMessage, ClientMessage};
 pub use event::{AgentsJson, BadEvent, EventJson};
