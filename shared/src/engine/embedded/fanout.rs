@@ -11,8 +11,8 @@ use super::super::{Partition, RoomFrame, Signal, Subscription};
 /// Batches that a subscription may lag behind before it has missed something.
 const BACKLOG_BATCHES: usize = 512;
 
-/// The frames of one batch, shared by all who are told.
-type News = Arc<[RoomFrame]>;
+/// The frames of one batch, shared by all who are told; none where some may have been missed.
+type News = Option<Arc<[RoomFrame]>>;
 
 /// Who follows which partition. None once the engine has closed.
 #[derive(Debug)]
@@ -36,11 +36,18 @@ impl Fanout {
         let Some(followed) = followed.as_mut() else { return };
         if let Some(sender) = followed.get(&partition)
             && !frames.is_empty()
-            && sender.send(frames.into()).is_err()
+            && sender.send(Some(frames.into())).is_err()
         {
             // The last one has left.
             followed.remove(&partition);
         }
+    }
+
+    /// Tells all followers that they may have missed something.
+    pub(super) fn tell_missed(&self) {
+        let followed = self.0.lock().expect("nobody panics while following");
+        // A partition that nobody follows any more has nobody to tell.
+        followed.iter().flat_map(HashMap::values).for_each(|sender| drop(sender.send(None)));
     }
 
     /// Ends all subscriptions, once they have had what was told before.
@@ -52,7 +59,7 @@ impl Fanout {
 struct Follower {
     news: Receiver<News>,
     /// The batch that is being told and the place of its next frame.
-    batch: Option<(News, usize)>,
+    batch: Option<(Arc<[RoomFrame]>, usize)>,
 }
 
 #[async_trait]
@@ -66,8 +73,8 @@ impl Subscription for Follower {
                 return Some(Signal::Frame(frame.clone()));
             }
             match self.news.recv().await {
-                Ok(frames) => self.batch = Some((frames, 0)),
-                Err(broadcast::error::RecvError::Lagged(_)) => return Some(Signal::Missed),
+                Ok(Some(frames)) => self.batch = Some((frames, 0)),
+                Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => return Some(Signal::Missed),
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }

@@ -25,7 +25,7 @@ mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -38,7 +38,7 @@ use self::fanout::Fanout;
 pub use self::folder::OpenError;
 use self::session::Session;
 use self::store::Store;
-use self::writer::{Answer, Commit, Job, Writer};
+use self::writer::{Answer, Books, Commit, Job, State, Writer};
 use super::{
     Batch, Checkpoint, Engine, EngineError, Epoch, Histories, LogEntry, Partition, Position, ReadFrom, RoomId,
     RoomView, Subscription, Token,
@@ -78,8 +78,8 @@ pub struct Embedded {
 
 /// What readers and the writer both see.
 struct Shared {
-    epoch: Epoch,
-    /// None once it is closed. Reads hold it for as long as they last.
+    epoch: AtomicU32,
+    /// None once it is closed, and while it is being opened again. Reads hold it for as long as they last.
     store: RwLock<Option<Store>>,
     /// The newest entry of each partition's log that can be read.
     heads: Vec<watch::Sender<Position>>,
@@ -95,6 +95,16 @@ impl Shared {
 
     fn note_stateful(&self, partition: Partition) {
         self.stateful[usize::from(partition.0)].store(true, Ordering::Relaxed);
+    }
+
+    /// Readers see the store as it was opened again; followers are told to look what is missing.
+    fn reopen(&self, store: &Store, epoch: Epoch, heads: impl Iterator<Item = Position>) {
+        self.epoch.store(epoch.0, Ordering::Relaxed);
+        self.store.write().expect("no writer of this lock panics").replace(store.clone());
+        for (told, head) in self.heads.iter().zip(heads) {
+            told.send_replace(head);
+        }
+        self.fanout.tell_missed();
     }
 
     fn close(&self) {
@@ -120,25 +130,22 @@ impl Embedded {
 
     fn open_store(folder: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let (session, store) = Session::open(folder, settings.partitions)?;
-        let partitions = || (0..settings.partitions).map(Partition);
         let load = || {
-            let logs = partitions().map(|p| log::Log::load(&store, p)).collect::<Result<Vec<_>, _>>()?;
-            let rooms = rooms::Rooms::load(&store, settings.partitions, session.epoch, settings.histories)?;
-            let stateful = partitions().map(|p| checkpoint::is_stateful(&store, p)).collect::<Result<Vec<_>, _>>()?;
-            Ok((logs, rooms, stateful))
+            let stateful = (0..settings.partitions).map(|p| checkpoint::is_stateful(&store, Partition(p)));
+            let stateful = stateful.collect::<Result<Vec<_>, EngineError>>()?;
+            Ok((Books::load(store.clone(), session.epoch, &settings)?, stateful))
         };
-        let (logs, rooms, stateful) = load().map_err(|e: EngineError| session.broken(e))?;
+        let (books, stateful) = load().map_err(|e| session.broken(e))?;
         let shared = Arc::new(Shared {
-            epoch: session.epoch,
-            store: RwLock::new(Some(store.clone())),
-            heads: logs.iter().map(|log| watch::Sender::new(log.head())).collect(),
+            epoch: AtomicU32::new(session.epoch.0),
+            store: RwLock::new(Some(store)),
+            heads: books.heads().map(watch::Sender::new).collect(),
             stateful: stateful.into_iter().map(AtomicBool::new).collect(),
             fanout: Fanout::new(),
         });
         let leases = leases::Leases::new(session.opening);
         let (jobs, waiting) = mpsc::channel(QUEUE_JOBS);
-        let writer =
-            Writer { shared: Arc::clone(&shared), store, settings, logs, rooms, leases, session, broken: None };
+        let writer = Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(books) };
         let spawned = thread::Builder::new().name("engine-writer".to_owned()).spawn(move || writer.run(waiting));
         let writer = spawned.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
         Ok(Self { shared, jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)) })
@@ -260,8 +267,9 @@ impl Engine for Embedded {
     }
 
     async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        let (room, epoch) = (room.clone(), self.shared.epoch);
-        self.read(move |store| rooms::read(store, &room, from, epoch)).await
+        let (room, shared) = (room.clone(), Arc::clone(&self.shared));
+        // Asked with the store in hand: a store that is opened again has another epoch.
+        self.read(move |store| rooms::read(store, &room, from, Epoch(shared.epoch.load(Ordering::Relaxed)))).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
@@ -310,7 +318,7 @@ impl Drop for Embedded {
 }
 
 fn closed() -> EngineError {
-    EngineError::Unavailable("it was closed".to_owned())
+    EngineError::Unavailable("it is closed".to_owned())
 }
 
 fn check_key(key: &str) -> Result<(), EngineError> {

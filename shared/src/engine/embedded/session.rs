@@ -37,35 +37,15 @@ impl Session {
         }
         let store = Store::open(&folder.store(), is_new).map_err(|e| broken(&folder, e))?;
         let (acknowledged, marks) = Acknowledged::open(&folder.file("acknowledged")).map_err(|e| folder.unusable(e))?;
-        let broken = |e| broken(&folder, e);
-        let mark: u64 = store.read(MARK).map_err(broken)?.unwrap_or_default();
         let expected = match ending {
+            _ if is_new => 0,
             Ending::Closed | Ending::Killed => marks.written,
             Ending::Lost => marks.synced,
             Ending::Elsewhere => 0,
         };
-        if mark < expected && !is_new {
-            let missing = expected - mark;
-            return Err(folder.damaged(format!("the newest {missing} writes are missing from its store")));
-        }
-        let marks = Marks { synced: mark, written: mark };
-        let last_epoch: Option<u32> = store.read(EPOCH).map_err(broken)?;
-        let epoch = match (last_epoch, ending) {
-            (Some(epoch), Ending::Closed | Ending::Killed) => epoch,
-            (last, _) => fresh_epoch(last),
-        };
-        let openings: Option<u32> = store.read(OPENINGS).map_err(broken)?;
-        let opening = openings.unwrap_or_default() + 1;
-        let mut session = Self { folder, acknowledged, marks, underway: None, epoch: Epoch(epoch), opening };
-        let mut batch = store.database.batch();
-        store.put(&mut batch, EPOCH, &epoch);
-        store.put(&mut batch, OPENINGS, &opening);
-        let begin = |session: &mut Self| {
-            session.mark(&store, &mut batch, true)?;
-            store.write(batch, true).map_err(failed)?;
-            session.acknowledge()
-        };
-        begin(&mut session).map_err(|e| self::broken(&session.folder, e))?;
+        let mut session = Self { folder, acknowledged, marks, underway: None, epoch: Epoch(0), opening: 0 };
+        let keeps_epoch = matches!(ending, Ending::Closed | Ending::Killed);
+        session.begin(&store, expected, keeps_epoch).map_err(|e| session.broken(e))?;
         session.folder.note_session(false)?;
         if is_new {
             session.folder.created()?;
@@ -73,12 +53,38 @@ impl Session {
         Ok((session, store))
     }
 
+    /// Opens the store again after it took a write no more. What had no fsync may be gone, as after a crash.
+    pub(super) fn reopen(&mut self) -> Result<Store, EngineError> {
+        let store = Store::open(&self.folder.store(), false)?;
+        self.begin(&store, self.marks.synced, false)?;
+        Ok(store)
+    }
+
+    /// Checks that all writes up to the `expected` one are there, and notes the begin.
+    fn begin(&mut self, store: &Store, expected: u64, keeps_epoch: bool) -> Result<(), EngineError> {
+        let mark: u64 = store.read(MARK)?.unwrap_or_default();
+        if mark < expected {
+            let missing = expected - mark;
+            return Err(EngineError::Damaged(format!("the newest {missing} writes are missing from its store")));
+        }
+        self.marks = Marks { synced: mark, written: mark };
+        let last_epoch: Option<u32> = store.read(EPOCH)?;
+        let epoch = last_epoch.filter(|_| keeps_epoch).unwrap_or_else(|| fresh_epoch(last_epoch));
+        let openings: Option<u32> = store.read(OPENINGS)?;
+        (self.epoch, self.opening) = (Epoch(epoch), openings.unwrap_or_default() + 1);
+        let mut batch = store.database.batch();
+        store.put(&mut batch, EPOCH, &epoch);
+        store.put(&mut batch, OPENINGS, &self.opening);
+        self.mark(store, &mut batch, true);
+        store.write(batch, true).map_err(failed)?;
+        self.acknowledge()
+    }
+
     /// Numbers a batch before it is written.
-    pub(super) fn mark(&mut self, store: &Store, batch: &mut WriteBatch, durable: bool) -> Result<(), EngineError> {
+    pub(super) fn mark(&mut self, store: &Store, batch: &mut WriteBatch, durable: bool) {
         let mark = self.marks.written + 1;
         store.put(batch, MARK, &mark);
         self.underway = Some((mark, durable));
-        Ok(())
     }
 
     /// Notes that the batch that was numbered last has been written, before anybody is told so.

@@ -184,7 +184,8 @@ async fn whatever_is_damaged_is_said_or_harmless() {
     let data = filled().await;
     let intact = tempfile::tempdir().unwrap();
     copy(data.path(), intact.path());
-    let ways: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let ways: [(&str, Damage); 4] = [
         ("gone", |file| fs::remove_file(file).unwrap()),
         ("empty", |file| fs::write(file, "").unwrap()),
         ("cut in half", |file| {

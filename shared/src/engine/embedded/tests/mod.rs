@@ -1,6 +1,7 @@
 //! The contract on this engine, and what only a store on disk can go through.
 
 mod faults;
+mod full;
 mod killed;
 
 use std::path::Path;
