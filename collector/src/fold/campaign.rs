@@ -100,6 +100,8 @@ pub(super) struct Campaign {
     /// Since when its calls show that it runs, while nobody says what it does.
     pub(super) seen_running: Option<i64>,
     pub(super) gauges: SaidGauges,
+    /// Its source tells of calls in the queue.
+    pub(super) queue_seen: bool,
     pub(super) started_at: Option<i64>,
     pub(super) last_event_at: Option<i64>,
     pub(super) windows: Windows,
@@ -128,6 +130,7 @@ impl Campaign {
             status: None,
             seen_running: None,
             gauges: SaidGauges::default(),
+            queue_seen: false,
             started_at: None,
             last_event_at: None,
             windows: Windows::new(settings.window_points),
@@ -223,7 +226,9 @@ impl Campaign {
             changes.calls.push((moment.tenant.clone(), change_of(moment, &call, at)));
         }
         self.live.put(key, call, &moment.settings.call_limits, moment.settings.dedupe_horizon_ms);
-        if self.seen_running.is_none() && self.status.is_none() && self.live.active().total() > 0 {
+        self.queue_seen |= event.fact == CallFact::Queued;
+        let dials = !matches!(event.fact, CallFact::Queued | CallFact::Amd(_) | CallFact::Disposition(_));
+        if self.seen_running.is_none() && self.status.is_none() && dials && moment.now - at < QUIET_MS {
             self.seen_running = Some(at);
             self.note_status(moment, CampaignStatus::Unknown, at, changes);
             self.announce(moment, changes);
@@ -317,7 +322,7 @@ impl Campaign {
             name: self.name(moment.campaign).into(),
             status,
         };
-        let id = format!("campaign/{}/{at}/{status:?}", moment.campaign).to_lowercase();
+        let id = format!("campaign/{}/{at}/{}", moment.campaign, format!("{status:?}").to_lowercase());
         changes.derived.push(derived(moment.tenant, &id, at, word));
     }
 
@@ -357,8 +362,8 @@ impl Campaign {
 
     /// Leads waiting: as the source says, or else as its calls show.
     pub(super) fn queue_depth(&self) -> Option<i64> {
-        let queued = self.live.queued();
-        self.gauges.queue_depth.as_ref().map(|said| said.what).or((queued > 0).then_some(queued))
+        let said = self.gauges.queue_depth.as_ref().map(|said| said.what);
+        said.or(self.queue_seen.then(|| self.live.queued()))
     }
 
     fn give_up_silent_calls(&mut self, moment: &Moment<'_>, changes: &mut Changes) {

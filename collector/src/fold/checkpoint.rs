@@ -61,6 +61,7 @@ struct StoredHead {
     status: Option<Said<(u8, Option<Box<str>>)>>,
     seen_running: Option<i64>,
     gauges: SaidGauges,
+    queue_seen: bool,
     started_at: Option<i64>,
     last_event_at: Option<i64>,
     totals: Vec<i64>,
@@ -363,6 +364,7 @@ impl StoredHead {
             status: status.map(|said| Said { at: said.at, what: (said.what.0 as u8, said.what.1.clone()) }),
             seen_running: campaign.seen_running,
             gauges: campaign.gauges.clone(),
+            queue_seen: campaign.queue_seen,
             started_at: campaign.started_at,
             last_event_at: campaign.last_event_at,
             totals: campaign.windows.totals.values().to_vec(),
@@ -381,6 +383,7 @@ impl StoredHead {
         };
         campaign.seen_running = self.seen_running;
         campaign.gauges = self.gauges;
+        campaign.queue_seen = self.queue_seen;
         campaign.started_at = self.started_at;
         campaign.last_event_at = self.last_event_at;
         campaign.windows.totals = Counters::from_values(&self.totals);

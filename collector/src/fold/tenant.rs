@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringside_shared::model::{
-    CampaignId, CampaignStatus, DerivedEvent, Event, MetricKey, MetricSample, Notification, Oddities, TenantId,
+    Alert, AlertState, CampaignId, CampaignStatus, DerivedEvent, Event, MetricKey, MetricSample, Notification,
+    Oddities, TenantId, Timestamp,
 };
 
 use super::alert::{AlertBook, Subject};
@@ -156,6 +157,7 @@ impl Tenant {
     ) {
         if minute.is_some() {
             self.forget(tenant, now, changes);
+            self.close_ruleless(settings, tenant, now, changes);
         }
         let small = settings.window_points <= 60;
         let check_s = (settings.alert_check_ms / 1_000).max(1);
@@ -186,6 +188,20 @@ impl Tenant {
             dirty.notified.insert(entry.remove_entry().0);
         }
         self.alerts.evict(now);
+    }
+
+    /// Resolves the alerts whose rule is gone from the configuration: nobody looks at them any more.
+    fn close_ruleless(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+        let ruled = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
+        let ruleless: Vec<Alert> = self.alerts.open.values().filter(|alert| !ruled(alert)).cloned().collect();
+        for mut alert in ruleless {
+            alert.transition += 1;
+            alert.state = AlertState::Resolved;
+            alert.title = format!("The rule {} is not in force any more", alert.rule).into();
+            alert.at = Timestamp::from_millis(now);
+            self.alerts.hear(&alert);
+            changes.alerts.push((tenant.clone(), alert));
+        }
     }
 
     fn look_at_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {

@@ -11,7 +11,7 @@ use super::FoldSettings;
 use super::campaign::{Campaign, POST_DIAL, RING, Said, TALK, WAIT};
 use super::levels::{Level, Watched};
 use super::rule::WatchedRatio;
-use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Tally};
+use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, PULSE, SECOND_MS, Tally, Tier};
 
 const PERIOD_MS: i64 = 30 * DAY_MS;
 const LIVE_MS: i64 = 5 * MINUTE_MS;
@@ -151,49 +151,58 @@ impl Campaign {
     }
 
     fn second_points(&self, newest: i64, points: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
-        let tier = &self.windows.seconds;
-        let point = |second: i64| {
-            let at = second * SECOND_MS;
-            let level = read.watched.any(second, second + 1).then(|| self.levels.at_second(second)).flatten();
-            let within = |counter| tier.sum(at, at + SECOND_MS, counter);
-            let before = |counter| tier.sum(at + SECOND_MS - LIVE_MS, at + SECOND_MS, counter);
-            series_point(at, level, within, before)
-        };
-        (newest - points + 1..=newest).map(point).collect()
+        let level = |second| read.watched.any(second, second + 1).then(|| self.levels.at_second(second)).flatten();
+        points_of(&self.windows.seconds, newest, points, LIVE_MS / SECOND_MS, level)
     }
 
     fn minute_points(&self, newest: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
-        let tier = &self.windows.minutes;
+        let level = |minute| {
+            let watched = read.watched.any(minute * 60, minute * 60 + 60);
+            watched.then(|| self.levels.at_minute(minute)).flatten()
+        };
         // The newest minute whose last second is closed.
         let newest = (newest + 1).div_euclid(60) - 1;
-        let point = |minute: i64| {
-            let at = minute * MINUTE_MS;
-            let level =
-                read.watched.any(minute * 60, minute * 60 + 60).then(|| self.levels.at_minute(minute)).flatten();
-            let within = |counter| tier.sum(at, at + MINUTE_MS, counter);
-            let before = |counter| tier.sum(at + MINUTE_MS - LIVE_MS, at + MINUTE_MS, counter);
-            series_point(at, level, within, before)
-        };
-        (newest - CHART_MINUTES + 1..=newest).map(point).collect()
+        points_of(&self.windows.minutes, newest, CHART_MINUTES, LIVE_MS / MINUTE_MS, level)
     }
 }
 
-/// A point; a gap where nobody watched or the campaign was not known yet.
-fn series_point(
-    at: i64,
-    level: Option<Level>,
-    within: impl Fn(Counter) -> i64,
-    before: impl Fn(Counter) -> i64,
-) -> SeriesPoint {
-    SeriesPoint {
-        at: Timestamp::from_millis(at),
-        active: level.map(|level| level.active),
-        queue: level.and_then(|level| level.queue),
-        attempts: level.map(|_| within(Counter::Attempts)),
-        answered: level.map(|_| within(Counter::Answered)),
-        abandoned_5m: level.map(|_| before(Counter::Abandoned)),
-        human_5m: level.map(|_| before(Counter::Human)),
+/// The newest points of a tier, with sums over the last `lookback` of each. Where there is no level, nobody watched or
+/// the campaign was not known yet: a gap.
+fn points_of<T: Tally>(
+    tier: &Tier<T>,
+    newest: i64,
+    points: i64,
+    lookback: i64,
+    level: impl Fn(i64) -> Option<Level>,
+) -> Vec<SeriesPoint> {
+    let oldest = newest - points + 1 - lookback;
+    let width_ms = tier.width_ms();
+    let mut counts = vec![[0i64; 4]; (newest - oldest + 1) as usize];
+    for (at, tally) in tier.range(oldest * width_ms, (newest + 1) * width_ms) {
+        counts[(at / width_ms - oldest) as usize] = PULSE.map(|counter| tally.get(counter));
     }
+    let (mut human_5m, mut abandoned_5m) = (0, 0);
+    let mut row = Vec::with_capacity(points as usize);
+    for (place, [attempts, answered, human, abandoned]) in counts.iter().enumerate() {
+        human_5m += human;
+        abandoned_5m += abandoned;
+        let Some(passed) = place.checked_sub(lookback as usize) else { continue };
+        human_5m -= counts[passed][2];
+        abandoned_5m -= counts[passed][3];
+        let index = oldest + place as i64;
+        let level = level(index);
+        let known = |count: i64| level.map(|_| count);
+        row.push(SeriesPoint {
+            at: Timestamp::from_millis(index * width_ms),
+            active: level.map(|level| level.active),
+            queue: level.and_then(|level| level.queue),
+            attempts: known(*attempts),
+            answered: known(*answered),
+            abandoned_5m: known(abandoned_5m),
+            human_5m: known(human_5m),
+        });
+    }
+    row
 }
 
 fn said<T: Copy>(gauge: &Option<Said<T>>) -> Option<T> {

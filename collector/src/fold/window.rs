@@ -32,7 +32,8 @@ pub(super) trait Tally: Default + Clone + PartialEq {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Pulse([i32; 4]);
 
-const PULSE: [Counter; 4] = [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
+/// What every tier counts.
+pub(super) const PULSE: [Counter; 4] = [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
 
 impl Tally for Pulse {
     const KEPT: u32 = bit(PULSE[0]) | bit(PULSE[1]) | bit(PULSE[2]) | bit(PULSE[3]);
@@ -140,6 +141,10 @@ impl<T: Tally> Tier<T> {
             dirty: BTreeSet::new(),
             gone: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn width_ms(&self) -> i64 {
+        self.width_ms
     }
 
     pub(super) fn is_empty(&self) -> bool {

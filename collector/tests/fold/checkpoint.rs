@@ -1,0 +1,166 @@
+//! What is stored is all there is: a fold that was read back goes on as if nothing had happened.
+
+use ringside_collector::fold::day::{Day, START_MS};
+use ringside_collector::fold::{Changes, Fold, FoldSettings};
+use ringside_shared::model::{AgentCounts, CampaignEvent, CampaignStatus, Event, EventKind, Gauges};
+
+use crate::scene::{Store, campaign_event, event, metric_event, ms};
+
+/// A step of a log.
+enum Step {
+    Event(Box<Event>),
+    Tick(i64),
+}
+
+/// Two hours of a log with all kinds of events in it, and with two minutes that nobody ticked.
+fn log() -> Vec<Step> {
+    let day = Day { seed: 5, calls: 24_000 };
+    let mut steps = Vec::new();
+    let mut next_tick = START_MS;
+    for happened in day.events() {
+        let received = happened.received_at.millis();
+        if received > START_MS + 2 * 3_600_000 {
+            break;
+        }
+        while next_tick <= received {
+            let second = (next_tick - START_MS) / 1_000;
+            if !(4_000..4_120).contains(&second) {
+                steps.push(Step::Tick(next_tick));
+            }
+            let value = (second % 120) as f64;
+            let host = [("host", "db1")];
+            let mut extra = vec![metric_event("cpu_usage", &host, "%", next_tick, value)];
+            if second % 600 == 0 {
+                let status = if second % 1_200 == 0 { CampaignStatus::Running } else { CampaignStatus::Paused };
+                let name = Some(format!("Alpha {}", second / 3_000).into());
+                extra.push(campaign_event(
+                    next_tick,
+                    CampaignEvent::State { name, status: Some(status), reason: Some("shift".into()) },
+                ));
+                let agents = Some(AgentCounts { ready: second, ..AgentCounts::default() });
+                let gauges = Gauges { agents, queue_depth: Some(second), ..Gauges::default() };
+                extra.push(campaign_event(next_tick + 1, CampaignEvent::Gauges(gauges)));
+            }
+            steps.extend(extra.into_iter().map(|event| Step::Event(Box::new(event))));
+            next_tick += 1_000;
+        }
+        steps.push(Step::Event(Box::new(happened)));
+    }
+    steps
+}
+
+/// Goes through steps; what the fold says to the tenant's own partition comes back to it, as this is that partition.
+fn go(fold: &mut Fold, steps: &[Step]) -> usize {
+    let mut changes = Changes::default();
+    let mut news = 0;
+    for step in steps {
+        match step {
+            Step::Event(event) => fold.apply(event, &mut changes),
+            Step::Tick(at) => fold.tick(ms(*at), &mut changes),
+        }
+        for word in std::mem::take(&mut changes.derived) {
+            fold.apply(&word, &mut changes);
+        }
+        news += changes.calls.len() + changes.alerts.len() + changes.statuses.len();
+        changes.clear();
+    }
+    news
+}
+
+#[test]
+fn a_replay_arrives_at_the_same_bytes() {
+    let log = log();
+    let stores = [(); 2].map(|()| {
+        let mut fold = Fold::new(FoldSettings::default().into());
+        go(&mut fold, &log);
+        let mut store = Store::default();
+        store.commit(fold.take_dirty());
+        store
+    });
+    assert_eq!(stores[0], stores[1]);
+}
+
+#[test]
+fn a_fold_that_was_read_back_goes_on_as_if_nothing_had_happened() {
+    let log = log();
+    let mut straight = Fold::new(FoldSettings::default().into());
+    go(&mut straight, &log);
+    let mut expected = Store::default();
+    expected.commit(straight.take_dirty());
+
+    for eighth in [1, 3, 5, 7] {
+        let cut = log.len() * eighth / 8 + 13;
+        let mut before = Fold::new(FoldSettings::default().into());
+        let mut store = Store::default();
+        // Several checkpoints on the way, so that each holds only what changed.
+        for part in log[..cut].chunks(cut / 3 + 1) {
+            go(&mut before, part);
+            store.commit(before.take_dirty());
+        }
+        let mut restored = store.restore();
+        let untouched = restored.take_dirty();
+        assert_eq!((untouched.puts.len(), untouched.deletes.len()), (0, 0), "reading back is no change");
+
+        let news = go(&mut before, &log[cut..]);
+        assert_eq!(go(&mut restored, &log[cut..]), news, "the same is published after a restart");
+        let (left, right) = (before.take_dirty(), restored.take_dirty());
+        assert_eq!(left.puts.len(), right.puts.len());
+        for (left, right) in left.puts.iter().zip(&right.puts) {
+            assert_eq!(left, right, "{}", left.0);
+        }
+        assert_eq!(left.deletes, right.deletes);
+        store.commit(right);
+        assert_eq!(store.0.keys().collect::<Vec<_>>(), expected.0.keys().collect::<Vec<_>>());
+        assert_eq!(store, expected);
+        for (tenant, id) in straight.campaigns() {
+            assert_eq!(restored.campaign_metrics(tenant, id), straight.campaign_metrics(tenant, id));
+            assert_eq!(restored.campaign_series(tenant, id), straight.campaign_series(tenant, id));
+            assert_eq!(restored.hosts(tenant), straight.hosts(tenant));
+            assert_eq!(restored.directory(tenant), straight.directory(tenant));
+            assert_eq!(restored.open_alerts(tenant), straight.open_alerts(tenant));
+        }
+    }
+}
+
+#[test]
+fn a_quiet_campaign_is_not_written_again() {
+    let mut fold = Fold::new(FoldSettings::default().into());
+    let mut changes = Changes::default();
+    let quiet = CampaignEvent::State { name: None, status: Some(CampaignStatus::Paused), reason: None };
+    fold.apply(&campaign_event(START_MS, quiet), &mut changes);
+    for second in 1..10 {
+        fold.tick(ms(START_MS + second * 1_000), &mut changes);
+    }
+    fold.take_dirty();
+    fold.tick(ms(START_MS + 10_000), &mut changes);
+    let keys: Vec<_> = fold.take_dirty().puts.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["clock".into()]);
+}
+
+#[test]
+fn damaged_state_is_named() {
+    let settings = std::sync::Arc::new(FoldSettings::default());
+    for (key, bytes, named) in [
+        ("acme/c/alpha/head", &[255_u8, 1][..], "acme/c/alpha/head"),
+        ("acme/c/alpha/what", &[], "acme/c/alpha/what"),
+        ("acme/c/al pha/head", &[], "no campaign id"),
+        ("acme/directory/alpha", &[2, 1, 65, 77], "unknown status"),
+    ] {
+        let entries = [(key.into(), bytes::Bytes::copy_from_slice(bytes))];
+        let error = Fold::restore(settings.clone(), &entries).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
+    let mut fold = Fold::new(settings);
+    let mut changes = Changes::default();
+    fold.apply(
+        &event(
+            "n",
+            START_MS,
+            START_MS,
+            EventKind::Campaign(crate::scene::alpha(), CampaignEvent::Gauges(Gauges::default())),
+        ),
+        &mut changes,
+    );
+    let entries: Vec<_> = fold.take_dirty().puts;
+    assert!(entries.iter().any(|(key, _)| &**key == "acme/c/alpha/head"));
+}
