@@ -5,6 +5,7 @@
 //! it. The webhook is not here: it is asked, so it lives in [`crate::ingest`].
 
 pub mod host;
+pub mod simulator;
 
 mod feed;
 

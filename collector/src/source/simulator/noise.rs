@@ -1,0 +1,81 @@
+//! What happens to events between a real source and its receiver: some come twice, some late, some never.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ringside_shared::model::{CallFact, EventKind, Timestamp};
+
+use super::dice::Dice;
+use crate::door::Candidate;
+
+/// Share of call events that are delivered a second time.
+pub(super) const DUPLICATES: f64 = 0.005;
+/// Share of call events that arrive up to two seconds late, behind others.
+pub(super) const REORDERED: f64 = 0.01;
+/// Share of ends that never arrive.
+pub(super) const LOST_ENDS: f64 = 0.002;
+
+/// Events on their way to the receiver.
+#[derive(Default)]
+pub(super) struct Wire {
+    under_way: BinaryHeap<Reverse<Delivery>>,
+    sent: u64,
+}
+
+struct Delivery {
+    at: Timestamp,
+    order: u64,
+    event: Candidate,
+}
+
+impl Wire {
+    /// Sends an event, as it really goes.
+    pub(super) fn send(&mut self, event: Candidate, dice: &mut Dice) {
+        let EventKind::Call(call) = &event.kind else {
+            return self.deliver(event.at, event);
+        };
+        if matches!(call.fact, CallFact::Ended { .. }) && dice.chance(LOST_ENDS) {
+            return;
+        }
+        if dice.chance(DUPLICATES) {
+            let again = event.at.plus_millis(dice.between(30, 5_000));
+            self.deliver(again, event.clone());
+        }
+        let late_ms = if dice.chance(REORDERED) { dice.between(50, 2_000) } else { 0 };
+        self.deliver(event.at.plus_millis(late_ms), event);
+    }
+
+    /// What has arrived by then, in the order of its arrival.
+    pub(super) fn arrived(&mut self, by: Timestamp) -> Vec<Candidate> {
+        let mut arrived = Vec::new();
+        while self.under_way.peek().is_some_and(|Reverse(next)| next.at <= by) {
+            arrived.extend(self.under_way.pop().map(|Reverse(delivery)| delivery.event));
+        }
+        arrived
+    }
+
+    fn deliver(&mut self, at: Timestamp, event: Candidate) {
+        self.sent += 1;
+        self.under_way.push(Reverse(Delivery { at, order: self.sent, event }));
+    }
+}
+
+impl Ord for Delivery {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+impl PartialOrd for Delivery {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Delivery {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Delivery {}
