@@ -1,0 +1,136 @@
+//! The files of `static/`, carried by the binary.
+//!
+//! They are served below a path that holds a hash of all of them (`/static/3f2a…/js/app.js`), so that a browser may
+//! keep them for ever and still gets new ones with a new build, imports between modules included. An older path still
+//! finds the newest file, but is not kept. Without a hash in it, the answer has an `ETag`.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use crate::gateway::Gateway;
+
+#[derive(RustEmbed)]
+#[folder = "../static"]
+struct Static;
+
+static BASE: LazyLock<String> = LazyLock::new(|| {
+    let mut names: Vec<_> = Static::iter().collect();
+    names.sort();
+    let mut hash = Sha256::new();
+    for name in names {
+        let file = Static::get(&name).expect("a name that was just listed is there");
+        hash.update(name.as_bytes());
+        hash.update(file.metadata.sha256_hash());
+    }
+    format!("/static/{}", hex(&hash.finalize()[..6]))
+});
+
+static MODULES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut modules: Vec<String> = Static::iter()
+        .filter(|name| name.starts_with("js/") && !matches!(&**name, "js/app.js" | "js/login.js" | "js/protocol.js"))
+        .filter(|name| name.ends_with(".js"))
+        .map(|name| name.into_owned())
+        .collect();
+    modules.sort();
+    modules
+});
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where the files are: `/static/` and the hash of all of them.
+pub(super) fn base() -> &'static str {
+    &BASE
+}
+
+/// The modules that `js/app.js` imports, directly or not.
+pub(super) fn modules() -> &'static [String] {
+    &MODULES
+}
+
+/// The route of the files.
+pub(crate) fn asset_routes() -> Router<Gateway> {
+    Router::new().route("/static/{*path}", get(send_asset)).route("/favicon.ico", get(send_favicon))
+}
+
+async fn send_favicon() -> Response {
+    answer("img/favicon.svg", false, &HeaderMap::new())
+}
+
+async fn send_asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let current = base().strip_prefix("/static/").expect("the base is made so");
+    match path.split_once('/') {
+        Some((hash, name)) if hash == current => answer(name, true, &headers),
+        Some((hash, name)) if hash.len() == current.len() && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            answer(name, false, &headers)
+        }
+        _ => answer(&path, false, &headers),
+    }
+}
+
+fn answer(name: &str, for_ever: bool, headers: &HeaderMap) -> Response {
+    let Some(file) = Static::get(name) else {
+        return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
+    };
+    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..12]));
+    let keep = if for_ever { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let fixed = [
+        (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
+        (header::ETAG, HeaderValue::from_str(&etag).expect("hex in quotes is a header value")),
+    ];
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    if known {
+        return (StatusCode::NOT_MODIFIED, fixed).into_response();
+    }
+    let content_type = HeaderValue::from_static(content_type(name));
+    (fixed, [(header::CONTENT_TYPE, content_type)], file.data.into_owned()).into_response()
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or("") {
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "woff2" => "font/woff2",
+        "png" => "image/png",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_below_the_hash_is_kept_for_ever_and_another_path_is_not() {
+        let hash = base().strip_prefix("/static/").unwrap();
+        let kept = send_asset(Path(format!("{hash}/js/app.js")), HeaderMap::new()).await;
+        assert_eq!(kept.status(), StatusCode::OK);
+        assert!(kept.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+        assert_eq!(kept.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        let plain = send_asset(Path("js/app.js".into()), HeaderMap::new()).await;
+        assert_eq!(plain.headers()[header::CACHE_CONTROL], "no-cache");
+        let mut again = HeaderMap::new();
+        again.insert(header::IF_NONE_MATCH, plain.headers()[header::ETAG].clone());
+        assert_eq!(send_asset(Path("js/app.js".into()), again).await.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_not_found() {
+        for path in ["js/none.js", "../Cargo.toml", "0123456789ab/../../Cargo.toml", ""] {
+            assert_eq!(send_asset(Path(path.into()), HeaderMap::new()).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}

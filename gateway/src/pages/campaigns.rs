@@ -1,0 +1,47 @@
+//! `GET /campaigns`: the table alone.
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use ringside_shared::engine::Room;
+
+use super::document::Document;
+use super::frames::{AlertsInitial, Frames};
+use super::overview::{OverviewInitial, busiest, minutes_of};
+use super::row::{Row, StatusChip, rows};
+use super::shell::Shell;
+use crate::auth::PageViewer;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// Everything the list shows.
+#[derive(Template, WebTemplate)]
+#[template(path = "campaigns.html")]
+pub(crate) struct CampaignsPage {
+    document: Document,
+    shell: Shell,
+    rows: Vec<Row>,
+    chips: Vec<StatusChip>,
+}
+
+/// `GET /campaigns`.
+pub(super) async fn list_campaigns(
+    State(gateway): State<Gateway>,
+    PageViewer(viewer): PageViewer,
+    headers: HeaderMap,
+) -> Result<CampaignsPage, Error> {
+    let mut frames = Frames::default();
+    let overview: Option<OverviewInitial> = frames.read(&gateway, &viewer, &Room::Overview).await?;
+    let overview = overview.ok_or(Error::Unavailable)?;
+    let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
+    let _notes: serde_json::Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
+    let minutes = minutes_of(&gateway, &viewer, &busiest(&overview.campaigns)).await;
+    let (rows, chips) = rows(&overview.campaigns, |id| minutes.get(id).cloned());
+    Ok(CampaignsPage {
+        document: Document::new("campaigns", "Campaigns", &headers, &gateway),
+        shell: Shell::new(&viewer, &alerts, &frames),
+        rows,
+        chips,
+    })
+}
