@@ -1,1 +1,19 @@
+//! From room to browser: who may see what, and how it gets there.
+//!
+//! [`Gateway`] owns everything: [`auth`] says who is there, the hub holds the rooms that somebody here watches, delivery
+//! hands their frames to sockets, streams and polls, the API and the pages answer single questions from the same rooms.
+//! `routes.rs` lists every URL.
 
+mod auth;
+mod error;
+mod gateway;
+mod hub;
+mod origin;
+mod routes;
+mod settings;
+
+pub use auth::{Account, AccountError, Accounts, GeneratedPassword, PageViewer, Role, Scope, Viewer};
+pub use error::Error;
+pub use gateway::{Gateway, GatewayError};
+pub use hub::{Initial, Refusal};
+pub use settings::GatewaySettings;

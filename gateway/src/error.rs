@@ -1,0 +1,142 @@
+//! What goes wrong with a request, and how it is told: `application/problem+json` with a stable `code` and a sentence.
+//!
+//! Whatever only the operator should read is logged here and not sent.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use ringside_shared::engine::EngineError;
+use serde_json::json;
+use tracing::{error, warn};
+
+use crate::hub::Refusal;
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: the request makes no sense; the text says what to do.
+    #[error("{0}")]
+    BadRequest(String),
+    /// 401: no valid login.
+    #[error("Sign in first: send the cookie or \"Authorization: Bearer\" with a token from POST /auth/login.")]
+    Unauthorized,
+    /// 401: wrong name or password.
+    #[error("{}", wrong_password_text(*.tries_left))]
+    WrongPassword {
+        /// How many more before the account is locked.
+        tries_left: u32,
+    },
+    /// 429: too many wrong passwords.
+    #[error("Too many tries. Wait {} or ask an admin to unlock you.", minutes_text(*.wait_secs))]
+    Locked {
+        /// For how long.
+        wait_secs: u64,
+    },
+    /// 403: another site sent it.
+    #[error("This request came from another site. Open Ringside itself, or ask an admin to allow that origin.")]
+    ForeignOrigin,
+    /// 403: a room outside of the token's scope.
+    #[error("You may not watch {0}. Ask an admin for the campaign.")]
+    ForbiddenRoom(String),
+    /// 404: not there, or not to be seen; the answer is the same.
+    #[error("This campaign does not exist, or you may not see it.")]
+    NoSuchCampaign,
+    /// 404: no such address.
+    #[error("There is nothing at this address.")]
+    NoSuchAddress,
+    /// 405: the address has other methods.
+    #[error("This address does not take that method.")]
+    WrongMethod,
+    /// 503: the engine does not answer, or the gateway is going away.
+    #[error("Live data is not available right now. Try again in a few seconds.")]
+    Unavailable,
+    /// 500: a fault of ours, under the reference that the log has it by.
+    #[error("Something broke on our side. Reference {0}.")]
+    Internal(String),
+}
+
+fn wrong_password_text(tries_left: u32) -> String {
+    match tries_left {
+        1 => "Name or password is wrong. 1 try left.".to_owned(),
+        left => format!("Name or password is wrong. {left} tries left."),
+    }
+}
+
+fn minutes_text(secs: u64) -> String {
+    match secs.div_ceil(60) {
+        1 => "1 minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+impl Error {
+    /// Status and code.
+    pub fn parts(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::WrongPassword { .. } => (StatusCode::UNAUTHORIZED, "wrong_password"),
+            Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
+            Self::NoSuchCampaign => (StatusCode::NOT_FOUND, "no_such_campaign"),
+            Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
+            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// A fault of ours: `detail` goes to the log, under the reference that the answer carries.
+    pub(crate) fn internal(detail: &dyn std::fmt::Display) -> Self {
+        let reference = format!("{:04X}-{:02X}", rand::random::<u16>(), rand::random::<u8>());
+        error!(reference, %detail, "a request failed");
+        Self::Internal(reference)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code) = self.parts();
+        let body = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "code": code,
+        });
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Locked { wait_secs } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_secs));
+            }
+            Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        warn!(%error, "the engine did not answer a request");
+        Self::Unavailable
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Forbidden(room) => Self::ForbiddenRoom(room.to_string()),
+            Refusal::Unavailable => Self::Unavailable,
+        }
+    }
+}

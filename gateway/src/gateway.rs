@@ -1,0 +1,135 @@
+//! The gateway as a whole: what it is made of, how it starts and how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringside_shared::engine::{Engine, EngineError, Room};
+use ringside_shared::model::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
+use crate::error::Error;
+use crate::hub::{Hub, Initial, Refusal};
+use crate::settings::GatewaySettings;
+
+/// How long connections get to read their goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The engine can't be asked for keys and accounts.
+    #[error("the gateway can't start: {0}")]
+    Engine(#[from] EngineError),
+}
+
+/// A gateway. Cloning it makes another handle to the same one.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inside>);
+
+struct Inside {
+    engine: Arc<dyn Engine>,
+    settings: GatewaySettings,
+    hub: Arc<Hub>,
+    tokens: Tokens,
+    passwords: Passwords,
+    throttle: Throttle,
+    standing: Arc<Standing>,
+    /// Cancelled when connections have to go.
+    draining: CancellationToken,
+    /// Cancelled when everything has to end.
+    stop: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Gateway {
+    /// Reads (or makes) the installation's keys and begins to look after rooms and accounts.
+    pub async fn start(engine: Arc<dyn Engine>, settings: GatewaySettings) -> Result<Self, GatewayError> {
+        let keys = SigningKeys::load(engine.as_ref()).await?;
+        let standing = Standing::load(engine.clone()).await?;
+        let stop = CancellationToken::new();
+        let hub = Hub::new(engine.clone(), settings.publish_every, stop.clone());
+        tokio::spawn(hub.clone().run());
+        tokio::spawn(standing.clone().run(stop.clone()));
+        Ok(Self(Arc::new(Inside {
+            tokens: Tokens::new(keys, &settings.issuer, &settings.audience),
+            passwords: Passwords::new(),
+            throttle: Throttle::default(),
+            standing,
+            hub,
+            engine,
+            settings,
+            draining: CancellationToken::new(),
+            stop,
+            connections: TaskTracker::new(),
+        })))
+    }
+
+    /// A room's full snapshot for a viewer: the very frame that a socket would be sent first.
+    pub async fn initial(&self, viewer: &Viewer, room: &Room) -> Result<Initial, Refusal> {
+        self.0.hub.initial(viewer, room).await
+    }
+
+    /// Turns readiness red, tells all connections to come back elsewhere, and ends what runs here.
+    pub async fn drain(&self) {
+        self.0.draining.cancel();
+        self.0.connections.close();
+        info!(connections = self.0.connections.len(), "saying goodbye");
+        if tokio::time::timeout(GOODBYE_WITHIN, self.0.connections.wait()).await.is_err() {
+            warn!(connections = self.0.connections.len(), "some connections did not take their goodbye");
+        }
+        self.0.stop.cancel();
+    }
+
+    /// What an operator has set.
+    pub fn settings(&self) -> &GatewaySettings {
+        &self.0.settings
+    }
+
+    /// Who a token is for, if it still counts.
+    pub(crate) fn verify(&self, token: &str) -> Result<Arc<Viewer>, Error> {
+        let viewer = self.0.tokens.verify(token, Timestamp::now())?;
+        if self.0.standing.allows(&viewer) { Ok(viewer) } else { Err(Error::Unauthorized) }
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        self.0.engine.as_ref()
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.0.standing
+    }
+
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+
+    pub(crate) fn connections(&self) -> &TaskTracker {
+        &self.0.connections
+    }
+}
+
+/// Without what it holds.
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

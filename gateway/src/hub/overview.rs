@@ -1,0 +1,324 @@
+//! The overview of one scope: its campaigns' newest numbers and their sums, made once for all who have that scope.
+//!
+//! A task watches the tenant's directory and the rooms of the campaigns in scope, as any viewer does, and publishes
+//! the rows that changed. It is state alone: who was slow gets all rows that changed since what it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::Utf8Bytes;
+use ringside_shared::engine::{Cursor, Epoch, Room};
+use ringside_shared::model::{Aggregate, CampaignId, TenantId, Timestamp};
+use ringside_shared::wire::{
+    AggregateJson, CampaignSnapshot, DirectoryBody, SeriesPointJson, compose_frame, frame_kind,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::frame::utf8;
+use super::mailbox::{Mailbox, Members, Seat};
+use super::row::Row;
+use super::series::Summed;
+use super::{Hub, Initial, Refusal, RoomCell};
+use crate::auth::Scope;
+
+/// How long an overview stays after the last one who watched it.
+const LINGER: Duration = Duration::from_secs(15);
+/// How long the first look at all campaigns may take.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// State is published at least so often.
+const AT_LEAST_EVERY: Duration = Duration::from_millis(500);
+/// More campaigns than this are published once a second.
+const MANY: usize = 100;
+/// A little less than a second, so that a late tick does not cost a whole one.
+const SECOND: Duration = Duration::from_millis(950);
+
+/// The overview of one scope.
+pub(crate) struct Overview {
+    tenant: TenantId,
+    scope: Scope,
+    /// Short and never across an await.
+    numbers: Mutex<Numbers>,
+    pub(crate) members: Arc<Members>,
+    used: Mutex<Instant>,
+    ready: watch::Sender<bool>,
+    stop: CancellationToken,
+}
+
+struct Numbers {
+    place: Cursor,
+    rows: BTreeMap<CampaignId, (Arc<Row>, u64)>,
+    summed: Summed,
+    aggregate: String,
+    point: Option<SeriesPointJson>,
+    at: Timestamp,
+    initial: Option<Arc<Initial>>,
+    /// What was composed for those who come from that place, of the newest publication.
+    updates: Vec<(u64, Utf8Bytes)>,
+}
+
+/// The rooms that an overview's task watches.
+struct Watched {
+    mailbox: Arc<Mailbox>,
+    directory: Arc<RoomCell>,
+    /// By slot; the directory has slot 0.
+    campaigns: Vec<(CampaignId, Arc<RoomCell>)>,
+    known: BTreeSet<CampaignId>,
+    /// Held for as long as the task watches.
+    seats: Vec<Seat>,
+}
+
+impl Overview {
+    /// Starts it; see [`Overview::ready`].
+    pub(super) fn start(hub: Arc<Hub>, tenant: TenantId, scope: Scope, publish_every: Duration) -> Arc<Self> {
+        let overview = Arc::new(Self {
+            tenant,
+            scope,
+            numbers: Mutex::new(Numbers::new()),
+            members: Arc::default(),
+            used: Mutex::new(Instant::now()),
+            ready: watch::Sender::new(false),
+            stop: hub.stopped().child_token(),
+        });
+        let task = overview.clone();
+        tokio::spawn(async move {
+            let stop = task.stop.clone();
+            stop.run_until_cancelled(task.run(&hub, publish_every)).await;
+            debug!(tenant = %task.tenant, scope = %task.scope, "overview ended");
+        });
+        overview
+    }
+
+    /// Returns once all campaigns have been looked at.
+    pub(super) async fn ready(&self) -> Result<(), Refusal> {
+        let mut ready = self.ready.subscribe();
+        match tokio::time::timeout(READY_WITHIN, ready.wait_for(|ready| *ready)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// Remembers that somebody is interested.
+    pub(super) fn touch(&self) {
+        *self.used.lock().expect("nobody panics here") = Instant::now();
+    }
+
+    /// False once nobody has watched it for a while; it has ended then.
+    pub(super) fn is_wanted(&self) -> bool {
+        if self.members.any() {
+            self.touch();
+        }
+        let wanted = self.used.lock().expect("nobody panics here").elapsed() < LINGER;
+        if !wanted {
+            self.stop.cancel();
+        }
+        wanted
+    }
+
+    /// All rows, the sums and the charts.
+    pub(crate) fn initial(&self) -> Initial {
+        let mut numbers = self.numbers.lock().expect("nobody panics here");
+        numbers.initial().as_ref().clone()
+    }
+
+    /// What is new since a place: nothing, an update, or, from another life of the overview, nothing that fits.
+    pub(crate) fn update(&self, since: Cursor) -> Result<Option<(Utf8Bytes, Cursor, Timestamp)>, OtherLife> {
+        let mut numbers = self.numbers.lock().expect("nobody panics here");
+        if since.epoch != numbers.place.epoch || since.offset > numbers.place.offset {
+            return Err(OtherLife);
+        }
+        if since.offset == numbers.place.offset {
+            return Ok(None);
+        }
+        Ok(Some((numbers.update(since.offset), numbers.place, numbers.at)))
+    }
+
+    /// All rows and the sums, as an update.
+    pub(crate) fn everything(&self) -> (Utf8Bytes, Cursor, Timestamp) {
+        let mut numbers = self.numbers.lock().expect("nobody panics here");
+        (numbers.update(0), numbers.place, numbers.at)
+    }
+
+    async fn run(&self, hub: &Arc<Hub>, publish_every: Duration) {
+        let mut watched = loop {
+            match Watched::begin(hub, &self.tenant).await {
+                Ok(watched) => break watched,
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        };
+        let mut ticks = tokio::time::interval(publish_every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut published = None;
+        let mut looked = None;
+        loop {
+            ticks.tick().await;
+            let many = watched.campaigns.len() > MANY;
+            // A point of a chart is there for a second: two looks in that time miss none.
+            if many && looked.is_some_and(|at: Instant| at.elapsed() < AT_LEAST_EVERY - publish_every / 2) {
+                continue;
+            }
+            looked = Some(Instant::now());
+            let Ok(changed) = self.look(hub, &mut watched).await else { continue };
+            let waited = published.map_or(Duration::MAX, |at: Instant| at.elapsed());
+            let due = if many { waited >= SECOND } else { changed || waited >= AT_LEAST_EVERY - publish_every / 2 };
+            if due {
+                self.numbers.lock().expect("nobody panics here").publish();
+                published = Some(Instant::now());
+                self.members.tell();
+                if !*self.ready.borrow() {
+                    self.ready.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// Takes over what is new in the rooms; true where anything is.
+    async fn look(&self, hub: &Arc<Hub>, watched: &mut Watched) -> Result<bool, Refusal> {
+        let mut slots = Vec::new();
+        watched.mailbox.take(&mut slots);
+        let mut changed = false;
+        if slots.contains(&0) {
+            for id in watched.unknown(&self.scope) {
+                let room = Room::Campaign(id.clone());
+                let joined = async {
+                    let cell = hub.room(&self.tenant, &room).await?;
+                    let initial = cell.initial(&Scope::All, None).await?;
+                    Ok((cell, initial))
+                };
+                let (cell, initial) = match joined.await {
+                    Ok(joined) => joined,
+                    Err(refusal) => {
+                        // Looked for again at the next tick.
+                        watched.mailbox.mark(0);
+                        return Err(refusal);
+                    }
+                };
+                let charts: CampaignSnapshot = serde_json::from_slice(&initial.body).unwrap_or_default();
+                self.numbers.lock().expect("nobody panics here").summed.begin(&id, &charts.series);
+                slots.push(watched.add(id, cell));
+                changed = true;
+            }
+        }
+        let mut numbers = self.numbers.lock().expect("nobody panics here");
+        for slot in slots.into_iter().filter(|slot| *slot > 0) {
+            let (id, cell) = &watched.campaigns[slot as usize - 1];
+            let row = cell.with_ring(|ring| ring.state().cloned()).flatten().and_then(|state| state.row());
+            if let Some(row) = row {
+                changed |= numbers.take(id, row);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// A place is of another life of the overview, and the watcher begins anew.
+#[derive(Debug)]
+pub(crate) struct OtherLife;
+
+impl Watched {
+    async fn begin(hub: &Arc<Hub>, tenant: &TenantId) -> Result<Self, Refusal> {
+        let directory = hub.room(tenant, &Room::Directory).await?;
+        let mailbox = Arc::new(Mailbox::default());
+        let seats = vec![directory.members.join(mailbox.clone(), 0)];
+        mailbox.mark(0);
+        Ok(Self { mailbox, directory, campaigns: Vec::new(), known: BTreeSet::new(), seats })
+    }
+
+    /// Campaigns of the directory that are in scope and not watched yet.
+    fn unknown(&self, scope: &Scope) -> Vec<CampaignId> {
+        let state = self.directory.with_ring(|ring| ring.state().cloned()).flatten();
+        let body: DirectoryBody =
+            state.and_then(|state| serde_json::from_slice(&state.body).ok()).unwrap_or_default();
+        let ids = body.campaigns.iter().filter_map(|entry| CampaignId::parse(&entry.id).ok());
+        ids.filter(|id| scope.has(id) && !self.known.contains(id)).collect()
+    }
+
+    fn add(&mut self, id: CampaignId, cell: Arc<RoomCell>) -> u32 {
+        let slot = self.campaigns.len() as u32 + 1;
+        self.seats.push(cell.members.join(self.mailbox.clone(), slot));
+        self.known.insert(id.clone());
+        self.campaigns.push((id, cell));
+        slot
+    }
+}
+
+impl Numbers {
+    fn new() -> Self {
+        Self {
+            place: Cursor { epoch: Epoch(rand::random()), offset: 0 },
+            rows: BTreeMap::new(),
+            summed: Summed::default(),
+            aggregate: String::new(),
+            point: None,
+            at: Timestamp::now(),
+            initial: None,
+            updates: Vec::new(),
+        }
+    }
+
+    /// Takes a campaign's newest numbers; true where they say something new.
+    fn take(&mut self, id: &CampaignId, row: Arc<Row>) -> bool {
+        if let Some(point) = &row.metrics.point {
+            self.summed.add(id, point);
+        }
+        let next = self.place.offset + 1;
+        match self.rows.get_mut(id) {
+            Some((known, _)) if !row.differs(known) => {
+                // The sums say how fresh they are; the row itself is as it was.
+                *known = row;
+                false
+            }
+            _ => {
+                self.rows.insert(id.clone(), (row, next));
+                true
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.place.offset += 1;
+        self.at = Timestamp::now();
+        let sum = Aggregate::of(self.rows.values().map(|(row, _)| &row.metrics));
+        self.aggregate = serde_json::to_string(&AggregateJson::from(&sum)).expect("sums always serialise");
+        self.point = self.summed.complete().and_then(|second| self.summed.second(second));
+        self.initial = None;
+        self.updates.clear();
+    }
+
+    fn members(&self, since: u64) -> String {
+        let changed = self.rows.values().filter(|(_, at)| *at > since);
+        let rows: Vec<&str> =
+            changed.map(|(row, _)| str::from_utf8(&row.json).expect("it was read as JSON before")).collect();
+        let point = serde_json::to_string(&self.point).expect("points always serialise");
+        format!(r#""campaigns":[{}],"aggregate":{},"point":{point}"#, rows.join(","), self.aggregate)
+    }
+
+    fn update(&mut self, since: u64) -> Utf8Bytes {
+        if let Some((_, text)) = self.updates.iter().find(|(from, _)| *from == since) {
+            return text.clone();
+        }
+        let body = format!("{{{}}}", self.members(since));
+        let kind = frame_kind::METRICS_UPDATE;
+        let text = utf8(compose_frame(kind, Some(&Room::Overview), None, self.at, body.as_bytes()));
+        self.updates.push((since, text.clone()));
+        text
+    }
+
+    fn initial(&mut self) -> Arc<Initial> {
+        if let Some(initial) = &self.initial {
+            return initial.clone();
+        }
+        let charts = serde_json::to_string(&self.summed.charts()).expect("charts always serialise");
+        let initial = Arc::new(Initial {
+            room: Room::Overview,
+            cursor: None,
+            at: self.at,
+            body: format!(r#"{{{},"series":{charts}}}"#, self.members(0)).into(),
+            place: self.place,
+        });
+        self.initial = Some(initial.clone());
+        initial
+    }
+}

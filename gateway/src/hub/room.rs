@@ -1,0 +1,335 @@
+//! A room that somebody here watches: its ring, who watches it, and the reads that fill and repair it.
+//!
+//! Frames come in from the partition's link. One that does not fit (a gap, another epoch) starts a repair: the room is
+//! read from the engine, which has the truth, while the watchers go on with what is here. However many watchers ask
+//! for the same, one read answers them all.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ringside_shared::engine::{Cursor, Engine, ReadFrom, RoomFrame, RoomId, RoomView};
+use ringside_shared::model::Timestamp;
+use tracing::warn;
+
+use super::initial::{self, Initial};
+use super::mailbox::Members;
+use super::ring::{Accepted, RING_FRAMES, Ring};
+use super::{Refusal, filter};
+use crate::auth::Scope;
+
+/// How long the engine may take to answer a read that somebody waits for.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+/// An `initial` is shared by all who come within this time.
+const INITIAL_FRESH: Duration = Duration::from_millis(250);
+/// The same where nothing was published since.
+const INITIAL_IDLE: Duration = Duration::from_secs(2);
+/// So many events come with one read of a resume.
+const PAGE: usize = 512;
+/// So many pages are remembered for those who resume from the same place.
+const PAGES: usize = 4;
+
+/// A room that somebody here watches.
+pub(crate) struct RoomCell {
+    pub(crate) id: RoomId,
+    room: Arc<ringside_shared::engine::Room>,
+    engine: Arc<dyn Engine>,
+    /// Short and never across an await.
+    inside: Mutex<Inside>,
+    pub(crate) members: Arc<Members>,
+    /// Held by the one who reads.
+    reading: tokio::sync::Mutex<()>,
+    repairing: AtomicBool,
+    /// When a frame or a read last said where the room is, and when somebody last came, in ms since `born`.
+    heard_ms: AtomicU64,
+    used_ms: AtomicU64,
+    born: Instant,
+}
+
+#[derive(Default)]
+struct Inside {
+    ring: Option<Ring>,
+    /// Frames that came before the ring was filled, or after a gap.
+    early: VecDeque<RoomFrame>,
+    initial: Option<(Instant, Arc<Initial>)>,
+    pages: VecDeque<(Instant, Cursor, Arc<RoomView>)>,
+}
+
+impl RoomCell {
+    pub(crate) fn new(id: RoomId, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            room: Arc::new(id.room.clone()),
+            id,
+            engine,
+            inside: Mutex::default(),
+            members: Arc::default(),
+            reading: tokio::sync::Mutex::default(),
+            repairing: AtomicBool::new(false),
+            heard_ms: AtomicU64::new(0),
+            used_ms: AtomicU64::new(0),
+            born: Instant::now(),
+        }
+    }
+
+    /// Runs something on the ring, if it is filled.
+    pub(crate) fn with_ring<T>(&self, work: impl FnOnce(&Ring) -> T) -> Option<T> {
+        self.inside.lock().expect("nobody panics in a room").ring.as_ref().map(work)
+    }
+
+    /// Remembers that somebody is interested.
+    pub(crate) fn touch(&self) {
+        self.used_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    /// How long nobody was interested.
+    pub(crate) fn unused(&self) -> Duration {
+        Duration::from_millis(self.age_ms().saturating_sub(self.used_ms.load(Ordering::Relaxed)))
+    }
+
+    /// How long nothing was heard of it.
+    pub(crate) fn silent(&self) -> Duration {
+        Duration::from_millis(self.age_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed)))
+    }
+
+    fn heard(&self) {
+        self.heard_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    fn age_ms(&self) -> u64 {
+        self.born.elapsed().as_millis() as u64
+    }
+
+    /// Takes a frame from the link.
+    pub(crate) fn accept(self: &Arc<Self>, frame: RoomFrame) {
+        self.heard();
+        let accepted = {
+            let mut inside = self.inside.lock().expect("nobody panics in a room");
+            let accepted = inside.ring.as_mut().map(|ring| ring.accept(&frame));
+            if matches!(accepted, None | Some(Accepted::Gap)) {
+                // What does not fit here any more is read from the engine.
+                inside.early.truncate(RING_FRAMES);
+                inside.early.push_back(frame);
+            }
+            accepted
+        };
+        match accepted {
+            Some(Accepted::New) => self.members.tell(),
+            Some(Accepted::Gap) => self.repair(),
+            Some(Accepted::Known) | None => {}
+        }
+    }
+
+    /// Makes sure that the ring is filled.
+    pub(crate) async fn fill(&self) -> Result<(), Refusal> {
+        self.touch();
+        if self.with_ring(|_| ()).is_some() {
+            return Ok(());
+        }
+        let _one = self.reading.lock().await;
+        if self.with_ring(|_| ()).is_none() {
+            self.refill(0).await?;
+        }
+        Ok(())
+    }
+
+    /// The full snapshot for somebody; shared with others who come at the same time.
+    pub(crate) async fn initial(&self, scope: &Scope, only: Option<&filter::Filter>) -> Result<Initial, Refusal> {
+        self.fill().await?;
+        let whole = match self.fresh_initial() {
+            Some(initial) => initial,
+            None => {
+                let _one = self.reading.lock().await;
+                match self.fresh_initial() {
+                    Some(initial) => initial,
+                    None => self.read_initial().await?,
+                }
+            }
+        };
+        let mut initial = whole.as_ref().clone();
+        if let Some(only) = only {
+            initial.body = filter::filter_initial(&initial.body, only);
+        }
+        if *self.room == ringside_shared::engine::Room::Alerts && *scope != Scope::All {
+            initial.body = initial::cut_alerts(&initial.body, scope);
+        }
+        Ok(initial)
+    }
+
+    fn fresh_initial(&self) -> Option<Arc<Initial>> {
+        let inside = self.inside.lock().expect("nobody panics in a room");
+        let (ring, (made, initial)) = (inside.ring.as_ref()?, inside.initial.as_ref()?);
+        let fresh = if ring.head() == initial.place.offset { INITIAL_IDLE } else { INITIAL_FRESH };
+        let usable =
+            made.elapsed() < fresh && ring.epoch() == initial.place.epoch && ring.covers(initial.place.offset);
+        usable.then(|| initial.clone())
+    }
+
+    async fn read_initial(&self) -> Result<Arc<Initial>, Refusal> {
+        // As many as the ring has: then whatever was published since can be taken over without a gap.
+        let view = self.read(ReadFrom::Newest(RING_FRAMES)).await?;
+        let mut inside = self.inside.lock().expect("nobody panics in a room");
+        let Inside { ring, .. } = &mut *inside;
+        let changed = match ring {
+            Some(ring) if ring.epoch() == view.epoch && reaches(&view, ring.head()) => {
+                let before = ring.head();
+                ring.absorb(&view);
+                ring.head() != before
+            }
+            Some(ring) => {
+                let generation = ring.generation() + 1;
+                *ring = Ring::fill(self.room.clone(), generation, &view, RING_FRAMES);
+                true
+            }
+            None => false,
+        };
+        let initial = self.keep_initial(&mut inside, &view);
+        drop(inside);
+        if changed {
+            self.members.tell();
+        }
+        Ok(initial)
+    }
+
+    fn keep_initial(&self, inside: &mut Inside, view: &RoomView) -> Arc<Initial> {
+        let place = Cursor { epoch: view.epoch, offset: view.head };
+        let newest = view.state.iter().chain(view.events.last()).map(|frame| frame.at).max();
+        let initial = Arc::new(Initial {
+            room: self.id.room.clone(),
+            cursor: self.id.room.has_cursor().then_some(place),
+            at: newest.unwrap_or_else(Timestamp::now),
+            body: initial::body(&self.id.room, view),
+            place,
+        });
+        inside.initial = Some((Instant::now(), initial.clone()));
+        initial
+    }
+
+    /// Events after a place that the ring does not go back to.
+    pub(crate) async fn page(&self, after: Cursor) -> Result<Arc<RoomView>, Refusal> {
+        let remembered = || {
+            let inside = self.inside.lock().expect("nobody panics in a room");
+            let mut fresh = inside.pages.iter().filter(|(read, at, _)| *at == after && read.elapsed() < INITIAL_IDLE);
+            fresh.next().map(|(_, _, view)| view.clone())
+        };
+        if let Some(view) = remembered() {
+            return Ok(view);
+        }
+        let _one = self.reading.lock().await;
+        if let Some(view) = remembered() {
+            return Ok(view);
+        }
+        let view = Arc::new(self.read(ReadFrom::After { offset: after.offset, limit: PAGE }).await?);
+        let mut inside = self.inside.lock().expect("nobody panics in a room");
+        inside.pages.truncate(PAGES - 1);
+        inside.pages.push_front((Instant::now(), after, view.clone()));
+        Ok(view)
+    }
+
+    /// Brings the ring to where the engine is now: what somebody with a cursor from the future asks for.
+    pub(crate) async fn catch_up(&self) -> Result<(), Refusal> {
+        let _one = self.reading.lock().await;
+        self.read_on().await.map(|_| ())
+    }
+
+    /// Compares the room with the engine and reads what is missing, in the background, until it has worked.
+    pub(crate) fn repair(self: &Arc<Self>) {
+        if self.with_ring(|_| ()).is_none() || self.repairing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cell = self.clone();
+        tokio::spawn(async move {
+            let mut patience = Duration::from_millis(50);
+            // Nobody needs a room that only this task knows.
+            while Arc::strong_count(&cell) > 1 {
+                let done = {
+                    let _one = cell.reading.lock().await;
+                    cell.read_on().await
+                };
+                match done {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(_) => {
+                        tokio::time::sleep(patience).await;
+                        patience = (patience * 2).min(Duration::from_secs(1));
+                    }
+                }
+            }
+            cell.repairing.store(false, Ordering::Release);
+        });
+    }
+
+    /// Reads what is after the ring's head; true where the ring then has all there is.
+    async fn read_on(&self) -> Result<bool, Refusal> {
+        let Some((epoch, head, generation)) = self.with_ring(|ring| (ring.epoch(), ring.head(), ring.generation()))
+        else {
+            return Ok(true);
+        };
+        let view = self.read(ReadFrom::After { offset: head, limit: PAGE }).await?;
+        if view.epoch != epoch || view.head < head || view.trimmed > head {
+            // Another life of the room, or a piece of it is gone: who watches begins anew.
+            self.refill(generation + 1).await?;
+            self.members.tell();
+            return Ok(true);
+        }
+        let more = view.more;
+        let (complete, changed) = {
+            let mut inside = self.inside.lock().expect("nobody panics in a room");
+            let Inside { ring, early, .. } = &mut *inside;
+            let Some(ring) = ring else { return Ok(true) };
+            ring.absorb(&view);
+            (take_early(ring, early), ring.head() != head)
+        };
+        if changed {
+            self.members.tell();
+        }
+        Ok(complete && !more)
+    }
+
+    async fn refill(&self, generation: u32) -> Result<(), Refusal> {
+        let view = self.read(ReadFrom::Newest(RING_FRAMES)).await?;
+        let mut inside = self.inside.lock().expect("nobody panics in a room");
+        let mut ring = Ring::fill(self.room.clone(), generation, &view, RING_FRAMES);
+        take_early(&mut ring, &mut inside.early);
+        inside.ring = Some(ring);
+        inside.pages.clear();
+        self.keep_initial(&mut inside, &view);
+        Ok(())
+    }
+
+    async fn read(&self, from: ReadFrom) -> Result<RoomView, Refusal> {
+        let read = tokio::time::timeout(READ_WITHIN, self.engine.read_room(&self.id, from)).await;
+        match read {
+            Ok(Ok(view)) => {
+                self.heard();
+                Ok(view)
+            }
+            Ok(Err(error)) => {
+                warn!(room = %self.id, %error, "a room could not be read");
+                Err(Refusal::Unavailable)
+            }
+            Err(_) => {
+                warn!(room = %self.id, "the engine took too long to read a room");
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+}
+
+/// True where the view has all events after `head`.
+fn reaches(view: &RoomView, head: u64) -> bool {
+    view.head >= head
+        && (view.events.len() < RING_FRAMES && view.trimmed <= head
+            || view.events.first().is_some_and(|first| first.offset <= head + 1))
+}
+
+/// Takes what waited; true where none of it has to wait any longer.
+fn take_early(ring: &mut Ring, early: &mut VecDeque<RoomFrame>) -> bool {
+    while let Some(frame) = early.front() {
+        if ring.accept(frame) == Accepted::Gap && frame.epoch == ring.epoch() {
+            return false;
+        }
+        early.pop_front();
+    }
+    true
+}

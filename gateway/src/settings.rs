@@ -1,0 +1,60 @@
+//! What an operator can set of a gateway.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+/// What an operator can set of a gateway. The defaults are right for a single machine.
+#[derive(Clone)]
+pub struct GatewaySettings {
+    /// The `iss` of tokens.
+    pub issuer: String,
+    /// The `aud` of tokens.
+    pub audience: String,
+    /// How long a login lasts.
+    pub token_ttl: Duration,
+    /// Origins whose pages may use the gateway with a login; empty means the host that the request itself names.
+    pub allowed_origins: Vec<String>,
+    /// True behind TLS: the cookie is `Secure` and `__Host-`.
+    pub secure_cookies: bool,
+    /// True where a simulator makes the data: pages say so.
+    pub demo: bool,
+    /// What this build calls itself.
+    pub version: &'static str,
+    /// How often an overview looks for changes.
+    pub publish_every: Duration,
+    /// What `/metrics` shows; none where no recorder is installed.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            issuer: "ringside".to_owned(),
+            audience: "ringside".to_owned(),
+            token_ttl: Duration::from_secs(8 * 3600),
+            allowed_origins: Vec::new(),
+            secure_cookies: false,
+            demo: false,
+            version: env!("CARGO_PKG_VERSION"),
+            publish_every: Duration::from_millis(250),
+            metrics: None,
+        }
+    }
+}
+
+/// Without the metrics handle, which has no text form.
+impl std::fmt::Debug for GatewaySettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewaySettings")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("token_ttl", &self.token_ttl)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("secure_cookies", &self.secure_cookies)
+            .field("demo", &self.demo)
+            .field("version", &self.version)
+            .field("publish_every", &self.publish_every)
+            .finish_non_exhaustive()
+    }
+}
