@@ -4,11 +4,16 @@
 //! hands their frames to sockets, streams and polls, the API and the pages answer single questions from the same rooms.
 //! `routes.rs` lists every URL.
 
+mod api;
 mod auth;
+mod delivery;
 mod error;
 mod gateway;
 mod hub;
+mod observe;
 mod origin;
+mod pages;
+mod protect;
 mod routes;
 mod settings;
 

@@ -18,9 +18,9 @@ mod series;
 pub(crate) use filter::{Filter, MetricsInitial};
 pub(crate) use frame::{Frame, utf8};
 pub use initial::Initial;
-pub(crate) use mailbox::Mailbox;
+pub(crate) use mailbox::{Mailbox, Seat};
 pub(crate) use overview::Overview;
-pub(crate) use ring::{Delivery, Place, Reading, Ring, Sight};
+pub(crate) use ring::{Delivery, Place, Reading, Sight};
 pub(crate) use room::RoomCell;
 
 use std::collections::HashMap;

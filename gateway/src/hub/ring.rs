@@ -54,6 +54,13 @@ pub(crate) struct Delivery {
     pub(crate) skipped: u64,
 }
 
+impl Delivery {
+    /// Something that nothing was left out before.
+    pub(crate) fn plain(text: Utf8Bytes, cursor: Option<Cursor>, at: Option<Timestamp>) -> Self {
+        Self { text, cursor, at, conflated: 0, skipped: 0 }
+    }
+}
+
 /// How a reading of the ring ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {

@@ -209,7 +209,13 @@ impl RoomCell {
     pub(crate) async fn page(&self, after: Cursor) -> Result<Arc<RoomView>, Refusal> {
         let remembered = || {
             let inside = self.inside.lock().expect("nobody panics in a room");
-            let mut fresh = inside.pages.iter().filter(|(read, at, _)| *at == after && read.elapsed() < INITIAL_IDLE);
+            let ring = inside.ring.as_ref();
+            // A page that ends before the ring begins is from before; it would be read again and again.
+            let reaches = |view: &RoomView| view.more || ring.is_some_and(|ring| ring.covers(view.head));
+            let mut fresh = inside
+                .pages
+                .iter()
+                .filter(|(read, at, view)| *at == after && read.elapsed() < INITIAL_IDLE && reaches(view));
             fresh.next().map(|(_, _, view)| view.clone())
         };
         if let Some(view) = remembered() {

@@ -1,0 +1,63 @@
+//! Single questions, answered from the same rooms that are watched live.
+
+mod calls;
+mod campaigns;
+mod dashboard;
+mod health;
+mod metrics;
+
+pub(crate) use calls::list_calls;
+pub(crate) use campaigns::{list_campaigns, show_campaign};
+pub(crate) use dashboard::show_dashboard;
+pub(crate) use health::{show_liveness, show_metrics, show_readiness, show_system};
+pub(crate) use metrics::{show_latest, show_recent, show_stats};
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use ringside_shared::engine::Room;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::auth::Viewer;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::hub::{Initial, MetricsInitial};
+
+/// JSON that is not to be kept by anybody in between.
+fn json_answer(body: impl Into<Bytes>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, body.into()).into_response()
+}
+
+/// The overview's two parts that single answers want, as they are on the wire.
+#[derive(Deserialize)]
+struct OverviewParts<'a> {
+    #[serde(borrow)]
+    campaigns: &'a RawValue,
+    #[serde(borrow)]
+    aggregate: &'a RawValue,
+}
+
+impl<'a> OverviewParts<'a> {
+    fn of(initial: &'a Initial) -> Result<Self, Error> {
+        serde_json::from_slice(&initial.body).map_err(|error| Error::internal(&error))
+    }
+}
+
+/// An `initial` with its room's cursor and age beside its members.
+fn with_place(initial: &Initial) -> Result<Value, Error> {
+    let mut body: Value = serde_json::from_slice(&initial.body).map_err(|error| Error::internal(&error))?;
+    body["asOf"] = Value::String(initial.at.to_string());
+    body["cursor"] = initial.cursor.map_or(Value::Null, |cursor| Value::String(cursor.to_string()));
+    Ok(body)
+}
+
+async fn metrics_of(gateway: &Gateway, viewer: &Viewer) -> Result<MetricsInitial, Error> {
+    let initial = gateway.initial(viewer, &Room::Metrics).await?;
+    serde_json::from_slice(&initial.body).map_err(|error| Error::internal(&error))
+}

@@ -1,0 +1,13 @@
+//! The three doors: WebSocket, SSE and polls. Each is thin; what is sent to whom is decided in [`session`].
+
+mod cursors;
+mod limits;
+mod poll;
+mod session;
+mod sse;
+mod watch;
+mod ws;
+
+pub(crate) use poll::poll;
+pub(crate) use sse::{stream_alerts, stream_events};
+pub(crate) use ws::{open_metrics_socket, open_socket};

@@ -1,0 +1,74 @@
+//! The polling door: what is new since the last poll, at once or as soon as there is something.
+
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use ringside_shared::wire::frame_kind;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::cursors::Cursors;
+use super::session::{Outgoing, plain};
+use super::sse::{RoomsQuery, begin};
+use crate::auth::Viewer;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::observe::Connected;
+
+/// Proxies cut what is silent for longer.
+const LONGEST_WAIT_SECS: u64 = 55;
+/// What one answer holds at most, about; the rest comes with the next poll.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// `GET /poll?rooms=…&wait=25`
+pub(crate) async fn poll(
+    State(gateway): State<Gateway>,
+    viewer: Viewer,
+    Query(query): Query<RoomsQuery>,
+) -> Result<Response, Error> {
+    let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
+    let mut session = begin(&gateway, viewer, &cursors, query.filter())?;
+    let came_with = cursors.clone();
+    let counted = Connected::by("poll");
+    let _tracked = gateway.connections().token();
+    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS));
+    let until = Instant::now() + wait;
+    let mut frames: Vec<Outgoing> = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let mut batch = session.batch().await;
+        // A resume ends with the newest state, also with one that the last poll gave out: that is no news.
+        batch.retain(|outgoing| outgoing.reached.as_ref().is_none_or(|(room, cursor)| !came_with.has(room, *cursor)));
+        bytes += batch.iter().map(|outgoing| outgoing.text.len()).sum::<usize>();
+        frames.extend(batch);
+        if session.has_more() && bytes < ANSWER_BYTES {
+            continue;
+        }
+        if !frames.is_empty() {
+            break;
+        }
+        tokio::select! {
+            () = session.rang() => {}
+            () = tokio::time::sleep_until(until) => break,
+            () = gateway.draining().cancelled() => {
+                let retry_ms: u64 = rand::random_range(500..5_000);
+                frames.push(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
+                break;
+            }
+        }
+    }
+    for (room, cursor) in frames.iter().filter_map(|outgoing| outgoing.reached.as_ref()) {
+        cursors.reach(room, *cursor);
+    }
+    counted.sent(frames.len(), frames.iter().filter_map(|outgoing| outgoing.at).min());
+    let texts: Vec<&str> = frames.iter().map(|outgoing| outgoing.text.as_str()).collect();
+    // Rooms and cursors are letters, digits and ".:@,-_": nothing that JSON would have to escape.
+    let body = format!(r#"{{"frames":[{}],"cursor":"{cursors}"}}"#, texts.join(","));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, body).into_response())
+}

@@ -1,0 +1,165 @@
+//! The SSE door: unnamed events, each a frame, each with an `id:` that resumes all of the stream's rooms.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream};
+use ringside_shared::engine::Room;
+use ringside_shared::model::Timestamp;
+use ringside_shared::wire::frame_kind;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::cursors::Cursors;
+use super::session::{Outgoing, Session, plain};
+use crate::auth::Viewer;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::hub::Filter;
+use crate::observe::Connected;
+
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The query of a stream and of a poll.
+#[derive(Deserialize)]
+pub(crate) struct RoomsQuery {
+    pub(super) rooms: Option<String>,
+    pub(super) metrics: Option<String>,
+    pub(super) wait: Option<u64>,
+}
+
+impl RoomsQuery {
+    pub(super) fn filter(&self) -> Option<Filter> {
+        let names = self.metrics.as_ref()?.split(',').filter(|name| !name.is_empty()).map(Into::into);
+        Filter::of(Some(names.take(200).collect()))
+    }
+}
+
+/// `GET /events?rooms=…`
+pub(crate) async fn stream_events(
+    State(gateway): State<Gateway>,
+    viewer: Viewer,
+    Query(query): Query<RoomsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
+    open(gateway, viewer, cursors, query.filter(), &headers)
+}
+
+/// `GET /events/alerts`
+pub(crate) async fn stream_alerts(
+    State(gateway): State<Gateway>,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    open(gateway, viewer, Cursors::of(Room::Alerts), None, &headers)
+}
+
+fn open(
+    gateway: Gateway,
+    viewer: Viewer,
+    mut cursors: Cursors,
+    filter: Option<Filter>,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    if gateway.draining().is_cancelled() {
+        return Err(Error::Unavailable);
+    }
+    // A cursor that can't be read is no reason to stay away for ever, which is what a browser does after a 400.
+    let before = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(Cursors::parse);
+    if let Some(Ok(before)) = before {
+        cursors.take_over(&before);
+    }
+    let session = begin(&gateway, viewer, &cursors, filter)?;
+    let mut response = Sse::new(events(gateway, session, cursors)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// A session that has joined the rooms at their cursors.
+pub(super) fn begin(
+    gateway: &Gateway,
+    viewer: Viewer,
+    cursors: &Cursors,
+    filter: Option<Filter>,
+) -> Result<Session, Error> {
+    let mut session = Session::new(gateway.clone(), Arc::new(viewer));
+    for (room, cursor) in cursors.iter() {
+        let filter = filter.clone().filter(|_| *room == Room::Metrics);
+        session.join(room.clone(), *cursor, filter)?;
+    }
+    Ok(session)
+}
+
+struct Streaming {
+    gateway: Gateway,
+    session: Session,
+    cursors: Cursors,
+    waiting: VecDeque<Outgoing>,
+    ended: bool,
+    first: bool,
+    counted: Connected,
+    _tracked: tokio_util::task::task_tracker::TaskTrackerToken,
+}
+
+fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<Item = Result<Event, Infallible>> {
+    let streaming = Streaming {
+        _tracked: gateway.connections().token(),
+        gateway,
+        session,
+        cursors,
+        waiting: VecDeque::new(),
+        ended: false,
+        first: true,
+        counted: Connected::by("sse"),
+    };
+    stream::unfold(streaming, async |mut streaming| streaming.next().await.map(|event| (Ok(event), streaming)))
+}
+
+impl Streaming {
+    async fn next(&mut self) -> Option<Event> {
+        while self.waiting.is_empty() && !self.ended {
+            let batch = self.session.batch().await;
+            if !batch.is_empty() {
+                self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
+                self.waiting.extend(batch);
+                break;
+            }
+            let expiry = self.session.viewer().expires_at.since(Timestamp::now()).max(0) as u64;
+            let draining = self.gateway.draining().clone();
+            let mut taken_back = self.gateway.standing().watch();
+            tokio::select! {
+                () = self.session.rang() => {}
+                () = draining.cancelled() => {
+                    let retry_ms: u64 = rand::random_range(500..5_000);
+                    self.waiting.push_back(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
+                    self.ended = true;
+                }
+                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
+                () = tokio::time::sleep(HEARTBEAT_EVERY) => {
+                    self.waiting.push_back(plain(frame_kind::HEARTBEAT, None, &json!({})));
+                }
+                _ = taken_back.changed() => self.ended = !self.gateway.standing().allows(self.session.viewer()),
+            }
+        }
+        let outgoing = self.waiting.pop_front()?;
+        let mut event = Event::default().data(outgoing.text.as_str());
+        if let Some((room, cursor)) = &outgoing.reached {
+            self.cursors.reach(room, *cursor);
+            event = event.id(self.cursors.to_string());
+        }
+        if std::mem::take(&mut self.first) {
+            event = event.retry(RETRY);
+        }
+        Some(event)
+    }
+}

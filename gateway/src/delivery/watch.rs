@@ -1,0 +1,311 @@
+//! One room as one client watches it: from its first frame on, or from where it was.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::Utf8Bytes;
+use ringside_shared::engine::{Cursor, Room, RoomView};
+use ringside_shared::model::Timestamp;
+use ringside_shared::wire::{compose_frame, frame_kind};
+
+use crate::auth::{Scope, Viewer};
+use crate::hub::{Delivery, Filter, Frame, Hub, Mailbox, Overview, Place, Reading, Refusal, RoomCell, Seat, Sight, utf8};
+
+/// A room that a client has joined.
+pub(crate) struct Watch {
+    pub(crate) room: Arc<Room>,
+    pub(crate) filter: Option<Filter>,
+    /// True where the newest state is to be sent, new or not.
+    pub(crate) refresh: bool,
+    pub(crate) refreshed: Option<Instant>,
+    phase: Phase,
+    source: Option<Source>,
+}
+
+enum Phase {
+    /// Nothing was sent yet; the client has this place or none.
+    Start(Option<Cursor>),
+    /// It is further back than the ring: events come from the engine, page by page.
+    CatchUp(Place, Option<(Arc<RoomView>, usize)>),
+    /// It gets what comes.
+    Live(Place),
+}
+
+enum Source {
+    Room(Arc<RoomCell>, #[expect(dead_code, reason = "held for its drop")] Seat),
+    Overview(Arc<Overview>, #[expect(dead_code, reason = "held for its drop")] Seat),
+}
+
+/// Whether there is more to read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It waits for news.
+    Waits,
+    /// It has more than fitted.
+    More,
+}
+
+struct ViewerSight<'a> {
+    scope: &'a Scope,
+    filter: Option<&'a Filter>,
+}
+
+impl Sight for ViewerSight<'_> {
+    fn sees(&self, frame: &Frame) -> bool {
+        frame.about.as_deref().is_none_or(|campaign| self.scope.has_id(campaign))
+    }
+
+    fn state(&self, frame: &Frame, conflated: u64) -> Utf8Bytes {
+        match self.filter {
+            Some(filter) => frame.text_filtered(filter),
+            None if frame.room.has_cursor() => frame.text_after(conflated),
+            None => frame.text(),
+        }
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(room: Room, cursor: Option<Cursor>, filter: Option<Filter>) -> Self {
+        Self {
+            room: Arc::new(room),
+            filter,
+            refresh: false,
+            refreshed: None,
+            phase: Phase::Start(cursor),
+            source: None,
+        }
+    }
+
+    /// Forgets what was sent: the next thing is an `initial`.
+    pub(crate) fn begin_anew(&mut self) {
+        self.phase = Phase::Start(None);
+        self.source = None;
+    }
+
+    /// Reads what there is for this client, up to about `room_bytes`.
+    pub(crate) async fn read(
+        &mut self,
+        hub: &Arc<Hub>,
+        viewer: &Viewer,
+        bell: (&Arc<Mailbox>, u32),
+        room_bytes: usize,
+        out: &mut Vec<Delivery>,
+    ) -> Result<Step, Refusal> {
+        if self.source.is_none() {
+            self.source = Some(Source::join(hub, viewer, &self.room, bell).await?);
+        }
+        match self.source.as_ref().expect("it was joined a line ago") {
+            Source::Overview(overview, _) => {
+                let overview = overview.clone();
+                self.read_overview(&overview, out);
+                Ok(Step::Waits)
+            }
+            Source::Room(cell, _) => {
+                let cell = cell.clone();
+                self.read_room(&cell, viewer, room_bytes, out).await
+            }
+        }
+    }
+
+    fn read_overview(&mut self, overview: &Overview, out: &mut Vec<Delivery>) {
+        let since = match &self.phase {
+            Phase::Start(cursor) => *cursor,
+            Phase::Live(place) | Phase::CatchUp(place, _) => Some(place.reached),
+        };
+        let refresh = std::mem::take(&mut self.refresh);
+        let reached = match since.map(|since| (since, overview.update(since))) {
+            Some((since, Ok(None))) if !refresh => since,
+            Some((_, Ok(_))) if refresh => push_update(out, overview.everything()),
+            Some((_, Ok(Some(update)))) => push_update(out, update),
+            Some((since, Ok(None))) => since,
+            None | Some((_, Err(_))) => {
+                let initial = overview.initial();
+                let reached = initial.place;
+                out.push(Delivery::plain(utf8(initial.frame()), Some(reached), Some(initial.at)));
+                reached
+            }
+        };
+        let place = Place { generation: 0, reached, read: 0, index: 0, announced: 0, resuming: false };
+        self.phase = Phase::Live(place);
+    }
+
+    async fn read_room(
+        &mut self,
+        cell: &Arc<RoomCell>,
+        viewer: &Viewer,
+        room_bytes: usize,
+        out: &mut Vec<Delivery>,
+    ) -> Result<Step, Refusal> {
+        let sent: usize = out.iter().map(|delivery| delivery.text.len()).sum();
+        loop {
+            let used = out.iter().map(|delivery| delivery.text.len()).sum::<usize>() - sent;
+            let left = room_bytes.saturating_sub(used);
+            match &mut self.phase {
+                Phase::Start(None) => {
+                    let initial = cell.initial(&viewer.scope, self.filter.as_ref()).await?;
+                    let place = cell.with_ring(|ring| {
+                        (ring.epoch() == initial.place.epoch).then(|| ring.place(initial.place.offset, false))
+                    });
+                    // Another life of the room began in between: again.
+                    let Some(place) = place.flatten() else { continue };
+                    out.push(Delivery::plain(utf8(initial.frame()), Some(initial.place), Some(initial.at)));
+                    self.phase = Phase::Live(place);
+                }
+                Phase::Start(Some(cursor)) => {
+                    let cursor = *cursor;
+                    match self.resume(cell, cursor).await? {
+                        Ok(phase) => self.phase = phase,
+                        Err(reason) => self.reset(reason, out),
+                    }
+                }
+                Phase::CatchUp(place, page) => {
+                    let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+                    match catch_up(cell, &self.room, place, page, &sight, left, out).await? {
+                        CatchUp::Through(place) => self.phase = Phase::Live(place),
+                        CatchUp::More => return Ok(Step::More),
+                        CatchUp::Reset(reason) => self.reset(reason, out),
+                    }
+                }
+                Phase::Live(place) => {
+                    let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+                    let refresh = self.refresh;
+                    let read = cell.with_ring(|ring| {
+                        let epoch = ring.epoch();
+                        let reading = ring.read(place, &sight, left, out);
+                        if reading == Reading::Done && refresh {
+                            out.extend(ring.newest_state(place, &sight));
+                        }
+                        (reading, epoch)
+                    });
+                    let Some((reading, epoch)) = read else { return Err(Refusal::Unavailable) };
+                    match reading {
+                        Reading::Done => {
+                            self.refresh = false;
+                            return Ok(Step::Waits);
+                        }
+                        Reading::More => return Ok(Step::More),
+                        Reading::Behind => self.phase = Phase::CatchUp(*place, None),
+                        Reading::Other => {
+                            let reason = if epoch == place.reached.epoch { "too_old" } else { "other_epoch" };
+                            self.reset(reason, out);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where somebody with a cursor goes on, or why it can't be served.
+    async fn resume(&self, cell: &RoomCell, cursor: Cursor) -> Result<Result<Phase, &'static str>, Refusal> {
+        if cell.with_ring(|ring| cursor.epoch == ring.epoch() && cursor.offset > ring.head()) == Some(true) {
+            // The news of it may be on its way here.
+            cell.catch_up().await?;
+        }
+        let events_count = self.room.has_cursor();
+        let phase = cell.with_ring(|ring| {
+            if cursor.epoch != ring.epoch() {
+                return Err("other_epoch");
+            }
+            if cursor.offset > ring.head() {
+                return Err("from_future");
+            }
+            // Rooms of state alone have nothing to catch up with but the newest state.
+            let place = ring.place(cursor.offset, events_count);
+            Ok(if ring.covers(cursor.offset) || !events_count {
+                Phase::Live(place)
+            } else {
+                Phase::CatchUp(place, None)
+            })
+        });
+        phase.ok_or(Refusal::Unavailable)
+    }
+
+    fn reset(&mut self, reason: &'static str, out: &mut Vec<Delivery>) {
+        if self.room.has_cursor() {
+            let body = format!(r#"{{"reason":"{reason}"}}"#);
+            let text = compose_frame(frame_kind::RESET, Some(&self.room), None, Timestamp::now(), body.as_bytes());
+            out.push(Delivery::plain(utf8(text), None, None));
+            metrics::counter!("ringside_gateway_resets_total", "reason" => reason).increment(1);
+        }
+        self.phase = Phase::Start(None);
+    }
+}
+
+fn push_update(out: &mut Vec<Delivery>, (text, place, at): (Utf8Bytes, Cursor, Timestamp)) -> Cursor {
+    out.push(Delivery::plain(text, Some(place), Some(at)));
+    place
+}
+
+enum CatchUp {
+    Through(Place),
+    More,
+    Reset(&'static str),
+}
+
+/// Sends events from the engine's history until the ring takes over.
+async fn catch_up(
+    cell: &RoomCell,
+    room: &Arc<Room>,
+    place: &mut Place,
+    page: &mut Option<(Arc<RoomView>, usize)>,
+    sight: &impl Sight,
+    room_bytes: usize,
+    out: &mut Vec<Delivery>,
+) -> Result<CatchUp, Refusal> {
+    let mut left = room_bytes;
+    loop {
+        let same = cell.with_ring(|ring| (ring.generation() == place.generation, ring.covers(place.read)));
+        match same {
+            Some((true, true)) => return Ok(CatchUp::Through(*place)),
+            Some((true, false)) => {}
+            Some((false, _)) | None => return Ok(CatchUp::Reset("other_epoch")),
+        }
+        let (view, next) = match page.take() {
+            Some(page) => page,
+            None => (cell.page(Cursor { offset: place.read, ..place.reached }).await?, 0),
+        };
+        if view.epoch != place.reached.epoch {
+            return Ok(CatchUp::Reset("other_epoch"));
+        }
+        if view.trimmed > place.read && next == 0 {
+            return Ok(CatchUp::Reset("too_old"));
+        }
+        for (n, event) in view.events.iter().enumerate().skip(next) {
+            if left == 0 {
+                *page = Some((view.clone(), n));
+                return Ok(CatchUp::More);
+            }
+            place.read = event.offset;
+            let frame = Frame::new(room, event.clone());
+            if !sight.sees(&frame) {
+                continue;
+            }
+            let conflated = event.offset - place.reached.offset - 1;
+            let text = frame.text_after(conflated);
+            left = left.saturating_sub(text.len());
+            place.reached = frame.cursor;
+            out.push(Delivery { text, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
+        }
+        if !view.more {
+            place.read = place.read.max(view.head);
+        }
+    }
+}
+
+impl Source {
+    async fn join(
+        hub: &Arc<Hub>,
+        viewer: &Viewer,
+        room: &Room,
+        (mailbox, slot): (&Arc<Mailbox>, u32),
+    ) -> Result<Self, Refusal> {
+        if *room == Room::Overview {
+            let overview = hub.overview(viewer).await?;
+            let seat = overview.members.join(mailbox.clone(), slot);
+            return Ok(Self::Overview(overview, seat));
+        }
+        let cell = hub.room(&viewer.tenant, room).await?;
+        let seat = cell.members.join(mailbox.clone(), slot);
+        Ok(Self::Room(cell, seat))
+    }
+}
