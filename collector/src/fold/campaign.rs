@@ -81,7 +81,7 @@ pub(super) struct Moment<'a> {
     pub(super) settings: &'a FoldSettings,
     pub(super) tenant: &'a TenantId,
     pub(super) campaign: &'a CampaignId,
-    /// The newest tick or receipt: it never goes back.
+    /// The tick's own time; for an event, the newest tick or receipt.
     pub(super) now: i64,
 }
 
@@ -201,18 +201,12 @@ impl Campaign {
         let key = fingerprint(&[event.call.as_str()]);
         let fact = Facts::of(event.fact, at);
         let closed = if self.live.get(key).is_none() { self.ledger.get(key) } else { None };
-        let known = self.live.get(key);
-        let before = known.map_or_else(|| closed.map_or(Facts::NONE, |(facts, _)| facts), |call| call.facts);
-        let after = before.merge(&fact);
-        let received_before =
-            known.map_or_else(|| closed.map_or(i64::MIN, |(_, minute)| minute * MINUTE_MS), |call| call.received_at);
-        let call = OpenCall {
-            id: event.call.clone(),
-            facts: after,
-            received_at: received_at.max(received_before),
-            to_masked: event.to_masked.clone().or_else(|| known?.to_masked.clone()),
-            agent: event.agent.clone().or_else(|| known?.agent.clone()),
+        let (before, heard_before) = match (self.live.get(key), closed) {
+            (Some(call), _) => (call.facts, call.received_at),
+            (None, Some((facts, minute))) => (facts, minute * MINUTE_MS),
+            (None, None) => (Facts::NONE, i64::MIN),
         };
+        let after = before.merge(&fact);
         changes.touch_campaign(moment.tenant, moment.campaign);
         if after == before {
             self.oddities.duplicates += 1;
@@ -223,9 +217,12 @@ impl Campaign {
         } else {
             self.note_oddities(&before, &after, event.fact);
             self.count(&before, &after, moment.settings);
-            changes.calls.push((moment.tenant.clone(), change_of(moment, &call, at)));
         }
-        self.live.put(key, call, &moment.settings.call_limits, moment.settings.dedupe_horizon_ms);
+        self.live.learn(key, event, after, received_at.max(heard_before), moment.settings.patience());
+        if after != before {
+            let call = self.live.get(key).expect("it was put there");
+            changes.calls.push((moment.tenant.clone(), change_of(moment, call, at)));
+        }
         self.queue_seen |= event.fact == CallFact::Queued;
         let dials = !matches!(event.fact, CallFact::Queued | CallFact::Amd(_) | CallFact::Disposition(_));
         if self.seen_running.is_none() && self.status.is_none() && dials && moment.now - at < QUIET_MS {
@@ -367,8 +364,8 @@ impl Campaign {
     }
 
     fn give_up_silent_calls(&mut self, moment: &Moment<'_>, changes: &mut Changes) {
-        let (limits, horizon_ms) = (&moment.settings.call_limits, moment.settings.dedupe_horizon_ms);
-        for key in self.live.overdue(moment.now, limits, horizon_ms) {
+        let patience = moment.settings.patience();
+        for key in self.live.overdue(moment.now, patience) {
             let Some(mut call) = self.live.take(key) else { continue };
             if matches!(call.facts.phase(), None | Some(CallPhase::Queued)) {
                 continue; // It was never dialed, so nothing of it is counted.
@@ -378,7 +375,7 @@ impl Campaign {
             call.facts = after;
             self.oddities.ends_lost += 1;
             changes.calls.push((moment.tenant.clone(), change_of(moment, &call, moment.now)));
-            self.live.put(key, call, limits, horizon_ms);
+            self.live.put(key, call, patience);
             changes.touch_campaign(moment.tenant, moment.campaign);
         }
     }

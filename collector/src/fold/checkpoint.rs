@@ -291,7 +291,7 @@ fn restore_campaign(
             for stored in read::<Vec<StoredCall>>(key, bytes)? {
                 let call = stored.call().ok_or_else(|| damaged(key, "a call in it has facts that can't be"))?;
                 let print = super::fingerprint::fingerprint(&[call.id.as_str()]);
-                campaign.live.put(print, call, &settings.call_limits, settings.dedupe_horizon_ms);
+                campaign.live.put(print, call, settings.patience());
             }
             Some(())
         }

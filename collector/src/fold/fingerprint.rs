@@ -1,6 +1,8 @@
 //! A 64-bit name for a text, the same on every machine and in every version: SipHash-1-3 with fixed keys.
 //!
-//! Checkpoints hold these numbers, and the standard hasher does not promise to stay as it is.
+//! Checkpoints hold these numbers, and the standard hasher does not promise to stay as it is. Calls of a campaign are
+//! told apart by them: among ten million calls within the dedupe horizon the chance that any two are taken for one is
+//! one in 370,000.
 
 const KEY: (u64, u64) = (0x7269_6e67_7369_6465, 0x666f_6c64_2e76_3031);
 

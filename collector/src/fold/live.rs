@@ -1,12 +1,11 @@
 //! The calls that may still change, and the gauges of those that are up.
 //!
-//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::put`] and
-//! [`LiveCalls::take`], so the sizes can't drift from the sets.
+//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::enter`], so the sizes can't drift from the sets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use ringside_shared::model::{ActiveCalls, CallPhase};
+use ringside_shared::model::{ActiveCalls, CallEvent, CallPhase};
 
 use super::CallLimits;
 use super::call::{Facts, OpenCall};
@@ -77,15 +76,49 @@ impl LiveCalls {
         self.waiting.first().map(|(since, _)| *since)
     }
 
-    /// Puts a call in, new or changed.
-    pub(super) fn put(&mut self, key: u64, call: OpenCall, limits: &CallLimits, horizon_ms: i64) {
-        let due = deadline(&call, limits, horizon_ms);
+    /// Puts a whole call in, new or instead of what is known of it.
+    pub(super) fn put(&mut self, key: u64, call: OpenCall, patience: Patience<'_>) {
+        let due = patience.deadline(&call);
         self.reap_at = [self.reap_at, due].into_iter().flatten().min();
         if let Some(before) = self.calls.get(&key).map(|call| call.facts) {
             self.enter(key, &before, -1);
         }
         self.enter(key, &call.facts, 1);
         self.calls.insert(key, call);
+        self.dirty |= shard_bit(key);
+    }
+
+    /// Notes what is now known of a call, whether it is here already or not.
+    pub(super) fn learn(
+        &mut self,
+        key: u64,
+        event: &CallEvent,
+        facts: Facts,
+        received_at: i64,
+        patience: Patience<'_>,
+    ) {
+        let before = self.calls.get(&key).map(|call| call.facts);
+        if before != Some(facts) {
+            before.into_iter().for_each(|before| self.enter(key, &before, -1));
+            self.enter(key, &facts, 1);
+        }
+        let call = self.calls.entry(key).or_insert_with(|| OpenCall {
+            id: event.call.clone(),
+            facts,
+            received_at,
+            to_masked: None,
+            agent: None,
+        });
+        call.facts = facts;
+        call.received_at = call.received_at.max(received_at);
+        if event.to_masked.is_some() && call.to_masked != event.to_masked {
+            call.to_masked.clone_from(&event.to_masked);
+        }
+        if event.agent.is_some() && call.agent != event.agent {
+            call.agent.clone_from(&event.agent);
+        }
+        let due = patience.deadline(call);
+        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
         self.dirty |= shard_bit(key);
     }
 
@@ -116,14 +149,14 @@ impl LiveCalls {
     }
 
     /// The calls that have been silent for too long, in a fixed order.
-    pub(super) fn overdue(&mut self, now_ms: i64, limits: &CallLimits, horizon_ms: i64) -> Vec<u64> {
+    pub(super) fn overdue(&mut self, now_ms: i64, patience: Patience<'_>) -> Vec<u64> {
         if self.reap_at.is_none_or(|due| due > now_ms) {
             return Vec::new();
         }
         let mut overdue = Vec::new();
         self.reap_at = None;
         for (key, call) in &self.calls {
-            match deadline(call, limits, horizon_ms) {
+            match patience.deadline(call) {
                 Some(due) if due <= now_ms => overdue.push(*key),
                 due => self.reap_at = [self.reap_at, due].into_iter().flatten().min(),
             }
@@ -162,14 +195,24 @@ fn shard_bit(key: u64) -> u16 {
     1 << (key % SHARDS)
 }
 
-/// When a call is to be given up on, unless somebody speaks of it before. Ended calls settle instead.
-fn deadline(call: &OpenCall, limits: &CallLimits, horizon_ms: i64) -> Option<i64> {
-    let patience_ms = match call.facts.phase() {
-        Some(CallPhase::Dialing) => limits.dialing_ms,
-        Some(CallPhase::Ringing) => limits.ringing_ms,
-        Some(CallPhase::Answered | CallPhase::Bridged) => limits.answered_ms,
-        Some(CallPhase::Queued) | None => horizon_ms,
-        Some(CallPhase::Ended) => return None,
-    };
-    Some(call.received_at + patience_ms)
+/// After how much silence a call is given up on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) limits: &'a CallLimits,
+    /// For calls that were never dialed.
+    pub(super) horizon_ms: i64,
+}
+
+impl Patience<'_> {
+    /// When a call is to be given up on, unless somebody speaks of it before. Ended calls settle instead.
+    fn deadline(self, call: &OpenCall) -> Option<i64> {
+        let patience_ms = match call.facts.phase() {
+            Some(CallPhase::Dialing) => self.limits.dialing_ms,
+            Some(CallPhase::Ringing) => self.limits.ringing_ms,
+            Some(CallPhase::Answered | CallPhase::Bridged) => self.limits.answered_ms,
+            Some(CallPhase::Queued) | None => self.horizon_ms,
+            Some(CallPhase::Ended) => return None,
+        };
+        Some(call.received_at + patience_ms)
+    }
 }

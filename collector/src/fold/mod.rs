@@ -148,13 +148,12 @@ impl Fold {
         let minute = Some(minute_of(now)).filter(|minute| self.last_tick.map(minute_of) != Some(*minute));
         self.last_tick = Some(now);
         self.dirty_clock = true;
-        let moment_now = self.now();
         for (tenant_id, tenant) in &mut self.tenants {
             for (id, campaign) in &mut tenant.campaigns {
-                let moment = Moment { settings: &self.settings, tenant: tenant_id, campaign: id, now: moment_now };
+                let moment = Moment { settings: &self.settings, tenant: tenant_id, campaign: id, now };
                 campaign.tick(&moment, closed, minute, changes);
             }
-            tenant.tick(&self.settings, tenant_id, moment_now, minute, changes);
+            tenant.tick(&self.settings, tenant_id, now, minute, changes);
         }
     }
 

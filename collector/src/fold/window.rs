@@ -317,3 +317,68 @@ impl Windows {
         self.hours.take_dirty();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(at: i64) -> Share {
+        Share { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
+    }
+
+    /// Something in each second of the last 35 days, or, where that makes no difference, in each minute or hour.
+    fn busy(now: i64) -> Windows {
+        let mut windows = Windows::new(60);
+        let mut at = now - 37 * DAY_MS;
+        while at < now {
+            windows.evict(at);
+            windows.add(&share(at), 1);
+            at += match now - at {
+                left if left <= 20 * MINUTE_MS => SECOND_MS,
+                left if left <= 28 * HOUR_MS => MINUTE_MS,
+                _ => HOUR_MS,
+            };
+        }
+        windows
+    }
+
+    #[test]
+    fn the_busiest_campaign_fits_in_its_memory() {
+        let windows = busy(1_000 * DAY_MS);
+        let tiers = [windows.seconds.heap_bytes(), windows.minutes.heap_bytes(), windows.hours.heap_bytes()];
+        assert!(tiers.iter().sum::<usize>() < 400_000, "{tiers:?}");
+        assert!(tiers.iter().all(|bytes| *bytes > 0));
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_nothing() {
+        let mut windows = Windows::new(60);
+        windows.add(&share(5_000), 1);
+        windows.add(&share(65_000), 1);
+        windows.add(&share(5_000), -1);
+        assert_eq!(windows.minutes_sum(0, MINUTE_MS), Counters::default());
+        assert_eq!(windows.minutes_sum(0, i64::MAX)[Counter::TalkMs], 9);
+        assert_eq!(windows.totals[Counter::Human], 1);
+    }
+
+    #[test]
+    fn minutes_up_to_the_hour_and_hours_after_it_count_each_moment_once() {
+        let windows = busy(1_000 * DAY_MS);
+        for minutes in [0, 1, 59, 60, 61, 600, 1_439, 1_440] {
+            let from = 1_000 * DAY_MS - minutes * MINUTE_MS;
+            let [attempts] = windows.since(from, [Counter::Attempts]);
+            assert_eq!(attempts, windows.minutes.sum(from, i64::MAX, Counter::Attempts), "{minutes}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_comes_back_as_it_was() {
+        let mut bucket = Bucket::default();
+        bucket.add(&Share { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
+        bucket.add(&Share { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);
+        assert_eq!(Bucket::from_values(&bucket.values()), bucket);
+        let mut sum = Counters::default();
+        bucket.add_to(&mut sum);
+        assert_eq!((sum[Counter::TalkMs], sum[Counter::OutcomeLost], sum[Counter::Attempts]), (1 << 40, 2, 1));
+    }
+}

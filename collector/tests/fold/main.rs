@@ -1,5 +1,7 @@
 //! The fold, from the outside: events and ticks in, numbers out.
 
+#![allow(clippy::unwrap_used, reason = "a scene that can't be set up shall fail its test")]
+
 mod alerts;
 mod calls;
 mod checkpoint;
