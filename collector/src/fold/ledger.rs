@@ -256,3 +256,72 @@ fn read_byte(rest: &mut &[u8]) -> Option<u8> {
     *rest = others;
     Some(*first)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts() -> impl Strategy<Value = Facts> {
+        let time = || prop_oneof![Just(UNKNOWN), 0..1_i64 << 44];
+        let amd =
+            prop::sample::select(vec![None, Some(Amd::Unsure), Some(Amd::Human), Some(Amd::Fax), Some(Amd::Machine)]);
+        let by = prop::sample::select(vec![EndedBy::Us, EndedBy::Them, EndedBy::Unknown]);
+        let end = (any::<bool>(), 0..1_i64 << 44, any::<Option<u16>>(), by).prop_map(|(lost, at, cause, by)| End {
+            lost,
+            at,
+            cause,
+            by,
+        });
+        let disposition = (0..1_i64 << 44, prop::sample::select(DISPOSITIONS.to_vec()));
+        let times = [time(), time(), time(), time(), time()];
+        (times, prop::option::of(end), amd, prop::option::of(disposition), any::<bool>())
+            .prop_map(|(times, end, amd, disposition, opt_out)| Facts { times, end, amd, disposition, opt_out })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_back(facts in facts(), base_ms in 0..1_i64 << 44) {
+            let mut bytes = Vec::new();
+            facts.pack(base_ms, &mut bytes);
+            let len = bytes.len();
+            bytes.push(0xff);
+            prop_assert_eq!(Facts::unpack(&bytes, base_ms), Some((facts, len)));
+            prop_assert_eq!(Facts::unpack(&bytes[..len - 1], base_ms), None);
+        }
+
+        #[test]
+        fn bytes_that_mean_nothing_are_refused_and_not_believed(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Some((_, len)) = Facts::unpack(&bytes, 0) {
+                prop_assert!(len <= bytes.len());
+            }
+            Ledger::default().restore(7, &bytes);
+        }
+    }
+
+    #[test]
+    fn a_newer_record_holds_and_outlives_the_older() {
+        let record = |at| Facts { end: Facts::lost(at).end, ..Facts::NONE };
+        let mut ledger = Ledger::default();
+        ledger.put(1, &record(100), 10);
+        ledger.put(2, &record(200), 10);
+        ledger.put(1, &record(300), 12);
+        let (chunks, _) = ledger.take_dirty();
+        let mut restored = Ledger::default();
+        for (minute, chunk) in &chunks {
+            assert!(restored.restore(*minute, chunk));
+        }
+        for mut ledger in [ledger, restored] {
+            assert_eq!(
+                (ledger.len(), ledger.get(1), ledger.get(2)),
+                (2, Some((record(300), 12)), Some((record(200), 10)))
+            );
+            ledger.evict(11);
+            assert_eq!((ledger.len(), ledger.get(1), ledger.get(2)), (1, Some((record(300), 12)), None));
+            assert_eq!(ledger.take_dirty().1.into_iter().collect::<Vec<_>>(), [10]);
+            ledger.evict(13);
+            assert_eq!((ledger.len(), ledger.get(1)), (0, None));
+        }
+    }
+}
