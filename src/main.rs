@@ -1,1 +1,90 @@
-fn main() {}
+//! `ringside`: the live ops dashboard for outbound call campaigns, one binary with its roles as subcommands.
+//!
+//! `config.rs` reads the configuration, `run.rs` wires the roles and owns the order of shutdown, `accounts.rs` is the
+//! command line for accounts and keys, `bench.rs` measures.
+
+mod accounts;
+mod bench;
+mod config;
+mod run;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use config::{Config, Flags, Loaded, LogFormat};
+
+/// The live ops dashboard for outbound call campaigns.
+///
+/// Without a command it runs everything in this process: dashboard, event intake and, where no source is configured, a
+/// simulated floor. It prints the URL and, on the first start, the admin's password.
+#[derive(Parser)]
+#[command(name = "ringside", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Every key of the configuration can be set as RINGSIDE_<KEY> in the environment or in ringside.toml; `ringside check`
+lists the keys with their values and where each came from. Secrets also by file: RINGSIDE_ADMIN_PASSWORD_FILE,
+RINGSIDE_INGEST_KEY_FILE.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in this process (the same as no command)
+    Up,
+    /// Check the configuration, print each value and where it came from, and reach what it names
+    Check,
+    /// Accounts (stop the running process first: one process at a time has the data folder)
+    #[command(subcommand)]
+    User(accounts::UserCommand),
+    /// API keys for /ingest/events (stop the running process first)
+    #[command(subcommand)]
+    Key(accounts::KeyCommand),
+    /// Measure this build on this machine: latency, fold, ingest
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = Loaded::read(&cli.flags).and_then(|loaded| {
+        begin_log(&loaded.config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(dispatch(cli.command.unwrap_or(Command::Up), &loaded))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence, its causes after colons; never a trace.
+            // Nothing can be done where stderr itself is gone.
+            let _ = writeln!(std::io::stderr(), "ringside: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command, loaded: &Loaded) -> anyhow::Result<()> {
+    match command {
+        Command::Up => run::up(&loaded.config).await,
+        Command::Check => run::check(loaded).await,
+        Command::User(command) => accounts::user(&loaded.config, command).await,
+        Command::Key(command) => accounts::key(&loaded.config, command).await,
+        Command::Bench(args) => bench::run(&args).await,
+    }
+}
+
+fn begin_log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|error| anyhow::anyhow!("configuration key \"log\" is \"{}\": {error}", config.log))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

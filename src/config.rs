@@ -1,0 +1,374 @@
+//! Configuration: flags over environment over `ringside.toml` over defaults, and where each value came from.
+//!
+//! Nothing else reads the environment. Unknown keys are errors, because a mistyped limit that is silently ignored is
+//! worse than a process that does not start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+use serde::{Deserialize, Serialize};
+
+/// Every setting. `ringside check` prints them with their origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Where the embedded engine keeps its data.
+    pub(crate) data: PathBuf,
+    /// The tenant that the first account and the first ingest key belong to.
+    pub(crate) tenant: String,
+    /// The first account's password (its name is `admin`); generated and printed where it is left out.
+    pub(crate) admin_password: Option<String>,
+    /// The first tenant's API key for `/ingest/events`, 32 or more printable characters.
+    pub(crate) ingest_key: Option<String>,
+    /// The zone of "today", an IANA name.
+    pub(crate) time_zone: String,
+    /// Partitions of the log. Fixed once data exists.
+    pub(crate) partitions: u16,
+    /// Run the simulator. Left out: yes, if no source is configured.
+    pub(crate) simulate: Option<bool>,
+    /// The simulator's seed.
+    pub(crate) simulator_seed: u64,
+    /// How busy the simulated floor is; 1 is about ten dials a second.
+    pub(crate) simulator_rate: f64,
+    /// Watch this machine: CPU, memory, load, disks, network.
+    pub(crate) host: bool,
+    /// How often the host and other sampled sources are read, in milliseconds.
+    pub(crate) metric_interval_ms: u64,
+    /// How often the slow alert checks run, in seconds.
+    pub(crate) alert_check_sec: u64,
+    /// Points in a metric's rolling window.
+    pub(crate) window_size: usize,
+    /// How often changed state is published, in milliseconds.
+    pub(crate) state_interval_ms: u64,
+    /// Events older than this are refused, and closed calls are remembered for so long, in hours.
+    pub(crate) dedupe_hours: u64,
+    /// How long a login lasts, in minutes.
+    pub(crate) login_minutes: u64,
+    /// Origins besides the pages' own that may open sockets, such as `https://ops.example.com`.
+    pub(crate) allowed_origins: Vec<String>,
+    /// Set when TLS ends before this process: cookies are then sent over HTTPS only.
+    pub(crate) secure_cookies: bool,
+    /// What to log, such as `info` or `ringside_gateway=debug`.
+    pub(crate) log: String,
+    /// `text` or `json`.
+    pub(crate) log_format: LogFormat,
+    /// Alert rules. Given, they replace the default ones.
+    pub(crate) rules: Option<Vec<RuleConfig>>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// An alert rule as written in `ringside.toml`, under `[[rules]]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleConfig {
+    /// Its name, unique.
+    pub(crate) id: String,
+    /// `abandon_rate`, `abandon_rate_hour`, `answer_rate`, `failed_rate`, `service_level` (percent, of each campaign),
+    /// or the name of a metric.
+    pub(crate) metric: String,
+    /// `above` (the default) or `below`.
+    pub(crate) bad: Option<Side>,
+    /// The warning limit.
+    pub(crate) warning: Option<f64>,
+    /// The critical limit.
+    pub(crate) critical: Option<f64>,
+    /// How long a limit must be broken before it counts, in seconds.
+    pub(crate) for_sec: Option<u64>,
+    /// How far back inside the limit the value must come before it counts as over.
+    pub(crate) clear_margin: Option<f64>,
+    /// Samples (for rates: calls answered by a person) below which it does not fire.
+    pub(crate) min_samples: Option<i64>,
+}
+
+/// Which side of a limit is the bad one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    /// Bad above it.
+    Above,
+    /// Bad below it.
+    Below,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: "./ringside-data".into(),
+            tenant: "default".into(),
+            admin_password: None,
+            ingest_key: None,
+            time_zone: "UTC".into(),
+            partitions: 64,
+            simulate: None,
+            simulator_seed: 1,
+            simulator_rate: 1.0,
+            host: true,
+            metric_interval_ms: 1000,
+            alert_check_sec: 10,
+            window_size: 60,
+            state_interval_ms: 250,
+            dedupe_hours: 24,
+            login_minutes: 8 * 60,
+            allowed_origins: Vec::new(),
+            secure_cookies: false,
+            log: "info,fjall=warn,lsm_tree=warn".into(),
+            log_format: LogFormat::Text,
+            rules: None,
+        }
+    }
+}
+
+/// The flags that set a value. Each is also `RINGSIDE_<NAME>` in the environment and a key of `ringside.toml`.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub(crate) struct Flags {
+    /// The configuration file [default: ringside.toml, where there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The data folder [default: ./ringside-data]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<PathBuf>,
+    /// Run the simulator (true) or don't (false) [default: only where no source is configured]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) simulate: Option<bool>,
+    /// The simulator's seed
+    #[arg(long, value_name = "NUMBER", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) simulator_seed: Option<u64>,
+    /// What to log, such as info or debug [default: info]
+    #[arg(long, value_name = "FILTER", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<String>,
+}
+
+/// The configuration in effect, and the layers it came from.
+pub(crate) struct Loaded {
+    /// The values.
+    pub(crate) config: Config,
+    figment: Figment,
+}
+
+/// The secrets, which `ringside check` does not print.
+const SECRETS: [&str; 2] = ["admin_password", "ingest_key"];
+
+impl Loaded {
+    /// Puts the layers together.
+    pub(crate) fn read(flags: &Flags) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        let file = match &flags.config {
+            Some(file) if !file.is_file() => bail!("there is no configuration file {}", file.display()),
+            Some(file) => Some(file.clone()),
+            None => Some(PathBuf::from("ringside.toml")).filter(|file| file.is_file()),
+        };
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Environment::read(std::env::vars())?);
+        figment = figment.merge(Named("a flag", Serialized::defaults(flags)));
+        let config: Config = figment.extract().map_err(|error| explain(&error))?;
+        config.check()?;
+        Ok(Self { config, figment })
+    }
+
+    /// Each key with its value and where that came from.
+    pub(crate) fn rows(&self) -> Vec<(String, String, String)> {
+        let Ok(Value::Dict(_, values)) = figment::value::Value::serialize(&self.config) else { return Vec::new() };
+        values
+            .into_iter()
+            .map(|(key, value)| {
+                let origin = self.figment.find_metadata(&key).map_or_else(|| "default".to_owned(), origin_of);
+                let shown = match value {
+                    _ if SECRETS.contains(&key.as_str()) && !is_none(&value) => "(set, not shown)".to_owned(),
+                    value if is_none(&value) => "(not set)".to_owned(),
+                    value => serde_json::to_string(&value).unwrap_or_else(|_| "?".to_owned()),
+                };
+                (key, shown, origin)
+            })
+            .collect()
+    }
+}
+
+fn is_none(value: &Value) -> bool {
+    matches!(value, Value::Empty(..))
+}
+
+fn origin_of(metadata: &Metadata) -> String {
+    match &metadata.source {
+        Some(Source::File(path)) => path.display().to_string(),
+        Some(Source::Code(_)) | None | Some(_) if metadata.name.contains("Config") => "default".to_owned(),
+        _ => metadata.name.to_string(),
+    }
+}
+
+/// One sentence: which key, where, what is wrong with it.
+fn explain(error: &figment::Error) -> anyhow::Error {
+    let origin =
+        error.metadata.as_ref().map_or_else(String::new, |metadata| format!(" (from {})", origin_of(metadata)));
+    let key = error.path.join(".");
+    match &error.kind {
+        figment::error::Kind::UnknownField(field, known) => {
+            anyhow!("unknown configuration key \"{field}\"{origin}; the keys are {}", known.join(", "))
+        }
+        kind if key.is_empty() => anyhow!("the configuration can't be read: {kind}{origin}"),
+        kind => anyhow!("configuration key \"{key}\": {kind}{origin}"),
+    }
+}
+
+impl Config {
+    fn check(&self) -> anyhow::Result<()> {
+        let range = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(anyhow!("configuration key \"{key}\" is {value}; it must be {least} to {most}"))
+            }
+        };
+        range("partitions", self.partitions.into(), 1, 1024)?;
+        range("metric_interval_ms", self.metric_interval_ms, 100, 3_600_000)?;
+        range("alert_check_sec", self.alert_check_sec, 1, 3600)?;
+        range("window_size", self.window_size as u64, 2, 3600)?;
+        range("state_interval_ms", self.state_interval_ms, 50, 450)?;
+        range("dedupe_hours", self.dedupe_hours, 1, 24 * 14)?;
+        range("login_minutes", self.login_minutes, 1, 7 * 24 * 60)?;
+        if !(self.simulator_rate > 0.0 && self.simulator_rate <= 100.0) {
+            bail!(
+                "configuration key \"simulator_rate\" is {}; it must be above 0 and at most 100",
+                self.simulator_rate
+            );
+        }
+        if let Some(key) = &self.ingest_key
+            && (key.len() < 32 || !key.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            bail!("the ingest key must have 32 or more printable characters without spaces");
+        }
+        if self.admin_password.as_ref().is_some_and(|password| password.chars().count() < 8) {
+            bail!("the admin password must have 8 or more characters");
+        }
+        Ok(())
+    }
+}
+
+/// `RINGSIDE_*`, checked against the keys there are; `RINGSIDE_<SECRET>_FILE` names a file that holds the secret.
+struct Environment(Dict);
+
+/// Variables that begin like ours and set no key.
+const NOT_KEYS: [&str; 1] = ["config"];
+
+impl Environment {
+    fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let Ok(Value::Dict(_, known)) = Value::serialize(Config::default()) else { unreachable!("Config is a struct") };
+        let mut values = Dict::new();
+        for (name, text) in variables {
+            let Some(key) = name.strip_prefix("RINGSIDE_").map(str::to_lowercase) else { continue };
+            if NOT_KEYS.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some(secret) = key.strip_suffix("_file").filter(|key| SECRETS.contains(key)) {
+                let text = read_secret(Path::new(&text)).with_context(|| format!("{name} names {text}"))?;
+                values.insert(secret.to_owned(), Value::from(text));
+            } else if !known.contains_key(&key) {
+                let keys: Vec<_> = known.keys().map(|key| format!("RINGSIDE_{}", key.to_uppercase())).collect();
+                bail!("unknown configuration key {name} in the environment; the keys are {}", keys.join(", "));
+            } else if SECRETS.contains(&key.as_str()) || matches!(key.as_str(), "log" | "tenant" | "time_zone") {
+                // Texts as they are: a password of digits is not a number.
+                values.insert(key, Value::from(text));
+            } else {
+                values.insert(key, text.parse().expect("a value that is nothing else is a text"));
+            }
+        }
+        Ok(Self(values))
+    }
+}
+
+fn read_secret(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).context("that file can't be read")?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Map::from([(Profile::Default, self.0.clone())]))
+    }
+}
+
+/// A provider under a name that means something to the one who reads an error.
+struct Named<P>(&'static str, P);
+
+impl<P: Provider> Provider for Named<P> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.0)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        self.1.data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let variables = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Environment::read(variables)?);
+        figment.extract().map_err(|error| explain(&error))
+    }
+
+    #[test]
+    fn the_environment_sets_numbers_texts_and_lists() {
+        let config = environment(&[
+            ("RINGSIDE_METRIC_INTERVAL_MS", "500"),
+            ("RINGSIDE_ADMIN_PASSWORD", "12345678"),
+            ("RINGSIDE_SIMULATE", "false"),
+            ("RINGSIDE_ALLOWED_ORIGINS", "[\"https://a.example\"]"),
+            ("HOME", "/nowhere"),
+        ])
+        .unwrap();
+        assert_eq!(config.metric_interval_ms, 500);
+        assert_eq!(config.admin_password.as_deref(), Some("12345678"));
+        assert_eq!(config.simulate, Some(false));
+        assert_eq!(config.allowed_origins, ["https://a.example"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_known_ones() {
+        let error = environment(&[("RINGSIDE_LISTNE", "x")]).unwrap_err().to_string();
+        assert!(error.contains("RINGSIDE_LISTNE") && error.contains("RINGSIDE_LISTEN"), "{error}");
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string("windw_size = 3"));
+        let error = explain(&figment.extract::<Config>().unwrap_err()).to_string();
+        assert!(error.contains("windw_size") && error.contains("window_size"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_names_its_key() {
+        let error = environment(&[("RINGSIDE_WINDOW_SIZE", "wide")]).unwrap_err().to_string();
+        assert!(error.contains("window_size"), "{error}");
+    }
+}
