@@ -7,7 +7,7 @@ use ringside_shared::engine::{Engine, EngineError};
 use sha2::{Digest, Sha256};
 
 /// Where the registry has it: the 32 bytes of an Ed25519 seed.
-const KEY: &str = "key/signing";
+const KEY: &str = "signing/key";
 
 /// The installation's signing key, both halves, and its name.
 pub(crate) struct SigningKeys {
