@@ -121,12 +121,15 @@ impl KeyJson {
     }
 }
 
+/// Keys by id, with when they were read.
+type Cache = HashMap<String, (Timestamp, Arc<ApiKey>)>;
+
 /// The API keys of an installation. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
     engine: Arc<dyn Engine>,
     clock: Clock,
-    cache: Arc<Mutex<HashMap<String, (Timestamp, Arc<ApiKey>)>>>,
+    cache: Arc<Mutex<Cache>>,
 }
 
 impl Keys {
@@ -245,7 +248,7 @@ impl Keys {
         self.cache().remove(id);
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Arc<ApiKey>)>> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().expect("nothing panics while it holds the cache of keys")
     }
 }

@@ -77,6 +77,13 @@ impl Feed {
         }
     }
 
+    /// Returns once a flush would try again: at once where nothing failed.
+    pub async fn rested(&self) {
+        if let Some(at) = self.next_try {
+            tokio::time::sleep_until(at).await;
+        }
+    }
+
     /// Events that wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()

@@ -167,12 +167,12 @@ impl Sampler {
         let events = values.into_iter().filter(|(.., value, _)| value.is_finite()).enumerate();
         events
             .map(|(place, (name, unit, value, mount))| {
-                self.event(format!("{sample}-{place}"), at, name, unit, value, mount)
+                self.event(&format!("{sample}-{place}"), at, name, unit, value, mount)
             })
             .collect()
     }
 
-    fn event(&self, id: String, at: Timestamp, name: &str, unit: &str, value: f64, mount: Option<String>) -> Candidate {
+    fn event(&self, id: &str, at: Timestamp, name: &str, unit: &str, value: f64, mount: Option<String>) -> Candidate {
         let mut labels = BTreeMap::from([("host".into(), self.host.clone())]);
         labels.extend(mount.map(|mount| ("mount".into(), mount.chars().take(60).collect::<String>().into())));
         let id = EventId::parse(&format!("{}-{id}", self.run)).expect("a host name and some numbers are printable");

@@ -5,9 +5,8 @@ use ringside_shared::model::{EventId, Notification, Severity, Timestamp};
 use super::dice::Dice;
 
 const KINDS: [&str; 4] = ["property", "car", "transfer", "tour"];
-const PLACES: [&str; 12] = [
-    "Lisbon", "Porto", "Seville", "Naples", "Athens", "Split", "Kraków", "Ghent", "Bergen", "Cork", "Bath", "Vienna",
-];
+const PLACES: [&str; 12] =
+    ["Lisbon", "Porto", "Seville", "Naples", "Athens", "Split", "Kraków", "Ghent", "Bergen", "Cork", "Bath", "Vienna"];
 
 /// A booking that is not decided yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +31,8 @@ impl Booking {
 
     /// It is decided.
     pub(super) fn decided(self, id: &EventId, at: Timestamp, confirmed: bool) -> Notification {
-        let (status, severity) = if confirmed { ("confirmed", Severity::Info) } else { ("cancelled", Severity::Warning) };
+        let (status, severity) =
+            if confirmed { ("confirmed", Severity::Info) } else { ("cancelled", Severity::Warning) };
         self.notification(id, at, status, severity)
     }
 

@@ -1,8 +1,6 @@
 //! One simulated call: what becomes of it is drawn when it is dialed, but for whether an agent is free in time.
 
-use ringside_shared::model::{
-    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp,
-};
+use ringside_shared::model::{AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp};
 use ringside_shared::wire::mask_number;
 
 use super::agent::Agent;
@@ -230,10 +228,9 @@ impl Simulation {
             fact,
             to_masked: first.then(|| call.to_masked.clone()),
             lead: first.then(|| call.lead.clone()),
-            agent: call
-                .agent
-                .filter(|_| fact == CallFact::Bridged)
-                .map(|agent| AgentId::parse(&format!("{short}-{:02}", agent + 1)).expect("a name and a number are an id")),
+            agent: call.agent.filter(|_| fact == CallFact::Bridged).map(|agent| {
+                AgentId::parse(&format!("{short}-{:02}", agent + 1)).expect("a name and a number are an id")
+            }),
         };
         self.emit(at, EventKind::Call(event));
     }

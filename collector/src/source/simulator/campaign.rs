@@ -120,11 +120,13 @@ impl Campaign {
         self.status == Running
     }
 
-    /// How long until the next dial: by its rate, which breathes a little, and slower while people wait.
+    /// How long until the next dial: by its rate, which breathes a little, and slower while few agents are free,
+    /// because what rings now will want them in ten seconds.
     pub(super) fn pause_ms(&self, at: Timestamp, dice: &mut Dice) -> i64 {
         let phase = self.id.as_str().len() as f64;
         let breath = 1.0 + 0.06 * (at.millis() as f64 / 1_000.0 / 410.0 * std::f64::consts::TAU + phase).sin();
-        let restraint = if self.pushes || self.waiting.is_empty() { 1.0 } else { 0.4 };
+        let scarce = self.agents.counts().ready * 8 < i64::from(self.agents.total());
+        let restraint = if scarce && !self.pushes { 0.35 } else { 1.0 };
         let dials_per_s = (self.profile.dials_per_s * self.rate * breath * restraint).max(1e-6);
         dice.exponential_ms(1_000.0 / dials_per_s).clamp(1, 600_000)
     }

@@ -56,7 +56,8 @@ impl Trouble {
     /// What comes over whom this time; the first live one is over the campaign at the top.
     pub(super) fn occur(self, first_live: bool, dice: &mut Dice) -> Incident {
         let busy = PROFILES.iter().take(5).filter(|profile| profile.dials_per_s > 1.2).count();
-        let campaign = if first_live && self == Self::AgentsLeave { 0 } else { dice.between(0, busy as i64 - 1) as usize };
+        let campaign =
+            if first_live && self == Self::AgentsLeave { 0 } else { dice.between(0, busy as i64 - 1) as usize };
         let lasts_ms = match self {
             Self::AgentsLeave => dice.between(95_000, 125_000),
             Self::TrunkFails => dice.between(60_000, 130_000),

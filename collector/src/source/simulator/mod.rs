@@ -83,7 +83,7 @@ pub async fn run(cfg: SimulatorConfig, door: Door, shutdown: CancellationToken) 
         feed.push(simulation.advance(to));
         feed.flush().await;
         while feed.waiting() > KEPT_EVENTS / 2 && !shutdown.is_cancelled() {
-            tokio::time::sleep(Duration::from_millis(BEAT_MS)).await;
+            feed.rested().await;
             feed.flush().await;
         }
     }

@@ -133,7 +133,8 @@ impl Simulation {
             // It stands where its plan has brought it by now: in the last phase that has begun.
             while let Some(first) = self.campaigns[campaign].next_phase_at(self.live) {
                 self.campaigns[campaign].next_phase += 1;
-                let has_second = self.campaigns[campaign].next_phase_at(self.live).is_some_and(|second| second <= begin);
+                let has_second =
+                    self.campaigns[campaign].next_phase_at(self.live).is_some_and(|second| second <= begin);
                 if first > begin || !has_second {
                     self.campaigns[campaign].next_phase -= 1;
                     break;
@@ -249,11 +250,8 @@ impl Simulation {
         let dialed = self.campaigns[campaign].dials();
         let standing = &mut self.campaigns[campaign];
         let reason = standing.enter_phase();
-        let state = CampaignEvent::State {
-            name: Some(standing.profile.name.into()),
-            status: Some(standing.status),
-            reason,
-        };
+        let state =
+            CampaignEvent::State { name: Some(standing.profile.name.into()), status: Some(standing.status), reason };
         let (id, dials, next) = (standing.id.clone(), standing.dials(), standing.next_phase_at(self.live));
         self.emit(at, EventKind::Campaign(id, state));
         if dials && !dialed {

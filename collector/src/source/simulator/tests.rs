@@ -132,8 +132,10 @@ fn an_hour_looks_like_an_hour_of_calling() {
         let calls = calls_of(&events, profile.id);
         let ended: Vec<_> = calls.values().filter_map(|seen| Some((seen, seen.ended?))).collect();
         let answered = ended.iter().filter(|(seen, _)| seen.answered.is_some()).count();
-        let canceled =
-            ended.iter().filter(|(seen, (_, result))| seen.answered.is_none() && *result == CallResult::Canceled).count();
+        let canceled = ended
+            .iter()
+            .filter(|(seen, (_, result))| seen.answered.is_none() && *result == CallResult::Canceled)
+            .count();
         let answer_rate = share(answered, ended.len() - canceled);
         assert!((0.22..0.46).contains(&answer_rate), "{}: answer rate {answer_rate}", profile.id);
 
@@ -145,8 +147,7 @@ fn an_hour_looks_like_an_hour_of_calling() {
         let conversion = share(converted, persons.len());
         assert!((0.02..0.14).contains(&conversion), "{}: conversion {conversion}", profile.id);
 
-        let mut talks: Vec<i64> =
-            persons.iter().filter_map(|seen| Some(seen.ended?.0.since(seen.bridged?))).collect();
+        let mut talks: Vec<i64> = persons.iter().filter_map(|seen| Some(seen.ended?.0.since(seen.bridged?))).collect();
         talks.sort_unstable();
         let median_s = talks[talks.len() / 2] / 1_000;
         assert!((35..150).contains(&median_s), "{}: median talk time {median_s} s", profile.id);
@@ -216,9 +217,10 @@ fn duplicates_late_events_and_lost_ends_come_in_about_their_shares() {
 
     let by_call = calls_of(&events, "demo-");
     let old_enough = |seen: &&Seen| seen.dialed.is_some_and(|at| live().since(at) > 1_800_000);
-    let (old, lost) = by_call.values().filter(old_enough).fold((0, 0), |(old, lost), seen| {
-        (old + 1, lost + usize::from(seen.ended.is_none()))
-    });
+    let (old, lost) = by_call
+        .values()
+        .filter(old_enough)
+        .fold((0, 0), |(old, lost), seen| (old + 1, lost + usize::from(seen.ended.is_none())));
     assert!((LOST_ENDS * 0.4..LOST_ENDS * 1.9).contains(&share(lost, old)), "{lost} of {old} never ended");
 }
 
