@@ -25,7 +25,7 @@ pub(crate) fn ringside(data: &Path) -> Command {
         command.env_remove(name);
     }
     command.current_dir(data.parent().expect("the data folder lies in the test's folder"));
-    command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"]).arg(data);
     command
 }
 
