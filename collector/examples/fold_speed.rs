@@ -10,4 +10,5 @@ fn main() {
     println!("{:.0} events/s", speed.events_per_s());
     println!("{:.1} bytes of ledger a call, keys included", speed.ledger_bytes_per_call());
     println!("{} bytes of checkpoint, {} bytes of memory a campaign", speed.checkpoint_bytes, speed.campaign_bytes);
+    println!("{:.1?} to read a campaign's metrics and charts", speed.read);
 }

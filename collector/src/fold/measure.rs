@@ -23,6 +23,8 @@ pub struct FoldSpeed {
     pub ledger_bytes: usize,
     /// Bytes of the whole checkpoint, keys included.
     pub checkpoint_bytes: usize,
+    /// How long it takes to read one campaign's metrics and charts.
+    pub read: Duration,
     /// About how many bytes the largest campaign takes in memory, without its ledger.
     pub campaign_bytes: usize,
 }
@@ -75,6 +77,12 @@ pub fn measure(day: Day, settings: FoldSettings) -> FoldSpeed {
     let campaigns: Vec<_> = fold.campaigns().map(|(tenant, id)| (tenant.clone(), id.clone())).collect();
     let sizes = campaigns.iter().filter_map(|(tenant, id)| fold.campaign_bytes(tenant, id));
     let campaign_bytes = sizes.map(|(state, _)| state).max().unwrap_or(0);
+    let begin = Instant::now();
+    for (tenant, id) in &campaigns {
+        let shown = (fold.campaign_metrics(tenant, id), fold.campaign_series(tenant, id));
+        std::hint::black_box(shown);
+    }
+    let read = begin.elapsed() / campaigns.len().max(1) as u32;
     let stored = fold.take_dirty().puts;
     let size = |(key, bytes): &(Box<str>, bytes::Bytes)| key.len() + bytes.len();
     FoldSpeed {
@@ -84,6 +92,7 @@ pub fn measure(day: Day, settings: FoldSettings) -> FoldSpeed {
         closed_calls: fold.call_counts().0,
         ledger_bytes: stored.iter().filter(|(key, _)| key.contains("/l/")).map(size).sum(),
         checkpoint_bytes: stored.iter().map(size).sum(),
+        read,
         campaign_bytes,
     }
 }

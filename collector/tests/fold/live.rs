@@ -89,7 +89,8 @@ fn a_closed_call_is_known_for_the_whole_horizon_and_then_let_go() {
     let day = 24 * 60 * MINUTE;
     let mut scene = Scene::new();
     scene.story("c1", NOON, &[(0, Dialing), (9_000, ended(19, EndedBy::Us))]).ticks(NOON, NOON + 5 * MINUTE);
-    scene.ticks(NOON + day, NOON + day);
+    // The ticker's clock is three minutes ahead of the door's.
+    scene.ticks(NOON + day + 3 * MINUTE, NOON + day + 3 * MINUTE);
     let mut again = call_event("c1", NOON + 9_000, ended(19, EndedBy::Us));
     again.received_at = ms(NOON + day + 9_000);
     scene.hear(&again);
@@ -100,6 +101,23 @@ fn a_closed_call_is_known_for_the_whole_horizon_and_then_let_go() {
     scene.ticks(NOON + day + 10 * MINUTE, NOON + day + 10 * MINUTE);
     assert_eq!(scene.fold.call_counts(), (0, 0));
     assert_eq!(scene.metrics().totals[Counter::Attempts], 1, "what is forgotten is still counted");
+}
+
+#[test]
+fn a_closed_call_is_known_from_its_last_word_on_even_if_that_was_no_news() {
+    let hour = 60 * MINUTE;
+    let mut scene = Scene::new();
+    scene.story("c1", NOON, &[(0, Dialing), (9_000, ended(19, EndedBy::Us))]).ticks(NOON, NOON + 5 * MINUTE);
+    // A second end, a day later, loses against the first one; and it comes again after another day.
+    let second = call_event("c1", NOON + 23 * hour, ended(19, EndedBy::Us));
+    scene.ticks(NOON + 23 * hour, NOON + 23 * hour).hear(&second);
+    scene.ticks(NOON + 23 * hour + MINUTE, NOON + 23 * hour + 5 * MINUTE);
+    scene.ticks(NOON + 46 * hour, NOON + 46 * hour);
+    let mut again = second.clone();
+    again.received_at = ms(NOON + 46 * hour);
+    scene.hear(&again);
+    let metrics = scene.metrics();
+    assert_eq!((metrics.totals[Counter::Attempts], metrics.oddities.duplicates), (1, 2));
 }
 
 fn seconds(scene: &Scene) -> Vec<SeriesPoint> {
