@@ -14,6 +14,7 @@ use ringside_shared::model::{CampaignId, TenantId, Timestamp};
 
 const RUN: Duration = Duration::from_secs(5);
 const RECORDS: u16 = 100;
+const AT_ONCE: Duration = Duration::from_nanos(1);
 const LONG: Duration = Duration::from_secs(3600);
 
 fn record() -> Bytes {
@@ -25,10 +26,15 @@ fn resident() -> String {
     status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("VmRSS: unknown").replace('\t', " ")
 }
 
-/// Appends groups that spread over all partitions, until the time is up; returns how long each took.
-async fn append(engine: Arc<Embedded>) -> Vec<Duration> {
+/// Appends groups that spread over all partitions, one in each `pace` at most, until the time is up; returns how long
+/// each took.
+async fn append(engine: Arc<Embedded>, pace: Duration) -> Vec<Duration> {
     let (started, mut taken) = (Instant::now(), Vec::new());
+    let mut beat = tokio::time::interval(pace);
     while started.elapsed() < RUN {
+        if pace > AT_ONCE {
+            beat.tick().await;
+        }
         let asked = Instant::now();
         match engine.append((0..RECORDS).map(|n| (Partition(n % 64), record())).collect()).await {
             Ok(()) => taken.push(asked.elapsed()),
@@ -55,8 +61,8 @@ async fn catch_up(engine: Arc<Embedded>, tokens: Vec<Token>) {
     }
 }
 
-async fn measure_appends(engine: &Arc<Embedded>, appenders: u32) {
-    let tasks: Vec<_> = (0..appenders).map(|_| tokio::spawn(append(Arc::clone(engine)))).collect();
+async fn measure_appends(engine: &Arc<Embedded>, appenders: u32, pace: Duration) {
+    let tasks: Vec<_> = (0..appenders).map(|_| tokio::spawn(append(Arc::clone(engine), pace))).collect();
     let mut taken = Vec::new();
     for task in tasks {
         taken.extend(task.await.expect("no appender panics"));
@@ -113,8 +119,10 @@ async fn main() {
         tokens.push(engine.acquire(Partition(partition), "example", LONG).await.expect("answers").expect("is free"));
     }
     let owner = tokio::spawn(catch_up(Arc::clone(&engine), tokens.clone()));
-    measure_appends(&engine, 1).await;
-    measure_appends(&engine, 8).await;
+    // The design point: 2,000 events a second.
+    measure_appends(&engine, 1, Duration::from_millis(50)).await;
+    measure_appends(&engine, 1, AT_ONCE).await;
+    measure_appends(&engine, 8, AT_ONCE).await;
     owner.abort();
     measure_publishing(&engine, &tokens).await;
     engine.close().await.expect("the disk takes it");

@@ -254,6 +254,8 @@ pub async fn history_is_trimmed_by_number<A: Arena>(arena: impl Fn() -> A) {
     for n in 0..keeps {
         let publications = (1..=3).map(|m| event(&room, n * 3 + m, "e")).chain([state(&room, n * 3 + 3, "s")]);
         engine.publish(token, batch(n, publications.collect())).await.unwrap();
+        let kept = view(&*engine, &room).await.events.len() as u64;
+        assert!(kept >= keeps.min(n * 3 + 3), "only {kept} of {keeps} events are kept");
     }
     let check = async |engine: &dyn super::super::Engine| {
         let seen = view(engine, &room).await;

@@ -11,8 +11,9 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The layout that this version reads and writes.
 const FORMAT: u32 = 1;
@@ -108,7 +109,8 @@ impl Folder {
     /// Takes the folder, making it if it isn't there.
     pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Folder { folder: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(unusable)?;
+        // Signing keys and password hashes are in it: nobody else's to read.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
         let mut lock = lock.map_err(unusable)?;
         match lock.try_lock() {
@@ -205,8 +207,12 @@ impl Folder {
         OpenError::Damaged { folder: self.path.clone(), detail: detail.into() }
     }
 
+    /// What tells this lock file from any other one. Numbers of files are given again once a file is removed, so when
+    /// it was made counts too, where the file system knows.
     fn lock_id(&self) -> String {
-        self.lock.metadata().map(|metadata| metadata.ino().to_string()).unwrap_or_default()
+        let Ok(metadata) = self.lock.metadata() else { return String::new() };
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        format!("{}-{}", metadata.ino(), made.as_nanos())
     }
 
     /// Replaces a small file in one step that a crash can't split.
@@ -224,6 +230,15 @@ impl Folder {
 
     fn sync(&self) -> Result<(), OpenError> {
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|e| self.unusable(e))
+    }
+}
+
+/// Gives the folder back at once. Closing the file would not: a process that is just being started may have a copy of
+/// it for a moment.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A lock that can't be given back ends with the process.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -25,7 +25,7 @@ const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
 /// Each keyspace's newest writes in memory, before they become a file. Small, because three of them and their
 /// successors may be in memory at a time, beside the rest of the product.
-const WRITE_BUFFER_BYTES: u64 = 6 << 20;
+const WRITE_BUFFER_BYTES: u64 = 4 << 20;
 /// Blocks of files that were read lately.
 const CACHE_BYTES: u64 = 4 << 20;
 /// Journal kept before the slowest keyspace is written out: what a start has to replay at most.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -93,6 +94,14 @@ fn a_folder_that_cant_be_made_is_refused_with_what_to_do() {
     let refused = refusal(&data.path().join("file/data"), settings());
     assert!(matches!(refused, OpenError::Folder { .. }), "{refused}");
     assert!(refused.to_string().contains("name another one, or give this user the right"), "{refused}");
+}
+
+#[test]
+fn a_new_folder_is_for_its_owner_only() {
+    let data = Data::fresh();
+    let folder = data.path().join("some/where");
+    drop(Embedded::open(&folder, settings()).unwrap());
+    assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[tokio::test]
@@ -202,6 +211,10 @@ async fn whatever_is_damaged_is_said_or_harmless() {
     let (mut said, mut harmless) = (0, 0);
     for file in files(intact.path()) {
         let name = file.strip_prefix(intact.path()).unwrap();
+        if name == Path::new("lock") {
+            // Says nothing but who has the folder, and another one would make a copy of it.
+            continue;
+        }
         for (way, damage) in ways {
             // In the folder itself, with the lock file that it had: a copy would be taken for a restored backup.
             fs::remove_dir_all(data.path().join("store")).unwrap();
@@ -230,9 +243,15 @@ async fn a_copied_folder_opens_with_another_epoch() {
     let engine = Embedded::open(data.path(), big()).unwrap();
     let epoch = everything(&engine).await.unwrap();
     engine.close().await.unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    copy(data.path(), backup.path());
+    // Restored elsewhere, and in place of the original.
     let restored = tempfile::tempdir().unwrap();
-    copy(data.path(), restored.path());
-    let engine = Embedded::open(restored.path(), big()).unwrap();
-    assert_ne!(everything(&engine).await.unwrap(), epoch);
-    engine.close().await.unwrap();
+    for folder in [restored.path(), data.path()] {
+        fs::remove_dir_all(folder).unwrap();
+        copy(backup.path(), folder);
+        let engine = Embedded::open(folder, big()).unwrap();
+        assert_ne!(everything(&engine).await.unwrap(), epoch);
+        engine.close().await.unwrap();
+    }
 }
