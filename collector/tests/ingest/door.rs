@@ -1,0 +1,136 @@
+//! The door itself, as sources see it.
+
+use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings, system_clock};
+use ringside_collector::ingest::Limits;
+use ringside_collector::source::{Feed, host, simulator};
+use ringside_shared::engine::Engine;
+use ringside_shared::model::{CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{House, Mood, source, tenant};
+
+fn sample(id: usize, at: Timestamp) -> Candidate {
+    let sample = MetricSample { name: "x".into(), unit: "".into(), value: id as f64, labels: Default::default() };
+    Candidate { id: EventId::parse(&format!("m{id}")).unwrap(), at, kind: EventKind::Metric(sample) }
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_horizon_is_refused_and_what_is_as_old_is_taken() {
+    let house =
+        House::with(DoorSettings { dedupe_horizon_ms: 1_000, ..DoorSettings::default() }, Limits::default()).await;
+    let now = house.door.now();
+    let events =
+        vec![sample(0, now.plus_millis(-1_001)), sample(1, now.plus_millis(-1_000)), sample(2, now.plus_millis(9))];
+    let receipt = house.door.take(&tenant("acme"), &source("s"), events).await.unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected.len()), (2, 1));
+    assert_eq!((receipt.rejected[0].index, receipt.rejected[0].code), (0, "too_old"));
+}
+
+#[tokio::test]
+async fn derived_events_do_not_come_from_sources() {
+    let house = House::new().await;
+    let derived = DerivedEvent::Campaign {
+        campaign: CampaignId::parse("alpha").unwrap(),
+        name: "Alpha".into(),
+        status: CampaignStatus::Running,
+    };
+    let event = Candidate { id: EventId::parse("d").unwrap(), at: house.door.now(), kind: EventKind::Derived(derived) };
+    let receipt = house.door.take(&tenant("acme"), &source("s"), vec![event]).await.unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected[0].code), (0, "unknown_type"));
+}
+
+#[tokio::test]
+async fn errors_say_when_to_come_back() {
+    let house = House::new().await;
+    house.engine.set(Mood::Full);
+    let error = house.door.take(&tenant("a"), &source("s"), vec![sample(0, house.door.now())]).await.unwrap_err();
+    assert!(matches!(error, DoorError::LogFull { retry_after_s: 1..=10 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_feed_keeps_the_newest_while_the_log_is_away_and_delivers_them_after() {
+    let house = House::new().await;
+    let mut feed = Feed::new(house.door.clone(), tenant("acme"), source("s"), 100);
+    house.engine.set(Mood::Away);
+    let now = house.door.now();
+    feed.push((0..80).map(|id| sample(id, now)));
+    feed.flush().await;
+    feed.push((80..150).map(|id| sample(id, now)));
+    assert_eq!((feed.waiting(), feed.dropped()), (100, 50));
+    house.engine.set(Mood::Willing);
+    // It does not hammer a log that has just failed; after its pause it goes on by itself.
+    feed.flush().await;
+    assert_eq!(feed.waiting(), 100);
+    feed.rested().await;
+    feed.flush().await;
+    assert_eq!(feed.waiting(), 0);
+    let ids: BTreeSet<String> = house.logged().await.iter().map(|event| event.id.to_string()).collect();
+    assert_eq!(ids, (50..150).map(|id| format!("m{id}")).collect());
+}
+
+#[tokio::test]
+async fn the_host_tells_how_it_is_doing() {
+    let house = House::new().await;
+    let shutdown = CancellationToken::new();
+    let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 100 };
+    let running = tokio::spawn(host::run(cfg, house.door.clone(), shutdown.clone()));
+    house.engine.until_appended(2).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let mut names = BTreeSet::new();
+    for event in house.logged().await {
+        let EventKind::Metric(sample) = event.kind else { panic!("metrics only") };
+        assert!(sample.labels.contains_key("host"), "{sample:?}");
+        assert!(sample.value.is_finite() && sample.value >= 0.0, "{sample:?}");
+        if sample.unit.as_ref() == "%" {
+            assert!(sample.value <= 100.5, "{sample:?}");
+        }
+        names.insert(sample.name);
+    }
+    for name in
+        ["cpu_usage", "cpu_cores", "memory_used_bytes", "memory_total_bytes", "memory_usage", "process_rss_bytes"]
+    {
+        assert!(names.contains(name), "{name} is missing of {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_interval_that_makes_no_sense_is_refused_with_a_sentence() {
+    let house = House::new().await;
+    let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 0 };
+    let error = host::run(cfg, house.door.clone(), CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("100 ms to an hour"), "{error}");
+}
+
+#[tokio::test]
+async fn the_simulator_fills_the_log_with_history_and_a_second_run_only_with_the_gap() {
+    let house = House::new().await;
+    let shared: Arc<dyn Engine> = house.engine.clone();
+    let door = Door::new(shared, DoorSettings::default(), system_clock());
+    let cfg = simulator::SimulatorConfig {
+        backfill_ms: 120_000,
+        ..simulator::SimulatorConfig::new(tenant("demo"), source("simulator"))
+    };
+    let live = |appends: usize| {
+        let (cfg, door, engine) = (cfg.clone(), door.clone(), Arc::clone(&house.engine));
+        async move {
+            let shutdown = CancellationToken::new();
+            let running = tokio::spawn(simulator::run(cfg, door, shutdown.clone()));
+            engine.until_appended(appends).await;
+            shutdown.cancel();
+            running.await.unwrap().unwrap();
+        }
+    };
+    live(8).await;
+    let first = house.logged().await;
+    assert!(first.len() > 3_000, "{}", first.len());
+    let newest = first.iter().map(|event| event.at).max().unwrap();
+    live(house.engine.appended() + 2).await;
+    let all = house.logged().await;
+    let ids: BTreeSet<&str> = first.iter().map(|event| event.id.as_str()).collect();
+    let second: Vec<_> = all.iter().filter(|event| !ids.contains(event.id.as_str())).collect();
+    assert!(!second.is_empty());
+    assert!(second.iter().all(|event| newest.since(event.at) < 5_000), "history was told twice");
+}

@@ -1,0 +1,102 @@
+//! Bodies that were made to hurt: each gets a clear answer, and nothing panics.
+
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+
+use crate::house::{House, NOW, event};
+
+#[tokio::test]
+async fn hostile_events_are_refused_with_a_sentence_and_the_rest_is_taken() {
+    let house = House::new().await;
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let call = |members: &str| format!(r#"{{"type":"call.answered","at":"{NOW}","callId":"c",{members}}}"#);
+    let metric = |members: &str| format!(r#"{{"id":"m","type":"metric","at":"{NOW}","name":"x",{members}}}"#);
+    let cases = [
+        (call(&format!(r#""id":"e","campaign":"{}""#, "a".repeat(65))), "bad_id"),
+        (call(&format!(r#""id":"{}""#, "a".repeat(201))), "bad_id"),
+        (call(r#""id":"a\u0000b""#), "bad_id"),
+        (call(r#""id":"e","campaign":"a/b""#), "bad_id"),
+        (call(r#""id":"e","id":"f""#), "bad_event"),
+        (call(r#""id":5"#), "bad_event"),
+        (call(r#""id":null"#), "bad_event"),
+        (call(r#""id":"e","cause":99999999999999999999"#), "bad_event"),
+        (call(r#""id":"e","cause":-1"#), "bad_event"),
+        (call(&format!(r#""id":"e","agent":{deep}"#)), "bad_event"),
+        (metric(r#""value":1e999"#), "bad_event"),
+        (metric(r#""value":"NaN""#), "bad_event"),
+        (metric(r#""value":1,"labels":{"a":1}"#), "bad_event"),
+        (event("old").replace("2026-11-20", "2026-11-18"), "too_old"),
+        (event("old").replace("2026-11-20", "1926-11-20"), "bad_time"),
+        (format!(r#"{{"id":"g","type":"campaign.gauges","at":"{NOW}","campaign":"a","queueDepth":-5}}"#), "bad_value"),
+    ];
+    for (body, code) in &cases {
+        let answer = house.post(format!("[{body},{}]", event("good"))).await;
+        assert_eq!(answer.rejections(), [(0, *code)], "{}", &body[..body.len().min(200)]);
+        let message = answer.json["rejected"][0]["message"].as_str().unwrap();
+        assert!((10..500).contains(&message.len()), "{message}");
+    }
+    assert_eq!(house.logged().await.len(), 1);
+}
+
+#[tokio::test]
+async fn members_that_nobody_knows_may_be_nested_as_deep_as_they_like() {
+    let house = House::new().await;
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let answer = house.post(event("e").replace("\"id\"", &format!("\"x\":{deep},\"id\""))).await;
+    assert!(answer.status.is_success() || answer.status == 400, "{}", answer.json);
+    let answer = house.post("[".repeat(100_000)).await;
+    assert_eq!(answer.problem().0, 400);
+}
+
+#[tokio::test]
+async fn what_is_not_utf8_is_refused() {
+    let house = House::new().await;
+    let mut body = event("e").into_bytes();
+    body.splice(7..7, [0xff, 0xfe]);
+    let answer = house.post(body.clone()).await;
+    assert_eq!(answer.problem().1, "bad_json");
+    let mut lines = body;
+    lines.extend(format!("\n{}", event("f")).into_bytes());
+    let answer = house.post_as("application/x-ndjson", lines).await;
+    assert_eq!((answer.counts(), answer.rejections()), ((1, 0, 1), vec![(0, "bad_event")]));
+}
+
+#[tokio::test]
+async fn a_whole_number_does_not_hide_behind_a_bullet() {
+    let house = House::new().await;
+    let with_to = |id: &str, to: &str| event(id).replace("\"id\"", &format!("\"to\":\"{to}\",\"id\""));
+    let body = format!("[{},{}]", with_to("a", "•+441632960123"), with_to("b", "+44 ••• 0 123"));
+    assert_eq!(house.post(body).await.counts(), (2, 0, 0));
+    for event in house.logged().await {
+        let ringside_shared::model::EventKind::Call(call) = event.kind else { panic!("calls only") };
+        assert_eq!(call.to_masked.as_deref(), Some("+44 ••• 0 123"));
+    }
+}
+
+/// One house for all cases: opening a store for each would take minutes.
+fn house() -> &'static (Runtime, House) {
+    static HOUSE: OnceLock<(Runtime, House)> = OnceLock::new();
+    HOUSE.get_or_init(|| {
+        let runtime = Runtime::new().unwrap();
+        let house = runtime.block_on(House::new());
+        (runtime, house)
+    })
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_get_an_answer_and_no_panic(
+        body in proptest::collection::vec(any::<u8>(), 0..300),
+        open in proptest::sample::select(vec!["", "[", "{", "{\"id\":", "\n", "\u{feff}[", "[{\"specversion\":\"1.0\","]),
+        content_type in proptest::sample::select(vec![
+            "application/json", "application/x-ndjson", "application/cloudevents+json", "application/cloudevents-batch+json",
+        ]),
+    ) {
+        let (runtime, house) = house();
+        let body = [open.as_bytes(), &body].concat();
+        let answer = runtime.block_on(house.post_as(content_type, body));
+        prop_assert!([200, 400].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.json);
+    }
+}

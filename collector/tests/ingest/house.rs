@@ -1,0 +1,316 @@
+//! A door and its routes on an engine of its own, whose log can be made to refuse or to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use ringside_collector::door::{Clock, Door, DoorSettings};
+use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
+use ringside_collector::keys::{IssuedKey, Keys, Secret};
+use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_shared::engine::{
+    Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Subscription,
+    Token,
+};
+use ringside_shared::model::{Event, SourceId, TenantId, Timestamp};
+use ringside_shared::wire::Record;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+/// The moment at which every test begins.
+pub(crate) const NOW: &str = "2026-11-20T12:00:00.000Z";
+
+/// What an append does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Mood {
+    Willing,
+    Full,
+    Away,
+    /// It appends and then says that it could not: an answer that got lost.
+    Forgetful,
+}
+
+/// The embedded engine with moods.
+pub(crate) struct Moody {
+    inner: Embedded,
+    mood: AtomicUsize,
+    gate: Semaphore,
+    waiting: watch::Sender<usize>,
+    appended: watch::Sender<usize>,
+}
+
+impl Moody {
+    /// How many appends have succeeded.
+    pub(crate) fn appended(&self) -> usize {
+        *self.appended.borrow()
+    }
+
+    pub(crate) async fn until_appended(&self, number: usize) {
+        self.appended.subscribe().wait_for(|appended| *appended >= number).await.unwrap();
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.store(mood as usize, Ordering::SeqCst);
+    }
+
+    /// From now on appends wait until the gate is opened.
+    pub(crate) fn close_gate(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn open_gate(&self) {
+        self.gate.add_permits(1_000);
+    }
+
+    pub(crate) async fn until_appends_wait(&self, number: usize) {
+        self.waiting.subscribe().wait_for(|waiting| *waiting >= number).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Engine for Moody {
+    fn partitions(&self) -> u16 {
+        self.inner.partitions()
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        let _passed = self.gate.acquire().await.unwrap();
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+        let away = || EngineError::Unavailable("disk /dev/secret is gone".into());
+        match self.mood.load(Ordering::SeqCst) {
+            mood if mood == Mood::Full as usize => Err(EngineError::LogFull(3)),
+            mood if mood == Mood::Away as usize => Err(away()),
+            mood if mood == Mood::Forgetful as usize => self.inner.append(records).await.and(Err(away())),
+            _ => {
+                self.inner.append(records).await?;
+                self.appended.send_modify(|appended| *appended += 1);
+                Ok(())
+            }
+        }
+    }
+
+    async fn read_log(&self, p: Partition, after: Position, limit: usize) -> Result<Vec<LogEntry>, EngineError> {
+        self.inner.read_log(p, after, limit).await
+    }
+
+    async fn wait_log(&self, p: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.inner.wait_log(p, after, patience).await
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        self.inner.used_partitions().await
+    }
+
+    async fn acquire(&self, p: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
+        self.inner.acquire(p, holder, ttl).await
+    }
+
+    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
+        self.inner.renew(token, ttl).await
+    }
+
+    async fn release(&self, token: Token) -> Result<(), EngineError> {
+        self.inner.release(token).await
+    }
+
+    async fn load(&self, p: Partition) -> Result<Checkpoint, EngineError> {
+        self.inner.load(p).await
+    }
+
+    async fn commit(
+        &self,
+        token: Token,
+        position: Position,
+        puts: Vec<(Box<str>, Bytes)>,
+        deletes: Vec<Box<str>>,
+    ) -> Result<(), EngineError> {
+        self.inner.commit(token, position, puts, deletes).await
+    }
+
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+        self.inner.publish(token, batch).await
+    }
+
+    async fn subscribe(&self, p: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.inner.subscribe(p).await
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        self.inner.read_room(room, from).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        self.inner.get(key).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        self.inner.create(key, value).await
+    }
+
+    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        self.inner.set(key, value).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.inner.ping().await
+    }
+
+    async fn close(&self) -> Result<(), EngineError> {
+        self.inner.close().await
+    }
+}
+
+/// An answer to a request.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    /// Accepted, duplicates, rejected.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.json);
+        let count = |member: &str| self.json[member].as_u64().unwrap();
+        (count("accepted"), count("duplicates"), count("rejectedCount"))
+    }
+
+    /// Index and code of each rejection that is listed.
+    pub(crate) fn rejections(&self) -> Vec<(u64, &str)> {
+        let read = |rejection: &'_ Value| rejection["index"].as_u64().unwrap();
+        let rejected = self.json["rejected"].as_array().unwrap();
+        rejected.iter().map(|rejection| (read(rejection), rejection["code"].as_str().unwrap())).collect()
+    }
+
+    /// A problem in the agreed form: its code and its sentence.
+    pub(crate) fn problem(&self) -> (u16, &str, &str) {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.json);
+        assert_eq!(self.json["status"], self.status.as_u16());
+        assert!(self.json["type"].is_string() && self.json["title"].is_string());
+        (self.status.as_u16(), self.json["code"].as_str().unwrap(), self.json["detail"].as_str().unwrap())
+    }
+
+    pub(crate) fn retry_after_s(&self) -> u64 {
+        self.headers["retry-after"].to_str().unwrap().parse().unwrap()
+    }
+}
+
+/// All of it.
+pub(crate) struct House {
+    pub(crate) engine: Arc<Moody>,
+    pub(crate) door: Door,
+    pub(crate) keys: Keys,
+    pub(crate) routes: Router,
+    /// A key of tenant `acme`, source `hook`.
+    pub(crate) key: IssuedKey,
+    millis: Arc<AtomicI64>,
+    _folder: TempDir,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(DoorSettings::default(), Limits::default()).await
+    }
+
+    pub(crate) async fn with(settings: DoorSettings, limits: Limits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let inner = Embedded::open(folder.path(), EmbeddedSettings { partitions: 8, ..EmbeddedSettings::default() });
+        let engine = Arc::new(Moody {
+            inner: inner.unwrap(),
+            mood: AtomicUsize::new(Mood::Willing as usize),
+            gate: Semaphore::new(1_000),
+            waiting: watch::Sender::new(0),
+            appended: watch::Sender::new(0),
+        });
+        let millis = Arc::new(AtomicI64::new(Timestamp::parse_rfc3339(NOW).unwrap().millis()));
+        let read = Arc::clone(&millis);
+        let clock: Clock = Arc::new(move || Timestamp::from_millis(read.load(Ordering::SeqCst)));
+        let shared: Arc<dyn Engine> = engine.clone();
+        let door = Door::new(Arc::clone(&shared), settings, Arc::clone(&clock));
+        let keys = Keys::new(shared, clock);
+        let key = keys.issue(&tenant("acme"), &source("hook"), "test", Vec::new()).await.unwrap();
+        let routes = ingest_routes(Ingest { door: door.clone(), keys: keys.clone(), limits });
+        Self { engine, door, keys, routes, key, millis, _folder: folder }
+    }
+
+    pub(crate) fn pass_ms(&self, millis: i64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// A key whose deliveries must be signed.
+    pub(crate) async fn signed_key(&self, secrets: Vec<Secret>) -> IssuedKey {
+        self.keys.issue(&tenant("acme"), &source("signed"), "signed", secrets).await.unwrap()
+    }
+
+    /// Sends JSON with the usual key.
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> Answer {
+        self.post_as("application/json", body).await
+    }
+
+    pub(crate) async fn post_as(&self, content_type: &str, body: impl Into<Body>) -> Answer {
+        let bearer = format!("Bearer {}", self.key.key);
+        self.send(&[("authorization", &bearer), ("content-type", content_type)], body).await
+    }
+
+    pub(crate) async fn send(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        self.request(Method::POST, headers, body).await
+    }
+
+    pub(crate) async fn request(&self, method: Method, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(method).uri("/ingest/events");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 16 << 20).await.unwrap();
+        let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        Answer { status, headers, json }
+    }
+
+    /// Everything that is in the log, partition after partition.
+    pub(crate) async fn logged(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for partition in 0..self.engine.partitions() {
+            for entry in self.engine.read_log(Partition(partition), Position(0), 1_000_000).await.unwrap() {
+                match Record::decode(&entry.record).unwrap() {
+                    Record::Event(event) => events.push(event),
+                    Record::Tick(at) => panic!("nobody ticks here: {at}"),
+                }
+            }
+        }
+        events
+    }
+}
+
+pub(crate) fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+pub(crate) fn source(name: &str) -> SourceId {
+    SourceId::parse(name).unwrap()
+}
+
+/// A good event.
+pub(crate) fn event(id: &str) -> String {
+    format!(r#"{{"id":"{id}","type":"call.answered","at":"{NOW}","campaign":"alpha","callId":"c-1"}}"#)
+}
+
+/// An array of good events with these ids.
+pub(crate) fn events(ids: impl IntoIterator<Item = usize>) -> String {
+    let events: Vec<String> = ids.into_iter().map(|id| event(&format!("e{id}"))).collect();
+    format!("[{}]", events.join(","))
+}

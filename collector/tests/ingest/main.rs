@@ -1,0 +1,11 @@
+//! The way in, from a request's bytes to the log, on the embedded engine.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod delivery;
+mod door;
+mod forms;
+mod hostile;
+mod house;
+mod keys;
+mod signatures;
+mod streams;

@@ -1,0 +1,128 @@
+//! Standard Webhooks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use ringside_collector::keys::{IssuedKey, Secret};
+use sha2::Sha256;
+
+use crate::house::{Answer, House, event, events};
+
+fn sign(secret: &Secret, id: &str, timestamp: &str, body: &str) -> String {
+    let bytes = STANDARD.decode(secret.reveal().trim_start_matches("whsec_")).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&bytes).unwrap();
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+async fn deliver(house: &House, key: &IssuedKey, id: &str, at_s: i64, signature: &str, body: &str) -> Answer {
+    let (bearer, at) = (format!("Bearer {}", key.key), at_s.to_string());
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("webhook-id", id),
+        ("webhook-timestamp", &at),
+        ("webhook-signature", signature),
+    ];
+    house.send(&headers, body.to_owned()).await
+}
+
+#[tokio::test]
+async fn a_signed_delivery_is_taken_and_its_replay_is_a_duplicate() {
+    let house = House::new().await;
+    let secret = Secret::generate();
+    let key = house.signed_key(vec![secret.clone()]).await;
+    let now = house.door.now().seconds();
+    let body = event("e1");
+    let signature = sign(&secret, "msg_1", &now.to_string(), &body);
+    assert_eq!(deliver(&house, &key, "msg_1", now, &signature, &body).await.counts(), (1, 0, 0));
+    assert_eq!(deliver(&house, &key, "msg_1", now, &signature, &body).await.counts(), (0, 1, 0));
+    assert_eq!(house.logged().await.len(), 1);
+}
+
+#[tokio::test]
+async fn forged_changed_expired_or_missing_signatures_are_refused() {
+    let house = House::new().await;
+    let secret = Secret::generate();
+    let key = house.signed_key(vec![secret.clone()]).await;
+    let now = house.door.now().seconds();
+    let body = event("e1");
+    let at = |s: i64| sign(&secret, "m", &s.to_string(), &body);
+    let other = sign(&Secret::generate(), "m", &now.to_string(), &body);
+    let good = at(now);
+    for (id, at_s, signature, body, why) in [
+        ("m", now, other.as_str(), body.as_str(), "another secret"),
+        ("m2", now, &good, &body, "another id"),
+        ("m", now + 1, &good, &body, "another time"),
+        ("m", now, &good, &event("e2"), "another body"),
+        ("m", now - 301, &at(now - 301), &body, "too old"),
+        ("m", now + 301, &at(now + 301), &body, "too new"),
+        ("m", now, good.trim_start_matches("v1,"), &body, "no version"),
+        ("m", now, &good.replace("v1,", "v2,"), &body, "another version"),
+        ("m", now, "", &body, "empty"),
+        ("m", now, "v1,", &body, "empty signature"),
+        ("m", now, "v1,!!!", &body, "no base64"),
+    ] {
+        let answer = deliver(&house, &key, id, at_s, signature, body).await;
+        assert_eq!((answer.problem().0, answer.problem().1), (401, "bad_signature"), "{why}");
+    }
+    let bearer = format!("Bearer {}", key.key);
+    let unsigned = house.send(&[("authorization", &bearer)], body.clone()).await;
+    assert!(unsigned.problem().2.contains("webhook-signature"));
+    assert!(house.logged().await.is_empty());
+    for at_s in [now - 299, now + 299] {
+        assert!(deliver(&house, &key, "m", at_s, &at(at_s), &body).await.status.is_success());
+    }
+}
+
+#[tokio::test]
+async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures() {
+    let house = House::new().await;
+    let (old, new) = (Secret::generate(), Secret::generate());
+    let key = house.signed_key(vec![old.clone(), new.clone()]).await;
+    let now = house.door.now().seconds();
+    for (number, secret) in [&old, &new].into_iter().enumerate() {
+        let body = event(&format!("e{number}"));
+        let signature = sign(secret, "m", &now.to_string(), &body);
+        assert_eq!(deliver(&house, &key, "m", now, &signature, &body).await.counts(), (1, 0, 0));
+    }
+    let body = event("both");
+    let both = format!(
+        "v1a,c2ln {} {}",
+        sign(&Secret::generate(), "m", &now.to_string(), &body),
+        sign(&new, "m", &now.to_string(), &body)
+    );
+    assert_eq!(deliver(&house, &key, "m", now, &both, &body).await.counts(), (1, 0, 0));
+    // Once the rotation is over the old secret ends.
+    house.keys.set_secrets(&key.record.id, vec![new]).await.unwrap();
+    let body = event("late");
+    let answer = deliver(&house, &key, "m", now, &sign(&old, "m", &now.to_string(), &body), &body).await;
+    assert_eq!(answer.problem().1, "bad_signature");
+}
+
+#[tokio::test]
+async fn a_signed_stream_of_lines_is_checked_before_any_line_is_taken() {
+    let house = House::new().await;
+    let secret = Secret::generate();
+    let key = house.signed_key(vec![secret.clone()]).await;
+    let now = house.door.now().seconds().to_string();
+    let body = format!("{}\n{}\n", event("e1"), event("e2"));
+    let bearer = format!("Bearer {}", key.key);
+    let signature = sign(&secret, "m", &now, &body);
+    let mut headers = vec![
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/x-ndjson"),
+        ("webhook-id", "m"),
+        ("webhook-timestamp", &now),
+    ];
+    assert_eq!(house.send(&headers, body.clone()).await.problem().1, "bad_signature");
+    assert!(house.logged().await.is_empty());
+    headers.push(("webhook-signature", &signature));
+    assert_eq!(house.send(&headers, body).await.counts(), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn a_key_without_a_secret_needs_no_signature() {
+    let house = House::new().await;
+    assert_eq!(house.post(events(0..2)).await.counts(), (2, 0, 0));
+}
