@@ -73,10 +73,8 @@ pub(super) async fn show_campaign(
 ) -> Result<CampaignPage, Error> {
     let id = CampaignId::parse(&id).map_err(|_| Error::NoSuchCampaign)?;
     let mut frames = Frames::default();
-    let initial: CampaignInitial = frames
-        .read(&gateway, &viewer, &Room::Campaign(id.clone()))
-        .await
-        .map_err(|refusal| match refusal.into() {
+    let initial: CampaignInitial =
+        frames.read(&gateway, &viewer, &Room::Campaign(id.clone())).await.map_err(|refusal| match refusal.into() {
             Error::ForbiddenRoom(_) => Error::NoSuchCampaign,
             error => error,
         })?;

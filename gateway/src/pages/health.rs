@@ -9,8 +9,6 @@ use super::number;
 pub(super) struct Host {
     /// Its name.
     pub name: String,
-    /// When it last spoke.
-    pub at: String,
     /// Its rows.
     pub rows: Vec<HealthRow>,
 }
@@ -81,7 +79,7 @@ pub(super) fn hosts(hosts: &[HostJson]) -> (Vec<Host>, usize) {
                     format!("in, {} out", per_second(host.tx_bytes_per_s)),
                 ));
             }
-            Host { name: host.host.clone().into(), at: host.at.clone().into(), rows }
+            Host { name: host.host.clone().into(), rows }
         })
         .collect();
     let degraded = hosts.iter().flat_map(|host| &host.rows).filter(|row| row.warn).count();

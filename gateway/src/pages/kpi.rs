@@ -104,11 +104,9 @@ impl<'a> Figures<'a> {
     /// Calls up now.
     pub(super) fn active(&self) -> Kpi {
         let context = match self.max_lines {
-            Some(lines) if lines > 0 => format!(
-                "{:.0}% of {} lines",
-                self.active_calls as f64 / lines as f64 * 100.0,
-                number::full(lines)
-            ),
+            Some(lines) if lines > 0 => {
+                format!("{:.0}% of {} lines", self.active_calls as f64 / lines as f64 * 100.0, number::full(lines))
+            }
             _ => format!(
                 "{} talking, {} ringing",
                 number::count(self.active.bridged),
@@ -167,10 +165,9 @@ impl<'a> Figures<'a> {
             chip: self.hour_ago().and_then(|p| p.attempts).map_or_else(Chip::unknown, |attempts| {
                 Chip::of_values(self.dialing_rate, attempts as f64 / 60.0, Rise::Neutral)
             }),
-            context: self.target_rate.map_or_else(
-                || "no target set".into(),
-                |target| format!("target {}", number::rate(target)),
-            ),
+            context: self
+                .target_rate
+                .map_or_else(|| "no target set".into(), |target| format!("target {}", number::rate(target))),
             few: false,
             color: "c-rate",
             spark: self.course(|point| point.attempts.map(|n| n as f64 / 60.0)),
@@ -186,7 +183,11 @@ impl<'a> Figures<'a> {
             label: "Attempts",
             value: number::count(hour),
             unit: String::new(),
-            title: format!("{} dialed in the last hour, {} since the start", number::full(hour), number::full(since_start)),
+            title: format!(
+                "{} dialed in the last hour, {} since the start",
+                number::full(hour),
+                number::full(since_start)
+            ),
             severity: "",
             chip: before_or_unknown(self.hour_before, |before| {
                 Chip::of_counts(Some(hour), Some(before.counters.attempts), Rise::Neutral)

@@ -3,7 +3,6 @@
 
 use ringside_shared::wire::SeriesPointJson;
 
-use super::chip::Chip;
 use super::kpi::Kpi;
 use super::number;
 
@@ -16,8 +15,6 @@ pub(super) struct Lane {
     pub name: &'static str,
     /// The newest value.
     pub now: String,
-    /// Against the same minute an hour ago.
-    pub chip: Chip,
     /// Mean and greatest.
     pub meta: String,
     /// Plot height in pixels.
@@ -69,7 +66,6 @@ impl Lane {
                 _ => kpi.label,
             },
             now: format!("{}{unit}", kpi.value),
-            chip: kpi.chip,
             meta,
             height,
             path: path(&values, greatest.unwrap_or(0.0) * 1.15),

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn the_way_back_stays_in_the_house() {
         assert_eq!(local_path(Some("/campaigns/alpha?range=1m")), "/campaigns/alpha?range=1m");
-        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/login?next=/", "x", "/\t/evil"] {
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/login?next=/", "x", "/\t/evil"]
+        {
             assert_eq!(local_path(Some(elsewhere)), "/", "{elsewhere}");
         }
         assert_eq!(local_path(None), "/");

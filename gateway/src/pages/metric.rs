@@ -59,13 +59,17 @@ pub(super) fn cards(metrics: &[MetricJson], series: &[MetricPointJson]) -> Vec<M
             };
             MetricCard {
                 name: words(&metric.name),
-                labels: metric.labels.iter().map(|(label, value)| format!("{label} {value}")).collect::<Vec<_>>().join(", "),
+                labels: metric
+                    .labels
+                    .iter()
+                    .map(|(label, value)| format!("{label} {value}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 value,
                 unit,
                 chip: trend_chip(&metric.trend, metric.change),
-                spark: points.and_then(|s| {
-                    Sparkline::draw(&s.points.iter().map(|(_, value)| Some(*value)).collect::<Vec<_>>())
-                }),
+                spark: points
+                    .and_then(|s| Sparkline::draw(&s.points.iter().map(|(_, value)| Some(*value)).collect::<Vec<_>>())),
                 figures: vec![
                     ("min", short(metric.min)),
                     ("avg", short(metric.avg)),

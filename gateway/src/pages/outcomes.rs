@@ -106,7 +106,9 @@ impl Outcomes {
 fn arcs(shares: &[f64]) -> Vec<String> {
     if shares.len() == 1 {
         let (top, bottom) = (CENTER - RADIUS, CENTER + RADIUS);
-        return vec![format!("M{CENTER} {top}A{RADIUS} {RADIUS} 0 1 1 {CENTER} {bottom}A{RADIUS} {RADIUS} 0 1 1 {CENTER} {top}")];
+        return vec![format!(
+            "M{CENTER} {top}A{RADIUS} {RADIUS} 0 1 1 {CENTER} {bottom}A{RADIUS} {RADIUS} 0 1 1 {CENTER} {top}"
+        )];
     }
     let gap = GAP_PX / RADIUS;
     let room = TAU - gap * shares.len() as f64;

@@ -112,10 +112,7 @@ pub(super) fn rows(
     campaigns: &[CampaignJson],
     minutes_of: impl Fn(&str) -> Option<Vec<SeriesPointJson>>,
 ) -> (Vec<Row>, Vec<StatusChip>) {
-    let scale = campaigns
-        .iter()
-        .flat_map(|c| [c.dialing_rate, c.target_rate.unwrap_or(0.0)])
-        .fold(0.1, f64::max);
+    let scale = campaigns.iter().flat_map(|c| [c.dialing_rate, c.target_rate.unwrap_or(0.0)]).fold(0.1, f64::max);
     let mut sorted: Vec<&CampaignJson> = campaigns.iter().collect();
     sorted.sort_by_key(|c| (Reverse(c.active_calls), c.name.clone()));
     let rows = sorted.iter().map(|campaign| row(campaign, scale, minutes_of(&campaign.campaign_id))).collect();
@@ -155,9 +152,9 @@ fn row(campaign: &CampaignJson, scale: f64, minutes: Option<Vec<SeriesPointJson>
         spark: minutes.and_then(|minutes| {
             Sparkline::draw(&minutes.iter().map(|point| point.active.map(|n| n as f64)).collect::<Vec<_>>())
         }),
-        name_title: campaign.last_event_at.as_deref().map_or_else(
-            || "no event yet".into(),
-            |at| format!("last event at {} UTC", number::clock(at)),
-        ),
+        name_title: campaign
+            .last_event_at
+            .as_deref()
+            .map_or_else(|| "no event yet".into(), |at| format!("last event at {} UTC", number::clock(at))),
     }
 }

@@ -19,6 +19,7 @@ function isField(target) {
 /** @param {Record<string, Shortcut>} shortcuts By key, or two keys with a space between. */
 export function registerKeys(shortcuts) {
   const sheet = /** @type {HTMLDialogElement} */ (byId("keys"));
+  /** @type {Record<string, Shortcut>} */
   const all = { ...shortcuts, "?": { does: "show this list", run: () => sheet.showModal() } };
   setHtml(
     byId("keys-list"),

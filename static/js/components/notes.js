@@ -2,7 +2,6 @@
  * The bell: what came as a notification, newest first, and how much of it is unread.
  *
  * @import { Store } from "../store.js"
- * @import { Note } from "../protocol.js"
  */
 import { moment, toMinutes } from "../lib/clock.js";
 import { byId, setAttribute, setHidden, setHtml, setText } from "../lib/dom.js";
