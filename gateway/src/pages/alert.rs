@@ -98,19 +98,21 @@ pub(super) fn alert_rows(alerts: &[AlertJson], names: &HashMap<&str, &str>) -> V
 pub(super) fn banner(open: &[AlertJson], names: &HashMap<&str, &str>) -> Option<Banner> {
     let critical: Vec<&AlertJson> = open.iter().filter(|alert| &*alert.severity == "critical").collect();
     let worst = critical.first()?;
-    let value = value_text(worst.value, &worst.unit);
+    let limit = value_text(worst.threshold, &worst.unit);
     Some(Banner {
-        bold: match place(worst, names) {
-            Some(place) => format!("{} on {place}: {value}.", worst.title),
-            None => format!("{}: {value}.", worst.title),
+        bold: format!("{}.", worst.title.trim_end_matches('.')),
+        rest: match place(worst, names) {
+            Some(place) => {
+                format!("{place}, {} {limit} since {} UTC.", worst.comparison, number::clock(&worst.since))
+            }
+            None => format!("{} {limit} since {} UTC.", capital(&worst.comparison), number::clock(&worst.since)),
         },
-        rest: format!(
-            "Limit {}, {} it since {} UTC.",
-            value_text(worst.threshold, &worst.unit),
-            worst.comparison,
-            number::clock(&worst.since)
-        ),
         campaign: worst.campaign_id.as_deref().map(Into::into),
         more: critical.len() - 1,
     })
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -15,6 +15,8 @@ pub(super) struct MetricCard {
     pub key: String,
     /// The name in words.
     pub name: String,
+    /// True of a host's own metrics, which System health shows too.
+    pub of_host: bool,
     /// The labels, readable.
     pub labels: String,
     /// The newest value.
@@ -49,7 +51,12 @@ pub(super) fn cards(metrics: &[MetricJson], series: &[MetricPointJson]) -> Vec<M
             let key = key(&metric.name, &metric.labels);
             let points = series.iter().find(|s| self::key(&s.name, &s.labels) == key);
             let (value, unit) = number::metric(metric.value, &metric.unit);
+            // Units that change with the size; others are said once, beside the value.
+            let scaled = matches!(&*metric.unit, "ms" | "bytes" | "B" | "bytes/s" | "B/s" | "%");
             let short = |value: f64| {
+                if !scaled {
+                    return number::decimal(value);
+                }
                 let (value, unit) = number::metric(value, &metric.unit);
                 match &*unit {
                     "" => value,
@@ -58,6 +65,7 @@ pub(super) fn cards(metrics: &[MetricJson], series: &[MetricPointJson]) -> Vec<M
                 }
             };
             MetricCard {
+                of_host: metric.labels.contains_key("host"),
                 name: words(&metric.name),
                 labels: metric
                     .labels

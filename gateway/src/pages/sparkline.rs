@@ -21,6 +21,8 @@ pub(super) struct Sparkline {
 impl Sparkline {
     /// Draws values, oldest first. Nothing where fewer than two are known.
     pub(super) fn draw(values: &[Option<f64>]) -> Option<Self> {
+        // A young series starts at the left edge: nothing is said of the time before it.
+        let values = &values[values.iter().position(Option::is_some).unwrap_or(0)..];
         let known = || values.iter().flatten().copied();
         if known().count() < 2 {
             return None;

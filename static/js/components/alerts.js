@@ -15,6 +15,9 @@ export const SEVERITY_ICON = { critical: "octagon", warning: "triangle", info: "
 /** Dismissed by hand, in this tab. @type {Set<string>} */
 const dismissed = new Set();
 
+/** @param {string} word */
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
 /** @param {Alert} alert */
 const keyOf = (alert) => `${alert.fingerprint}:${alert.transition}`;
 
@@ -50,9 +53,10 @@ function showBanner(store) {
   const place = placeOf(store, worst);
   const more = critical.length - 1;
   const limit = alertValue(worst.threshold, worst.unit);
+  const side = worst.comparison;
   setHtml(
     banner.querySelector("p"),
-    html`<b>${worst.title}${place && ` on ${place}`}: ${alertValue(worst.value, worst.unit)}.</b> Limit ${limit}, ${worst.comparison} it since ${toSeconds(moment(worst.since))}.${more > 0 && ` And ${more} more.`}`,
+    html`<b>${worst.title.replace(/\.$/, "")}.</b> ${place ? `${place}, ${side}` : capital(side)} ${limit} since ${toSeconds(moment(worst.since))}.${more > 0 && ` And ${more} more.`}`,
   );
   setHtml(
     banner.querySelector(".banner-acts"),
@@ -82,10 +86,7 @@ export function registerAlerts(store) {
   store.subscribe(["alerts"], show);
   store.on("alert", (/** @type {Alert} */ alert) => {
     if (alert.state !== "firing" || alert.severity !== "critical") return;
-    const place = placeOf(store, alert);
-    const value = alertValue(alert.value, alert.unit).replace("%", " percent");
-    const limit = alertValue(alert.threshold, alert.unit).replace("%", "");
-    say("assertive", `Critical: ${alert.title} ${value}${place ? ` on ${place}` : ""}, limit ${limit}.`);
+    say("assertive", `Critical: ${alert.title.replaceAll("%", "percent")}.`);
   });
   const list = document.getElementById("alert-rows");
   list?.addEventListener("click", (event) => {

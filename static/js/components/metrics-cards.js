@@ -5,9 +5,9 @@
  * @import { Metric } from "../protocol.js"
  */
 import { drawSparkline } from "../charts/sparkline.js";
-import { byId, setHidden, setHtml } from "../lib/dom.js";
+import { byId, setAttribute, setHidden, setHtml } from "../lib/dom.js";
 import { html } from "../lib/html.js";
-import { count, metric as metricParts, metricText, percent } from "../lib/number.js";
+import { count, decimal, metric as metricParts, metricText, percent } from "../lib/number.js";
 import { NO_TREND, trendChip } from "./trend.js";
 
 /** `cpu_usage` as `Cpu usage`. @param {string} name */
@@ -31,6 +31,12 @@ function labelsOf({ labels = {} }) {
     .join(", ");
 }
 
+/** Units that change with the size; others are said once, beside the value. */
+const SCALED = new Set(["ms", "bytes", "B", "bytes/s", "B/s", "%"]);
+
+/** @param {number} value @param {string} unit */
+const short = (value, unit) => (SCALED.has(unit) ? metricText(value, unit) : decimal(value));
+
 /** @param {string} key */
 function makeCard(key) {
   const card = document.createElement("article");
@@ -45,6 +51,11 @@ export function registerMetricsCards(store) {
   const strip = byId("metric-cards");
   /** @type {Map<string, Element>} */
   const cards = new Map([...strip.querySelectorAll(".card")].map((card) => [card.getAttribute("data-metric") ?? "", card]));
+  const all = byId("metrics-all");
+  all.addEventListener("click", () => {
+    const shown = strip.classList.toggle("with-hosts");
+    setAttribute(all, "aria-pressed", String(shown));
+  });
   store.subscribe(["metrics"], () => {
     setHidden(byId("metrics"), store.metrics.size === 0);
     for (const key of [...store.metrics.keys()].sort()) {
@@ -56,6 +67,7 @@ export function registerMetricsCards(store) {
         const after = [...strip.children].find((one) => (one.getAttribute("data-metric") ?? "") > key);
         strip.insertBefore(card, after ?? null);
       }
+      card.classList.toggle("of-host", metric.labels?.host !== undefined);
       const labels = labelsOf(metric);
       const [value, unit] = metricParts(metric.value, metric.unit);
       setHtml(card.querySelector("h3"), html`${words(metric.name)}${labels && html` <small>${labels}</small>`}`);
@@ -64,10 +76,10 @@ export function registerMetricsCards(store) {
         html`<span data-part="value">${value}</span><small data-part="unit">${unit}</small> ${trendChip(trendOf(metric))}`,
       );
       const figures = [
-        ["min", metricText(metric.min, metric.unit)],
-        ["avg", metricText(metric.avg, metric.unit)],
-        ["p95", metricText(metric.p95, metric.unit)],
-        ["max", metricText(metric.max, metric.unit)],
+        ["min", short(metric.min, metric.unit)],
+        ["avg", short(metric.avg, metric.unit)],
+        ["p95", short(metric.p95, metric.unit)],
+        ["max", short(metric.max, metric.unit)],
         ["samples", count(metric.count)],
       ];
       setHtml(

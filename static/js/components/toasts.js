@@ -68,8 +68,8 @@ export class Toasts {
     this.show({
       icon: firing ? SEVERITY_ICON[alert.severity] : "checkc",
       severity: firing ? alert.severity : "ok",
-      title: firing ? `${alert.title}: ${value}` : `${alert.title} is over`,
-      text: `${place ? `${place}, ` : ""}limit ${limit}.`,
+      title: alert.title,
+      text: `${place ? `${place}, ` : ""}${firing ? "firing" : "resolved"} at ${value}, limit ${limit}.`,
       badge: null,
       stays: firing && alert.severity === "critical",
     });
