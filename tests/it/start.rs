@@ -43,6 +43,11 @@ async fn the_first_start_prints_the_url_and_a_password_that_works_and_the_second
     let line = again.read_welcome_until("simulated");
     assert!(!again.welcome.iter().any(|line| line.contains("password")), "{line}");
     assert_eq!(login(again.url("/auth/login")).await, 200, "the account is kept");
+    assert!(again.stop());
+
+    let third = TestApp::on(&data, &["--simulate", "false"], &[("RINGSIDE_HOST", "false")]);
+    assert_eq!(login(third.url("/auth/login")).await, 401, "a configured password takes the made-up one's place");
+    third.login().await;
 }
 
 #[test]

@@ -95,13 +95,23 @@ struct AccountJson {
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that `admin` can log in, unless there is any account already. Returns the password if it was made up.
+    /// Makes sure that `admin` can log in with the configured password, or, on the first start, with one that is made up
+    /// and returned. A configured password that is not the account's becomes it, and ends the account's logins.
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
         password: Option<&str>,
     ) -> Result<Option<GeneratedPassword>, AccountError> {
         if !engine.list(PREFIX).await?.is_empty() {
+            if let Some(password) = password
+                && Self::verify(engine, &Passwords::new(), "admin", password).await?.is_none()
+            {
+                match Self::set_password(engine, "admin", password).await {
+                    // Whoever has accounts of their own and no admin does not want one back.
+                    Ok(()) | Err(AccountError::NoSuchAccount(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             return Ok(None);
         }
         let made_up = password.is_none().then(|| password::random_text(16));
@@ -154,13 +164,19 @@ impl Accounts {
     /// Sets a password, ends the account's logins and unlocks it.
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<(), AccountError> {
         let phc = hash(password).await?;
-        Self::change(engine, name, |account| Account { phc, disabled: false, tokens_since: Timestamp::now(), ..account })
-            .await
+        Self::change(engine, name, |account| Account {
+            phc,
+            disabled: false,
+            tokens_since: Timestamp::now(),
+            ..account
+        })
+        .await
     }
 
     /// Locks an account and ends its logins.
     pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
-        Self::change(engine, name, |account| Account { disabled: true, tokens_since: Timestamp::now(), ..account }).await
+        Self::change(engine, name, |account| Account { disabled: true, tokens_since: Timestamp::now(), ..account })
+            .await
     }
 
     /// The account, if the password is its own and it is not locked.
