@@ -56,7 +56,8 @@ pub(crate) fn closed_slow() {
 
 /// Counts requests by route, not by address: there are few routes.
 pub(crate) async fn count_requests(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
     let method = request.method().as_str().to_owned();
     let began = Instant::now();
     let response = next.run(request).await;

@@ -49,7 +49,8 @@ mod tests {
         assert!(check(&[host, ("origin", "http://ops.example:8080")], &[]));
         assert!(check(&[host, ("sec-fetch-site", "same-origin")], &[]));
         assert!(!check(&[host, ("sec-fetch-site", "cross-site")], &[]));
-        for origin in ["null", "http://ops.example", "http://evil.example:8080", "http://ops.example:8080.evil.example", ""]
+        for origin in
+            ["null", "http://ops.example", "http://evil.example:8080", "http://ops.example:8080.evil.example", ""]
         {
             assert!(!check(&[host, ("origin", origin)], &[]), "{origin}");
         }

@@ -40,9 +40,12 @@ pub(crate) async fn list_calls(
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(Error::BadRequest(format!("limit must be 1 to {LARGEST_LIMIT}.")));
     }
-    let before: Option<Cursor> = query.before.as_deref().map(str::parse).transpose().map_err(|_| {
-        Error::BadRequest("before must be the \"before\" of the page that came last.".to_owned())
-    })?;
+    let before: Option<Cursor> = query
+        .before
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Error::BadRequest("before must be the \"before\" of the page that came last.".to_owned()))?;
     let room = RoomId::new(viewer.tenant.clone(), Room::Calls(id));
     // In this room every publication is an event, so the `limit` offsets before a place hold as many.
     let from = match before {

@@ -76,7 +76,11 @@ pub(crate) async fn log_in(
 }
 
 /// `POST /auth/logout`
-pub(crate) async fn log_out(State(gateway): State<Gateway>, headers: HeaderMap, viewer: Result<Viewer, Error>) -> Response {
+pub(crate) async fn log_out(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    viewer: Result<Viewer, Error>,
+) -> Response {
     if let Err(error) = require_own_origin(&headers, &gateway.settings().allowed_origins) {
         return error.into_response();
     }

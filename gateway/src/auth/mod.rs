@@ -19,5 +19,5 @@ pub(crate) use password::Passwords;
 pub(crate) use standing::Standing;
 pub(crate) use throttle::Throttle;
 pub(crate) use token::Tokens;
-pub(crate) use viewer::{bearer, cookie};
 pub use viewer::{PageViewer, Role, Scope, Viewer};
+pub(crate) use viewer::{bearer, cookie};

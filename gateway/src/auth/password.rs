@@ -28,8 +28,8 @@ impl Passwords {
         self.work(move || {
             let known = phc.is_some();
             let phc = phc.unwrap_or_else(|| NOBODYS.clone());
-            let same = PasswordHash::new(&phc)
-                .is_ok_and(|hash| hasher().verify_password(password.as_bytes(), &hash).is_ok());
+            let same =
+                PasswordHash::new(&phc).is_ok_and(|hash| hasher().verify_password(password.as_bytes(), &hash).is_ok());
             known && same
         })
         .await

@@ -29,7 +29,7 @@ pub(crate) async fn poll(
     Query(query): Query<RoomsQuery>,
 ) -> Result<Response, Error> {
     let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    let mut session = begin(&gateway, viewer, &cursors, query.filter())?;
+    let mut session = begin(&gateway, viewer, &cursors, query.filter().as_ref())?;
     let came_with = cursors.clone();
     let counted = Connected::by("poll");
     let _tracked = gateway.connections().token();

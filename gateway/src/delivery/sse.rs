@@ -50,7 +50,7 @@ pub(crate) async fn stream_events(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, viewer, cursors, query.filter(), &headers)
+    open(gateway, viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
@@ -66,7 +66,7 @@ fn open(
     gateway: Gateway,
     viewer: Viewer,
     mut cursors: Cursors,
-    filter: Option<Filter>,
+    filter: Option<&Filter>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     if gateway.draining().is_cancelled() {
@@ -90,11 +90,11 @@ pub(super) fn begin(
     gateway: &Gateway,
     viewer: Viewer,
     cursors: &Cursors,
-    filter: Option<Filter>,
+    filter: Option<&Filter>,
 ) -> Result<Session, Error> {
     let mut session = Session::new(gateway.clone(), Arc::new(viewer));
     for (room, cursor) in cursors.iter() {
-        let filter = filter.clone().filter(|_| *room == Room::Metrics);
+        let filter = filter.filter(|_| *room == Room::Metrics).cloned();
         session.join(room.clone(), *cursor, filter)?;
     }
     Ok(session)

@@ -9,7 +9,9 @@ use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, frame_kind};
 
 use crate::auth::{Scope, Viewer};
-use crate::hub::{Delivery, Filter, Frame, Hub, Mailbox, Overview, Place, Reading, Refusal, RoomCell, Seat, Sight, utf8};
+use crate::hub::{
+    Delivery, Filter, Frame, Hub, Mailbox, Overview, Place, Reading, Refusal, RoomCell, Seat, Sight, utf8,
+};
 
 /// A room that a client has joined.
 pub(crate) struct Watch {

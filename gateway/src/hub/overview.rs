@@ -229,8 +229,7 @@ impl Watched {
     /// Campaigns of the directory that are in scope and not watched yet.
     fn unknown(&self, scope: &Scope) -> Vec<CampaignId> {
         let state = self.directory.with_ring(|ring| ring.state().cloned()).flatten();
-        let body: DirectoryBody =
-            state.and_then(|state| serde_json::from_slice(&state.body).ok()).unwrap_or_default();
+        let body: DirectoryBody = state.and_then(|state| serde_json::from_slice(&state.body).ok()).unwrap_or_default();
         let ids = body.campaigns.iter().filter_map(|entry| CampaignId::parse(&entry.id).ok());
         ids.filter(|id| scope.has(id) && !self.known.contains(id)).collect()
     }

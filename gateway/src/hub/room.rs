@@ -160,8 +160,7 @@ impl RoomCell {
         let inside = self.inside.lock().expect("nobody panics in a room");
         let (ring, (made, initial)) = (inside.ring.as_ref()?, inside.initial.as_ref()?);
         let fresh = if ring.head() == initial.place.offset { INITIAL_IDLE } else { INITIAL_FRESH };
-        let usable =
-            made.elapsed() < fresh && ring.epoch() == initial.place.epoch && ring.covers(initial.place.offset);
+        let usable = made.elapsed() < fresh && ring.epoch() == initial.place.epoch && ring.covers(initial.place.offset);
         usable.then(|| initial.clone())
     }
 

@@ -40,7 +40,8 @@ impl Stream {
                 self.checker.check(&frame);
                 return Some((frame, id));
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event in time").unwrap()?;
+            let chunk =
+                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event in time").unwrap()?;
             self.text.push_str(str::from_utf8(&chunk).unwrap());
         }
     }
@@ -118,7 +119,9 @@ async fn polls_go_on_from_their_cursor_and_wait_for_news() {
     let (_, third) = floor.ask(&format!("/poll?rooms={cursor}"), &token).await;
     let seen: Vec<String> = third["frames"].as_array().unwrap().iter().flat_map(calls).collect();
     assert_eq!(seen, ["c3", "c4"]);
-    for (path, code) in [("/poll", "bad_request"), ("/poll?rooms=kitchen", "bad_request"), ("/poll?rooms=alerts@x", "bad_request")] {
+    for (path, code) in
+        [("/poll", "bad_request"), ("/poll?rooms=kitchen", "bad_request"), ("/poll?rooms=alerts@x", "bad_request")]
+    {
         assert_eq!(floor.ask(path, &token).await.1["code"], code, "{path}");
     }
 }

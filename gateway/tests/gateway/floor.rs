@@ -68,7 +68,14 @@ impl Floor {
     }
 
     /// Publishes as the owner of the room's partition does.
-    pub(crate) async fn publish(&self, to: &Room, lane: Lane, kind: &'static str, body: Bytes, snapshot: Option<Bytes>) {
+    pub(crate) async fn publish(
+        &self,
+        to: &Room,
+        lane: Lane,
+        kind: &'static str,
+        body: Bytes,
+        snapshot: Option<Bytes>,
+    ) {
         let id = RoomId::new(tenant(), to.clone());
         let home = id.home(self.engine.partitions());
         let known = self.owned.lock().unwrap().get(&home).copied();
@@ -88,7 +95,8 @@ impl Floor {
 
     /// A call event whose call is `n`.
     pub(crate) async fn call(&self, campaign: &str, n: u64) {
-        let body = json!({ "calls": [{ "campaignId": campaign, "callId": format!("c{n}"), "at": "x", "phase": "ended" }] });
+        let body =
+            json!({ "calls": [{ "campaignId": campaign, "callId": format!("c{n}"), "at": "x", "phase": "ended" }] });
         self.event(&format!("calls:{campaign}"), frame_kind::CALL_EVENT, body).await;
     }
 
@@ -164,7 +172,7 @@ impl Floor {
     pub(crate) async fn key(&self) -> (EncodingKey, ed25519_dalek::VerifyingKey, String) {
         use ed25519_dalek::pkcs8::EncodePrivateKey;
         use sha2::Digest;
-        let seed: [u8; 32] = self.engine.get("key/signing").await.unwrap().unwrap()[..].try_into().unwrap();
+        let seed: [u8; 32] = self.engine.get("signing/key").await.unwrap().unwrap()[..].try_into().unwrap();
         let pair = ed25519_dalek::SigningKey::from_bytes(&seed);
         let public = pair.verifying_key();
         let kid = sha2::Sha256::digest(public.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -17,7 +17,8 @@ async fn late_subscriber_gets_initial_then_what_comes() {
 
     let mut client = floor.client().await;
     client.send(json!({ "action": "subscribe", "campaignId": "alpha" })).await;
-    let subscribed = [client.until("subscribed").await["room"].clone(), client.until("subscribed").await["room"].clone()];
+    let subscribed =
+        [client.until("subscribed").await["room"].clone(), client.until("subscribed").await["room"].clone()];
     assert_eq!(subscribed, ["campaign:alpha", "calls:alpha"]);
     let campaign = client.until_that(|f| f["type"] == "initial" && f["room"] == "campaign:alpha").await;
     assert_eq!(campaign["campaign"]["activeCalls"], 3);

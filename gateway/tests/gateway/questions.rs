@@ -65,9 +65,11 @@ async fn generic_metrics_answer_under_both_of_their_names() {
     let series = json!({ "series": [{ "name": "cpu_usage", "points": points }] });
     floor.state("metrics", "metrics_update", json!({ "metrics": [metric("cpu_usage")] }), Some(series)).await;
     let token = floor.token().await;
-    for (path, alias) in
-        [("/analytics/stats", "/api/stats"), ("/analytics/recent?count=5", "/api/metrics/recent?count=5"), ("/analytics/latest", "/api/metrics/latest")]
-    {
+    for (path, alias) in [
+        ("/analytics/stats", "/api/stats"),
+        ("/analytics/recent?count=5", "/api/metrics/recent?count=5"),
+        ("/analytics/latest", "/api/metrics/latest"),
+    ] {
         let answer = floor.ask(path, &token).await;
         assert_eq!(answer.0, 200);
         assert_eq!(answer, floor.ask(alias, &token).await, "{alias}");

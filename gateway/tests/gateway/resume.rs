@@ -109,8 +109,7 @@ async fn a_cursor_is_good_on_every_gateway() {
 #[tokio::test]
 async fn nothing_is_lost_between_subscribing_and_the_first_frame() {
     let kept = History { events: 10_000, age: Duration::from_secs(3600) };
-    let floor =
-        Floor::with(GatewaySettings::default(), Histories { calls: kept, alerts: kept, campaign: kept }).await;
+    let floor = Floor::with(GatewaySettings::default(), Histories { calls: kept, alerts: kept, campaign: kept }).await;
     let floor = std::sync::Arc::new(floor);
     floor.call("alpha", 0).await;
     let publisher = {

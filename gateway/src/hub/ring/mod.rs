@@ -314,7 +314,9 @@ impl Ring {
             let text = utf8(compose_frame(frame_kind::SKIPPED, Some(&self.room), None, at, body.as_bytes()));
             out.push(Delivery { text, cursor: None, at: None, conflated: 0, skipped: count });
         }
-        if let Some(state) = self.state.as_ref().filter(|state| (unread + 1..=place.read).contains(&state.cursor.offset)) {
+        if let Some(state) =
+            self.state.as_ref().filter(|state| (unread + 1..=place.read).contains(&state.cursor.offset))
+        {
             // It lies among what was left out, and is still the newest.
             let text = if self.room.has_cursor() { state.text_at(place.reached) } else { sight.state(state, 0) };
             out.push(Delivery { text, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
@@ -322,3 +324,6 @@ impl Ring {
         first
     }
 }
+
+#[cfg(test)]
+mod tests;
