@@ -11,7 +11,6 @@ import { count, duration, full, rate, UNKNOWN } from "../lib/number.js";
 
 const ROW_PX = 36;
 const PHONE_ROW_PX = 44;
-const ROWS_SHOWN = 10;
 const OVERSCAN = 4;
 /** Bursts are drawn together. */
 const DRAW_EVERY_MS = 250;
@@ -140,7 +139,10 @@ export class Feed {
   /** Takes over what the store has now. */
   #take() {
     const wanted = this.#outcome;
-    this.#rows = this.store.calls.filter((call) => !wanted || eventParts(call).key === wanted).reverse();
+    // Rooms come side by side; what happened last stands on top, whichever room said it.
+    this.#rows = this.store.calls
+      .filter((call) => !wanted || eventParts(call).key === wanted)
+      .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0));
     this.#seenAtHold = this.store.callsSeen;
     setHidden(this.pill, true);
     this.#draw();
@@ -157,7 +159,8 @@ export class Feed {
   #draw() {
     const height = this.phone.matches ? PHONE_ROW_PX : ROW_PX;
     const first = Math.max(0, Math.floor(this.view.scrollTop / height) - OVERSCAN);
-    const rows = this.#rows.slice(first, first + ROWS_SHOWN + 2 * OVERSCAN);
+    const shown = Math.ceil(this.view.clientHeight / height);
+    const rows = this.#rows.slice(first, first + shown + 2 * OVERSCAN);
     this.list.style.height = `${this.#rows.length * height}px`;
     this.list.style.paddingTop = `${first * height}px`;
     setHtml(this.list, html`${rows.map((call) => this.#row(call))}`);

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { openBrowser } from "../support/browser.js";
+import { PASSWORD, Ringside } from "../support/ringside.js";
+
+let ringside, browser;
+before(async () => {
+  ringside = await Ringside.start();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await ringside?.stop();
+});
+
+test("a wrong password is told in one sentence and the right one leads to where one wanted to go", async () => {
+  const context = await browser.newContext({ baseURL: ringside.url });
+  const page = await context.newPage();
+  await page.goto("/campaigns");
+  assert.match(page.url(), /\/login\?next=/);
+  await page.getByLabel("Name").fill("admin");
+  await page.getByLabel("Password").fill("not-the-password");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText(/Name or password is wrong\. \d tries left\./).waitFor();
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/campaigns");
+  await page.getByRole("heading", { name: "Campaigns", level: 1 }).waitFor();
+  await context.close();
+});

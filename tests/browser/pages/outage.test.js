@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { openBrowser, openPage, pillSays } from "../support/browser.js";
+import { Ringside } from "../support/ringside.js";
+
+let ringside, browser;
+before(async () => {
+  ringside = await Ringside.start();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await ringside?.stop();
+});
+
+test("a gateway that dies is said so, and its return needs no reload", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  await page.evaluate(() => (window.sameDocument = true));
+  await ringside.kill();
+  await pillSays(page, "CONNECTING");
+  // The age passes ten seconds, and panels say that they are stale.
+  await page.locator("#hour-h ~ .stale-slot .stale-tag").waitFor({ timeout: 25_000 });
+  await ringside.run();
+  await pillSays(page, "LIVE", 60_000);
+  assert.equal(await page.evaluate(() => window.sameDocument), true);
+  await page.locator("#hour-h ~ .stale-slot .stale-tag").waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("a refused socket falls back to polling and comes back by itself", async () => {
+  let refused = true;
+  const page = await openPage(browser, ringside, {
+    prepare: (page) =>
+      page.routeWebSocket(/\/ws$/, (socket) => (refused ? socket.close({ code: 1011 }) : socket.connectToServer())),
+  });
+  await pillSays(page, "POLLING");
+  const before = await page.locator("#feed-rows li time").first().getAttribute("datetime");
+  await page.waitForFunction(
+    (was) => document.querySelector("#feed-rows li time")?.getAttribute("datetime") !== was,
+    before,
+  );
+  refused = false;
+  await page.locator("#conn").click();
+  await page.getByRole("button", { name: "Reconnect now" }).click();
+  await pillSays(page, "LIVE");
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});

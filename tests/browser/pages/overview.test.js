@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { openBrowser, openPage, pillSays } from "../support/browser.js";
+import { Ringside } from "../support/ringside.js";
+
+let ringside, browser;
+before(async () => {
+  ringside = await Ringside.start();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await ringside?.stop();
+});
+
+const figure = (page, id) => page.locator(`[data-kpi=${id}] [data-part=value]`).textContent();
+
+test("the first paint has its numbers without a script", async () => {
+  const page = await openPage(browser, ringside, { script: false });
+  assert.match(await figure(page, "active"), /^[\d,.]+K?$/);
+  assert.ok((await page.locator("#campaign-rows tr").count()) >= 3);
+  assert.ok((await page.locator("#bars [data-outcome]").count()) >= 3);
+  assert.ok((await page.locator("#donut-arcs path").count()) >= 3);
+  assert.ok((await page.locator("#feed-rows li").count()) >= 1);
+  assert.match(await page.locator("#hosts").textContent(), /CPU.*Memory/s);
+  await page.context().close();
+});
+
+test("numbers move within two seconds and nothing is complained about", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  const before = await page.locator("#feed-rows li time").first().getAttribute("datetime");
+  await page.waitForFunction(
+    (was) => document.querySelector("#feed-rows li time")?.getAttribute("datetime") !== was,
+    before,
+    { timeout: 2000 },
+  );
+  await page.locator("#lanes canvas").first().waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test("the first load weighs less than 120 KB", async () => {
+  const page = await openPage(browser, ringside, { path: "/login" });
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  let weight = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (weight += encodedDataLength));
+  await page.goto("/", { waitUntil: "networkidle" }).catch(() => {});
+  await pillSays(page, "LIVE");
+  console.log(`first load of the overview: ${(weight / 1024).toFixed(1)} KB`);
+  assert.ok(weight > 20_000 && weight < 120 * 1024, `${weight} bytes`);
+  await page.context().close();
+});
+
+test("pause holds the page still and counts, resume jumps to now", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  await page.keyboard.press("p");
+  await pillSays(page, "PAUSED");
+  assert.match(await page.title(), /^Paused · /);
+  const still = await page.locator("#feed-rows").innerHTML();
+  await page.waitForFunction(() => Number.parseInt(document.querySelector("#conn .via")?.textContent ?? "0", 10) > 5);
+  assert.equal(await page.locator("#feed-rows").innerHTML(), still);
+  await page.getByRole("button", { name: "Resume live updates" }).click();
+  await pillSays(page, "LIVE");
+  await page.waitForFunction((was) => document.querySelector("#feed-rows")?.innerHTML !== was, still);
+  await page.context().close();
+});
+
+test("a booking shows up as a toast, at the bell and in words", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  await page.locator("#sound").click();
+  assert.equal(await page.locator("#sound").getAttribute("aria-label"), "Alert sound: on");
+  await page.waitForTimeout(5100);
+  await ringside.ingest({
+    id: `note-${Date.now()}`,
+    type: "notification",
+    at: new Date().toISOString(),
+    category: "booking",
+    kind: "car",
+    status: "confirmed",
+    severity: "info",
+    title: "Booking 31337 confirmed <b>",
+    body: "7 days",
+  });
+  const toast = page.locator(".toast", { hasText: "Booking 31337 confirmed <b>" });
+  await toast.waitFor();
+  assert.equal(await toast.locator(".status").textContent(), "confirmed");
+  assert.match(await toast.locator("use").first().getAttribute("href"), /car/);
+  await page.getByRole("button", { name: /Notifications/ }).click();
+  await page.locator("#notes").getByText("Booking 31337 confirmed <b>").waitFor();
+  assert.ok(Number(await page.locator("#sound").getAttribute("data-played")) >= 1);
+  await page.context().close();
+});
+
+test("a theme is kept and painted by the server", async () => {
+  const page = await openPage(browser, ringside);
+  await page.keyboard.press("t");
+  assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
+  const answer = await page.request.get("/");
+  assert.match(await answer.text(), /<html lang="en" data-theme="light"/);
+  await page.reload();
+  assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
+  await page.context().close();
+});
+
+test("the keyboard reaches the skip link, the shortcuts and the chart", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("1");
+  await page.waitForURL("**range=1m**");
+  await page.locator("#lanes").focus();
+  await page.keyboard.press("ArrowLeft");
+  await page.locator(".tip h4").waitFor();
+  await page.keyboard.press("f");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "campaign-filter");
+  await page.keyboard.type("solar");
+  await page.waitForFunction(() => document.querySelectorAll("#campaign-rows tr:not([hidden])").length === 1);
+  await page.context().close();
+});
