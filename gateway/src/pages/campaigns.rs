@@ -1,11 +1,14 @@
 //! `GET /campaigns`: the table alone.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use ringside_shared::engine::Room;
 
+use super::alert::{Banner, banner};
 use super::document::Document;
 use super::frames::{AlertsInitial, Frames};
 use super::overview::{OverviewInitial, busiest, minutes_of};
@@ -21,6 +24,7 @@ use crate::gateway::Gateway;
 pub(crate) struct CampaignsPage {
     document: Document,
     shell: Shell,
+    banner: Option<Banner>,
     rows: Vec<Row>,
     chips: Vec<StatusChip>,
 }
@@ -37,10 +41,12 @@ pub(super) async fn list_campaigns(
     let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
     let _notes: serde_json::Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
     let minutes = minutes_of(&gateway, &viewer, &busiest(&overview.campaigns)).await;
+    let names: HashMap<&str, &str> = overview.campaigns.iter().map(|c| (&*c.campaign_id, &*c.name)).collect();
     let (rows, chips) = rows(&overview.campaigns, |id| minutes.get(id).cloned());
     Ok(CampaignsPage {
         document: Document::new("campaigns", "Campaigns", &headers, &gateway),
         shell: Shell::new(&viewer, &alerts, &frames),
+        banner: banner(&alerts.open, &names),
         rows,
         chips,
     })

@@ -105,19 +105,7 @@ impl Document {
     pub(super) fn sheets(&self) -> &'static [&'static str] {
         match self.page {
             "login" => &["css/tokens.css", "css/auto.css", "css/base.css", "css/controls.css", "css/login.css"],
-            _ => &[
-                "css/tokens.css",
-                "css/auto.css",
-                "vendor/uplot/uPlot.min.css",
-                "css/base.css",
-                "css/shell.css",
-                "css/controls.css",
-                "css/status.css",
-                "css/panels.css",
-                "css/charts.css",
-                "css/rows.css",
-                "css/responsive.css",
-            ],
+            _ => &[super::assets::ALL_SHEETS],
         }
     }
 
