@@ -34,8 +34,10 @@ const campaignId = document.querySelector("[data-campaign-page]")?.getAttribute(
 
 /** @type {Frame[]} */
 const frames = JSON.parse(byId("frames").textContent ?? "[]");
-const store = new Store();
+/** Older than this is history, not news. */
+const NEWS_MS = 60_000;
 const clock = new ServerClock();
+const store = new Store(undefined, (at) => clock.now() - moment(at) < NEWS_MS);
 const rooms = frames.flatMap((frame) => (frame.room ? [frame.room] : []));
 for (const frame of frames) store.apply(frame);
 const made = document.getElementById("made");

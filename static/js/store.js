@@ -70,9 +70,14 @@ export class Store {
   /** What is new, for toasts and sounds: not what an `initial` brings. @type {{ alert: ((alert: Alert) => void)[], note: ((note: Note) => void)[], gap: ((room: string) => void)[] }} */
   #hearers = { alert: [], note: [], gap: [] };
 
-  /** @param {(run: () => void) => void} [schedule] When to tell readers; once per animation frame in a page. */
-  constructor(schedule = (run) => requestAnimationFrame(run)) {
+  /**
+   * @param {(run: () => void) => void} [schedule] When to tell readers; once per animation frame in a page.
+   * @param {(at: string) => boolean} [isNews] Whether something of then is still worth a toast: a source that catches up
+   *   sends hours at once, and none of it has just happened.
+   */
+  constructor(schedule = (run) => requestAnimationFrame(run), isNews = () => true) {
     this.schedule = schedule;
+    this.isNews = isNews;
   }
 
   /**
@@ -291,7 +296,7 @@ export class Store {
       else this.open.delete(alert.fingerprint);
       this.alerts.unshift(alert);
       this.alerts.length = Math.min(this.alerts.length, LIST_KEPT);
-      for (const tell of this.#hearers.alert) tell(alert);
+      if (this.isNews(alert.at)) for (const tell of this.#hearers.alert) tell(alert);
     }
     this.#touch("alerts");
   }
@@ -303,7 +308,7 @@ export class Store {
     if (notification) {
       this.notes.unshift(notification);
       this.notes.length = Math.min(this.notes.length, LIST_KEPT);
-      for (const tell of this.#hearers.note) tell(notification);
+      if (this.isNews(notification.at)) for (const tell of this.#hearers.note) tell(notification);
     }
     this.#touch("notes");
   }

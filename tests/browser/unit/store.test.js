@@ -98,3 +98,14 @@ test("only the newest two thousand calls are kept", () => {
   for (let n = 6; n < 31; n += 1) store.apply(calls(`a:${n}`, Array.from({ length: 100 }, (_, i) => `c${n}-${i}`)));
   assert.deepEqual([store.calls.length, store.callsSeen], [2000, 2500]);
 });
+
+test("history that is caught up with rings no bell and is listed all the same", () => {
+  const rung = [];
+  const store = new Store(() => {}, (then) => then > "2026-11-20");
+  store.on("note", (note) => rung.push(note.id));
+  const note = (id, then) => ({ id, at: then, category: "booking", severity: "info", title: id });
+  for (const [n, then] of [[1, "2026-11-19T08:00:00.000Z"], [2, at]]) {
+    store.apply({ type: "notification", room: "notifications", cursor: `a:${n}`, timestamp: at, notification: note(`n${n}`, then) });
+  }
+  assert.deepEqual([rung, store.notes.length], [["n2"], 2]);
+});
