@@ -46,7 +46,7 @@ fn text_of(key: &str, value: Option<f64>) -> String {
 
 impl Lane {
     /// A lane over the last hour, headed by what the KPI of the same number says.
-    pub(super) fn new(key: &'static str, kpi: Kpi, height: u32, minutes: &[SeriesPointJson]) -> Self {
+    pub(super) fn new(key: &'static str, kpi: &Kpi, height: u32, minutes: &[SeriesPointJson]) -> Self {
         let values: Vec<Option<f64>> = minutes.iter().map(|point| value_of(key, point)).collect();
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let greatest = known.iter().copied().reduce(f64::max);

@@ -15,7 +15,7 @@ fn round_to(value: f64, digits: i32) -> f64 {
     (value * scale).round() / scale
 }
 
-fn minus(text: String) -> String {
+fn minus(text: &str) -> String {
     text.replacen('-', "−", 1)
 }
 
@@ -40,7 +40,7 @@ fn shortened(value: f64) -> String {
         _ if size < 999_950_000.0 => (1e6, 'M'),
         _ => (1e9, 'B'),
     };
-    minus(format!("{:.1}{letter}", round_to(value / divisor, 1)))
+    minus(&format!("{:.1}{letter}", round_to(value / divisor, 1)))
 }
 
 /// Exact to 9,999, then `18.4K`, `1.2M`.
@@ -59,7 +59,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     if percent > 0.0 && percent < 0.05 {
         return "<0.1%".into();
     }
-    minus(format!("{:.1}%", round_to(percent, 1)))
+    minus(&format!("{:.1}%", round_to(percent, 1)))
 }
 
 /// Per second: one decimal below 100, then none.
@@ -133,7 +133,7 @@ pub(super) fn metric(value: f64, unit: &str) -> (String, String) {
             let (number, unit) = split_unit(&bytes(value));
             (number, format!("{unit}/s"))
         }
-        "%" => (minus(format!("{:.1}", round_to(value, 1))), "%".into()),
+        "%" => (minus(&format!("{:.1}", round_to(value, 1))), "%".into()),
         unit => (decimal(value), unit.into()),
     }
 }

@@ -98,9 +98,9 @@ pub(super) async fn show_overview(
         ],
         hour: vec![figures.attempts(), figures.answer(), figures.conversion(), figures.abandon_hour()],
         lanes: vec![
-            Lane::new("active", figures.active(), 160, &overview.series.minutes),
-            Lane::new("queue", figures.queue(), 128, &overview.series.minutes),
-            Lane::new("rate", figures.rate(), 128, &overview.series.minutes),
+            Lane::new("active", &figures.active(), 160, &overview.series.minutes),
+            Lane::new("queue", &figures.queue(), 128, &overview.series.minutes),
+            Lane::new("rate", &figures.rate(), 128, &overview.series.minutes),
         ],
         outcomes: Outcomes::of(&overview.aggregate.hour),
         rows,

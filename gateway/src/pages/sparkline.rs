@@ -50,7 +50,7 @@ impl Sparkline {
             end = format!("M{:.1} {:.1}h0.01", last.0, last.1);
             index += run.len();
         }
-        let values = values.iter().map(|v| v.map(|v| compact(v)).unwrap_or_default()).collect::<Vec<_>>().join(",");
+        let values = values.iter().map(|v| v.map(compact).unwrap_or_default()).collect::<Vec<_>>().join(",");
         Some(Self { line, area, end, values })
     }
 }
