@@ -1,244 +1,14 @@
-//! Campaign numbers as JSON.
+//! One campaign's numbers.
 
 use serde::{Deserialize, Serialize};
 
+use super::counters::{RatioJson, SpanJson};
 use super::event::AgentsJson;
+use super::series::{SeriesJson, SeriesPointJson};
+use super::status::{status_from_text, status_text};
 use crate::model::{
-    AbandonRates, ActiveCalls, AgentCounts, Aggregate, CampaignId, CampaignMetrics, CampaignStatus, Counter, Counters,
-    Durations, Oddities, Outcome, Ratio, SeriesPoint, StatusChange, Timestamp,
+    AbandonRates, ActiveCalls, AgentCounts, CampaignId, CampaignMetrics, Durations, Oddities, SeriesPoint, Timestamp,
 };
-
-/// A status as the protocol spells it.
-pub fn status_text(status: CampaignStatus) -> &'static str {
-    match status {
-        CampaignStatus::Unknown => "unknown",
-        CampaignStatus::Draft => "draft",
-        CampaignStatus::Running => "running",
-        CampaignStatus::Pausing => "pausing",
-        CampaignStatus::Paused => "paused",
-        CampaignStatus::Draining => "draining",
-        CampaignStatus::Completed => "completed",
-        CampaignStatus::Stopped => "stopped",
-        CampaignStatus::Failed => "failed",
-    }
-}
-
-/// Reads a status.
-pub fn status_from_text(text: &str) -> Option<CampaignStatus> {
-    use CampaignStatus::{Completed, Draft, Draining, Failed, Paused, Pausing, Running, Stopped, Unknown};
-    [Unknown, Draft, Running, Pausing, Paused, Draining, Completed, Stopped, Failed]
-        .into_iter()
-        .find(|status| status_text(*status) == text)
-}
-
-/// A share with what it was computed from. `value` is a fraction, or null where it can't be computed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct RatioJson {
-    /// The fraction: 0.03 is three percent.
-    pub value: Option<f64>,
-    /// How many of them.
-    pub numerator: i64,
-    /// Out of how many.
-    pub denominator: i64,
-}
-
-impl From<Ratio> for RatioJson {
-    fn from(ratio: Ratio) -> Self {
-        Self { value: ratio.value(), numerator: ratio.numerator, denominator: ratio.denominator }
-    }
-}
-
-impl From<RatioJson> for Ratio {
-    fn from(json: RatioJson) -> Self {
-        Self::new(json.numerator, json.denominator)
-    }
-}
-
-/// What is counted of calls.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "each is named after its Counter, which says what it counts")]
-pub struct CountersJson {
-    pub attempts: i64,
-    pub completed: i64,
-    pub answered: i64,
-    pub busy: i64,
-    pub no_answer: i64,
-    pub failed: i64,
-    pub canceled: i64,
-    pub lost: i64,
-    pub human: i64,
-    pub machine: i64,
-    pub unsure: i64,
-    pub classified: i64,
-    pub bridged: i64,
-    pub bridged_in_time: i64,
-    pub machine_bridged: i64,
-    pub converted: i64,
-    pub opt_out: i64,
-    pub abandoned: i64,
-    pub early_hangup: i64,
-    pub min_ring_breach: i64,
-    pub talk_ms: i64,
-}
-
-/// The disjoint tiles of ended calls; they sum to `completed + lost`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "each is named after its Outcome, which says what it means")]
-pub struct OutcomesJson {
-    pub converted: i64,
-    pub opt_out: i64,
-    pub abandoned: i64,
-    pub machine: i64,
-    pub answered_other: i64,
-    pub busy: i64,
-    pub no_answer: i64,
-    pub canceled: i64,
-    pub failed: i64,
-    pub lost: i64,
-}
-
-impl From<&Counters> for CountersJson {
-    fn from(counters: &Counters) -> Self {
-        let c = |counter| counters[counter];
-        Self {
-            attempts: c(Counter::Attempts),
-            completed: c(Counter::Completed),
-            answered: c(Counter::Answered),
-            busy: c(Counter::Busy),
-            no_answer: c(Counter::NoAnswer),
-            failed: c(Counter::Failed),
-            canceled: c(Counter::Canceled),
-            lost: c(Counter::Lost),
-            human: c(Counter::Human),
-            machine: c(Counter::Machine),
-            unsure: c(Counter::Unsure),
-            classified: c(Counter::Classified),
-            bridged: c(Counter::Bridged),
-            bridged_in_time: c(Counter::BridgedInTime),
-            machine_bridged: c(Counter::MachineBridged),
-            converted: c(Counter::Converted),
-            opt_out: c(Counter::OptOut),
-            abandoned: c(Counter::Abandoned),
-            early_hangup: c(Counter::EarlyHangup),
-            min_ring_breach: c(Counter::MinRingBreach),
-            talk_ms: c(Counter::TalkMs),
-        }
-    }
-}
-
-impl From<&Counters> for OutcomesJson {
-    fn from(counters: &Counters) -> Self {
-        Self {
-            converted: counters.outcome(Outcome::Converted),
-            opt_out: counters.outcome(Outcome::OptOut),
-            abandoned: counters.outcome(Outcome::Abandoned),
-            machine: counters.outcome(Outcome::Machine),
-            answered_other: counters.outcome(Outcome::AnsweredOther),
-            busy: counters.outcome(Outcome::Busy),
-            no_answer: counters.outcome(Outcome::NoAnswer),
-            canceled: counters.outcome(Outcome::Canceled),
-            failed: counters.outcome(Outcome::Failed),
-            lost: counters.outcome(Outcome::Lost),
-        }
-    }
-}
-
-fn counters_from(counters: &CountersJson, outcomes: &OutcomesJson) -> Counters {
-    let mut all = Counters::default();
-    all[Counter::Attempts] = counters.attempts;
-    all[Counter::Completed] = counters.completed;
-    all[Counter::Answered] = counters.answered;
-    all[Counter::Busy] = counters.busy;
-    all[Counter::NoAnswer] = counters.no_answer;
-    all[Counter::Failed] = counters.failed;
-    all[Counter::Canceled] = counters.canceled;
-    all[Counter::Lost] = counters.lost;
-    all[Counter::Human] = counters.human;
-    all[Counter::Machine] = counters.machine;
-    all[Counter::Unsure] = counters.unsure;
-    all[Counter::Classified] = counters.classified;
-    all[Counter::Bridged] = counters.bridged;
-    all[Counter::BridgedInTime] = counters.bridged_in_time;
-    all[Counter::MachineBridged] = counters.machine_bridged;
-    all[Counter::Converted] = counters.converted;
-    all[Counter::OptOut] = counters.opt_out;
-    all[Counter::Abandoned] = counters.abandoned;
-    all[Counter::EarlyHangup] = counters.early_hangup;
-    all[Counter::MinRingBreach] = counters.min_ring_breach;
-    all[Counter::TalkMs] = counters.talk_ms;
-    let tiles = [
-        (Outcome::Converted, outcomes.converted),
-        (Outcome::OptOut, outcomes.opt_out),
-        (Outcome::Abandoned, outcomes.abandoned),
-        (Outcome::Machine, outcomes.machine),
-        (Outcome::AnsweredOther, outcomes.answered_other),
-        (Outcome::Busy, outcomes.busy),
-        (Outcome::NoAnswer, outcomes.no_answer),
-        (Outcome::Canceled, outcomes.canceled),
-        (Outcome::Failed, outcomes.failed),
-        (Outcome::Lost, outcomes.lost),
-    ];
-    for (outcome, count) in tiles {
-        all[Counter::of_outcome(outcome)] = count;
-    }
-    all
-}
-
-/// The shares of one set of counters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RatiosJson {
-    /// Answered ÷ (answered + busy + no answer + failed).
-    pub answer_rate: RatioJson,
-    /// Converted ÷ answered by a person.
-    pub conversion_rate: RatioJson,
-    /// Abandoned ÷ answered by a person.
-    pub abandon_rate: RatioJson,
-    /// Opted out ÷ answered by a person.
-    pub opt_out_rate: RatioJson,
-    /// Failed ÷ (answered + busy + no answer + failed).
-    pub failed_rate: RatioJson,
-    /// Joined with an agent in time ÷ answered by a person.
-    pub service_level: RatioJson,
-}
-
-impl From<&Counters> for RatiosJson {
-    fn from(counters: &Counters) -> Self {
-        Self {
-            answer_rate: counters.answer_ratio().into(),
-            conversion_rate: counters.conversion_ratio().into(),
-            abandon_rate: counters.abandon_ratio().into(),
-            opt_out_rate: counters.opt_out_ratio().into(),
-            failed_rate: counters.failed_ratio().into(),
-            service_level: counters.service_level_ratio().into(),
-        }
-    }
-}
-
-/// Counters of a span of time with their shares and tiles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SpanJson {
-    /// What was counted.
-    pub counters: CountersJson,
-    /// Shares of it.
-    pub ratios: RatiosJson,
-    /// Where ended calls are counted.
-    pub outcomes: OutcomesJson,
-}
-
-impl From<&Counters> for SpanJson {
-    fn from(counters: &Counters) -> Self {
-        Self { counters: counters.into(), ratios: counters.into(), outcomes: counters.into() }
-    }
-}
-
-impl From<&SpanJson> for Counters {
-    fn from(span: &SpanJson) -> Self {
-        counters_from(&span.counters, &span.outcomes)
-    }
-}
 
 /// Calls up now, by phase.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -340,60 +110,6 @@ pub struct OdditiesJson {
     pub outdated: i64,
 }
 
-/// One point of a campaign's chart; null is "no data", and the line breaks there.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named after the fields of SeriesPoint")]
-pub struct SeriesPointJson {
-    /// Start of the second (or minute), in seconds since the epoch.
-    pub t: i64,
-    pub active: Option<i64>,
-    pub queue: Option<i64>,
-    pub attempts: Option<i64>,
-    pub answered: Option<i64>,
-    #[serde(rename = "abandoned5m")]
-    pub abandoned_5m: Option<i64>,
-    #[serde(rename = "human5m")]
-    pub human_5m: Option<i64>,
-}
-
-impl From<&SeriesPoint> for SeriesPointJson {
-    fn from(point: &SeriesPoint) -> Self {
-        Self {
-            t: point.at.seconds(),
-            active: point.active,
-            queue: point.queue,
-            attempts: point.attempts,
-            answered: point.answered,
-            abandoned_5m: point.abandoned_5m,
-            human_5m: point.human_5m,
-        }
-    }
-}
-
-impl From<&SeriesPointJson> for SeriesPoint {
-    fn from(json: &SeriesPointJson) -> Self {
-        Self {
-            at: Timestamp::from_millis(json.t * 1000),
-            active: json.active,
-            queue: json.queue,
-            attempts: json.attempts,
-            answered: json.answered,
-            abandoned_5m: json.abandoned_5m,
-            human_5m: json.human_5m,
-        }
-    }
-}
-
-/// A campaign's charts: the newest seconds and the last hour by minute.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SeriesJson {
-    /// One point a second.
-    pub seconds: Vec<SeriesPointJson>,
-    /// One point a minute.
-    pub minutes: Vec<SeriesPointJson>,
-}
-
 /// Everything the pages show of one campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -455,7 +171,7 @@ pub struct CampaignJson {
     pub oddities: OdditiesJson,
 }
 
-fn moment(at: Option<Timestamp>) -> Option<Box<str>> {
+pub(super) fn moment(at: Option<Timestamp>) -> Option<Box<str>> {
     at.map(|at| at.to_string().into())
 }
 
@@ -570,68 +286,6 @@ impl CampaignJson {
     }
 }
 
-/// The sum over some campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AggregateJson {
-    /// How many campaigns.
-    pub campaigns: i64,
-    /// How many of them are active.
-    pub active_campaigns: i64,
-    /// Calls up now.
-    pub total_active_calls: i64,
-    /// The same by phase.
-    pub active: ActiveJson,
-    /// Leads waiting; null where no campaign says.
-    pub queue_depth: Option<i64>,
-    /// Attempts a second, over the last 10 s.
-    pub dialing_rate: f64,
-    /// Attempts in the last 60 s.
-    pub attempts_60s: i64,
-    /// Calls per second wanted.
-    pub target_rate: Option<f64>,
-    /// Lines at most.
-    pub max_lines: Option<i64>,
-    /// Persons who wait for an agent.
-    pub waiting_for_agent: i64,
-    /// Since each campaign's start.
-    #[serde(flatten)]
-    pub totals: SpanJson,
-    /// The last 60 minutes.
-    pub hour: SpanJson,
-    /// The 60 minutes before those.
-    pub hour_before: SpanJson,
-    /// Abandoned of answered by a person, the last 5 minutes.
-    pub abandon_live: RatioJson,
-    /// The oldest of its parts.
-    pub as_of: Option<Box<str>>,
-    /// The newest event in it.
-    pub last_event_at: Option<Box<str>>,
-}
-
-impl From<&Aggregate> for AggregateJson {
-    fn from(sum: &Aggregate) -> Self {
-        Self {
-            campaigns: sum.campaigns,
-            active_campaigns: sum.active_campaigns,
-            total_active_calls: sum.active.total(),
-            active: sum.active.into(),
-            queue_depth: sum.queue_depth,
-            dialing_rate: sum.attempts_10s as f64 / 10.0,
-            attempts_60s: sum.attempts_60s,
-            target_rate: sum.target_rate,
-            max_lines: sum.max_lines,
-            waiting_for_agent: sum.waiting_for_agent,
-            totals: (&sum.totals).into(),
-            hour: (&sum.hour).into(),
-            hour_before: (&sum.hour_before).into(),
-            abandon_live: sum.abandon_live.into(),
-            as_of: moment(sum.as_of),
-            last_event_at: moment(sum.last_event_at),
-        }
-    }
-}
-
 /// `metrics_update` of a campaign's room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -647,69 +301,10 @@ pub struct CampaignSnapshot {
     pub series: SeriesJson,
 }
 
-/// `campaign_status_change`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StatusChangeBody {
-    /// Which campaign.
-    pub campaign_id: Box<str>,
-    /// What it was.
-    pub from: Box<str>,
-    /// What it is.
-    pub to: Box<str>,
-    /// Why.
-    pub reason: Option<Box<str>>,
-    /// When.
-    pub at: Box<str>,
-}
-
-impl From<&StatusChange> for StatusChangeBody {
-    fn from(change: &StatusChange) -> Self {
-        Self {
-            campaign_id: change.campaign.as_str().into(),
-            from: status_text(change.from).into(),
-            to: status_text(change.to).into(),
-            reason: change.reason.clone(),
-            at: change.at.to_string().into(),
-        }
-    }
-}
-
-/// `metrics_update` of the overview: the rows that changed (all in an `initial`) and the sums over all in scope.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OverviewBody {
-    /// Rows.
-    pub campaigns: Vec<CampaignJson>,
-    /// Sums.
-    pub aggregate: AggregateJson,
-    /// The newest completed second of the summed charts.
-    pub point: Option<SeriesPointJson>,
-}
-
-/// What a newcomer to the overview gets beside the rows: the charts, summed over what is in scope.
-pub type OverviewSnapshot = CampaignSnapshot;
-
-/// The directory room's state: which campaigns a tenant has. Between collectors and gateways only.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct DirectoryBody {
-    /// All of them.
-    pub campaigns: Vec<DirectoryEntryJson>,
-}
-
-/// One campaign of the directory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DirectoryEntryJson {
-    /// Its id.
-    pub id: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
-    /// What it does.
-    pub status: Box<str>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CampaignStatus, Counter, Counters, Ratio};
 
     #[test]
     fn a_campaigns_numbers_survive_the_wire() {

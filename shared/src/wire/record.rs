@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::campaign::{status_from_text, status_text};
 use super::event::{EventJson, event_json};
+use super::status::{status_from_text, status_text};
 use super::{AlertJson, BadEvent};
 use crate::model::{CampaignId, DerivedEvent, Event, EventId, EventKind, SourceId, TenantId, Timestamp};
 
