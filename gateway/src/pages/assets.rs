@@ -14,6 +14,7 @@ use axum::routing::get;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use super::packed::{Packed, without_comments};
 use crate::gateway::Gateway;
 
 #[derive(RustEmbed)]
@@ -56,8 +57,15 @@ pub(super) fn modules() -> &'static [String] {
     &MODULES
 }
 
+/// The files as small as they get. Until all are packed, the compression layer does what it can.
+static PACKED: Packed = Packed::new();
+
 /// The route of the files.
 pub(crate) fn asset_routes() -> Router<Gateway> {
+    // A debug build would spend seconds on it at each start; there it waits for the first browser.
+    if !cfg!(debug_assertions) {
+        PACKED.begin(all_files);
+    }
     Router::new().route("/static/{*path}", get(send_asset)).route("/favicon.ico", get(send_favicon))
 }
 
@@ -94,7 +102,12 @@ const SHEETS: [&str; 11] = [
 /// The one file that they make.
 pub(super) const ALL_SHEETS: &str = "css/all.css";
 
-/// A file's bytes.
+fn all_files() -> Vec<(String, Vec<u8>)> {
+    let names = Static::iter().map(std::borrow::Cow::into_owned).chain([ALL_SHEETS.to_owned()]);
+    names.filter_map(|name| read(&name).map(|bytes| (name, bytes))).collect()
+}
+
+/// A file's bytes, as they are served: our own modules without their comments.
 fn read(name: &str) -> Option<Vec<u8>> {
     if name == ALL_SHEETS {
         return SHEETS
@@ -103,17 +116,33 @@ fn read(name: &str) -> Option<Vec<u8>> {
             .collect::<Option<Vec<_>>>()
             .map(|all| all.concat());
     }
-    Static::get(name).map(|file| file.data.into_owned())
+    let bytes = Static::get(name)?.data.into_owned();
+    let own_module = name.starts_with("js/") && name.ends_with(".js");
+    Some(if own_module { without_comments(&bytes) } else { bytes })
 }
 
 fn answer(name: &str, for_ever: bool, headers: &HeaderMap) -> Response {
+    PACKED.begin(all_files);
+    let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    let vary = (header::VARY, HeaderValue::from_static("accept-encoding"));
+    if for_ever {
+        let keep = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        // What never changes needs no tag to ask by.
+        if let Some(packed) = takes_brotli(headers).then(|| PACKED.get(name)).flatten() {
+            let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+            return ([keep, content_type, vary, encoding], packed).into_response();
+        }
+        return match read(name) {
+            Some(bytes) => ([keep, content_type, vary], bytes).into_response(),
+            None => (StatusCode::NOT_FOUND, "There is no such file.").into_response(),
+        };
+    }
     let Some(bytes) = read(name) else {
         return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
     };
     let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes)[..12]));
-    let keep = if for_ever { "public, max-age=31536000, immutable" } else { "no-cache" };
     let fixed = [
-        (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::ETAG, HeaderValue::from_str(&etag).expect("hex in quotes is a header value")),
     ];
     let known = headers
@@ -124,8 +153,15 @@ fn answer(name: &str, for_ever: bool, headers: &HeaderMap) -> Response {
     if known {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
     }
-    let content_type = HeaderValue::from_static(content_type(name));
-    (fixed, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
+    (fixed, [content_type], bytes).into_response()
+}
+
+fn takes_brotli(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    encodings.flat_map(|value| value.split(',')).any(|encoding| {
+        let mut parts = encoding.split(';').map(str::trim);
+        parts.next() == Some("br") && parts.next() != Some("q=0")
+    })
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -155,6 +191,36 @@ mod tests {
         let mut again = HeaderMap::new();
         again.insert(header::IF_NONE_MATCH, plain.headers()[header::ETAG].clone());
         assert_eq!(send_asset(Path("js/app.js".into()), again).await.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn leaving_out_comments_leaves_all_code_of_our_modules() {
+        for name in Static::iter().filter(|name| name.starts_with("js/") && name.ends_with(".js")) {
+            let source = String::from_utf8(Static::get(&name).unwrap().data.into_owned()).unwrap();
+            let served = String::from_utf8(read(&name).unwrap()).unwrap();
+            let is_comment = |line: &str| ["//", "/*", "*"].iter().any(|mark| line.trim_start().starts_with(mark));
+            let code = |text: &str| -> Vec<String> {
+                text.lines().filter(|line| !line.trim().is_empty() && !is_comment(line)).map(str::to_owned).collect()
+            };
+            assert_eq!(code(&source), code(&served), "{name}");
+            assert!(!served.lines().any(|line| line.trim_start().starts_with("//")), "{name}");
+            // A line that only looks like a comment, because it stands in a template literal, must not be.
+            let mut ticks = 0;
+            for line in source.lines() {
+                assert!(ticks % 2 == 0 || !is_comment(line), "{name}: {line}");
+                ticks += if is_comment(line) { 0 } else { line.matches('`').count() };
+            }
+        }
+    }
+
+    #[test]
+    fn brotli_is_for_those_who_ask_for_it() {
+        for (value, takes) in
+            [("gzip, deflate, br", true), ("br;q=1.0", true), ("br;q=0", false), ("gzip", false), ("brx", false)]
+        {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(takes_brotli(&headers), takes, "{value}");
+        }
     }
 
     #[tokio::test]

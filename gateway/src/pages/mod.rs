@@ -21,6 +21,7 @@ mod metric;
 mod number;
 mod outcomes;
 mod overview;
+mod packed;
 mod row;
 mod shell;
 mod sparkline;
