@@ -190,8 +190,8 @@ impl Overview {
                 let (cell, initial) = match joined.await {
                     Ok(joined) => joined,
                     Err(refusal) => {
-                        // Looked for again at the next tick.
-                        watched.mailbox.mark(0);
+                        // Looked for again at the next tick, with all that was taken out of the mailbox.
+                        slots.iter().for_each(|slot| watched.mailbox.mark(*slot));
                         return Err(refusal);
                     }
                 };

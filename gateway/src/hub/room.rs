@@ -5,7 +5,7 @@
 //! for the same, one read answers them all.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,8 @@ pub(crate) struct RoomCell {
     pub(crate) members: Arc<Members>,
     /// Held by the one who reads.
     reading: tokio::sync::Mutex<()>,
-    repairing: AtomicBool,
+    /// How often a repair was asked for since the last one began that saw everything.
+    repairs_wanted: AtomicU64,
     /// When a frame or a read last said where the room is, and when somebody last came, in ms since `born`.
     heard_ms: AtomicU64,
     used_ms: AtomicU64,
@@ -65,7 +66,7 @@ impl RoomCell {
             inside: Mutex::default(),
             members: Arc::default(),
             reading: tokio::sync::Mutex::default(),
-            repairing: AtomicBool::new(false),
+            repairs_wanted: AtomicU64::new(0),
             heard_ms: AtomicU64::new(0),
             used_ms: AtomicU64::new(0),
             born: Instant::now(),
@@ -239,7 +240,8 @@ impl RoomCell {
 
     /// Compares the room with the engine and reads what is missing, in the background, until it has worked.
     pub(crate) fn repair(self: &Arc<Self>) {
-        if self.with_ring(|_| ()).is_none() || self.repairing.swap(true, Ordering::AcqRel) {
+        if self.repairs_wanted.fetch_add(1, Ordering::AcqRel) > 0 {
+            // The task that runs looks again: what it reads just now may be from before this was missed.
             return;
         }
         let cell = self.clone();
@@ -247,12 +249,19 @@ impl RoomCell {
             let mut patience = Duration::from_millis(50);
             // Nobody needs a room that only this task knows.
             while Arc::strong_count(&cell) > 1 {
+                let wanted = cell.repairs_wanted.load(Ordering::Acquire);
                 let done = {
                     let _one = cell.reading.lock().await;
                     cell.read_on().await
                 };
                 match done {
-                    Ok(true) => break,
+                    Ok(true) => {
+                        let seen_all =
+                            cell.repairs_wanted.compare_exchange(wanted, 0, Ordering::AcqRel, Ordering::Acquire);
+                        if seen_all.is_ok() {
+                            return;
+                        }
+                    }
                     Ok(false) => {}
                     Err(_) => {
                         tokio::time::sleep(patience).await;
@@ -260,7 +269,7 @@ impl RoomCell {
                     }
                 }
             }
-            cell.repairing.store(false, Ordering::Release);
+            cell.repairs_wanted.store(0, Ordering::Release);
         });
     }
 

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::faulty::Faulty;
 
 /// One running gateway.
 pub(crate) struct Floor {
@@ -54,9 +55,27 @@ impl Floor {
     }
 
     pub(crate) async fn with(settings: GatewaySettings, histories: Histories) -> Self {
+        Self::on(settings, histories, |engine| engine).await
+    }
+
+    /// With an engine that fails as it is told to.
+    pub(crate) async fn faulty() -> (Self, Arc<Faulty>) {
+        let mut faulty = None;
+        let floor = Self::on(GatewaySettings::default(), Histories::default(), |engine| {
+            faulty.insert(Arc::new(Faulty::around(engine))).clone()
+        });
+        let floor = floor.await;
+        (floor, faulty.expect("it was made a line ago"))
+    }
+
+    async fn on(
+        settings: GatewaySettings,
+        histories: Histories,
+        wrap: impl FnOnce(Arc<dyn Engine>) -> Arc<dyn Engine>,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let options = EmbeddedSettings { partitions: 4, histories, ..EmbeddedSettings::default() };
-        let engine: Arc<dyn Engine> = Arc::new(Embedded::open(folder.path(), options).unwrap());
+        let engine = wrap(Arc::new(Embedded::open(folder.path(), options).unwrap()));
         let (gateway, address) = serve(engine.clone(), settings).await;
         Self { engine, gateway, address, owned: Mutex::default(), _folder: folder }
     }

@@ -4,8 +4,10 @@
 
 mod client;
 mod doors;
+mod faulty;
 mod floor;
 mod live;
 mod questions;
+mod repair;
 mod resume;
 mod rights;

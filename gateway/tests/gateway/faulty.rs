@@ -1,0 +1,272 @@
+//! An engine around a real one that loses news, ends subscriptions, changes epochs and lets readers wait, when told to.
+//!
+//! What is published stays published: only what the gateway hears of it is disturbed, as a network would.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ringside_shared::engine::{
+    Batch, Checkpoint, Engine, EngineError, Epoch, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Signal,
+    Subscription, Token,
+};
+use tokio::sync::{broadcast, watch};
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Missed,
+    Ended,
+}
+
+/// The engine, and what is wrong with it.
+pub(crate) struct Faulty {
+    inner: Arc<dyn Engine>,
+    wrong: Arc<Wrong>,
+}
+
+struct Wrong {
+    /// Frames that no subscription tells, by room and offset.
+    lost: Mutex<HashSet<(String, u64)>>,
+    swallowed: watch::Sender<usize>,
+    /// Signals of missed frames that were looked at.
+    heard: watch::Sender<usize>,
+    faults: broadcast::Sender<Fault>,
+    /// Every epoch is told as another one by it.
+    salt: AtomicU32,
+    refuses: AtomicBool,
+    unreadable: AtomicBool,
+    reads: Mutex<HashMap<String, usize>>,
+    holds: watch::Sender<bool>,
+    held: watch::Sender<usize>,
+}
+
+impl Faulty {
+    pub(crate) fn around(inner: Arc<dyn Engine>) -> Self {
+        let wrong = Wrong {
+            lost: Mutex::default(),
+            swallowed: watch::Sender::new(0),
+            heard: watch::Sender::new(0),
+            faults: broadcast::Sender::new(16),
+            salt: AtomicU32::new(0),
+            refuses: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+            reads: Mutex::default(),
+            holds: watch::Sender::new(false),
+            held: watch::Sender::new(0),
+        };
+        Self { inner, wrong: Arc::new(wrong) }
+    }
+
+    /// The news of these publications will be lost.
+    pub(crate) fn lose(&self, room: &str, offsets: impl IntoIterator<Item = u64>) {
+        self.wrong.lost.lock().unwrap().extend(offsets.into_iter().map(|offset| (room.to_owned(), offset)));
+    }
+
+    /// Returns once so many were lost in all.
+    pub(crate) async fn lost(&self, count: usize) {
+        self.wrong.swallowed.subscribe().wait_for(|lost| *lost >= count).await.unwrap();
+    }
+
+    /// The one running subscription says that it may have missed something; returns once it was heard.
+    pub(crate) async fn say_missed(&self) {
+        let mut heard = self.wrong.heard.subscribe();
+        let before = *heard.borrow_and_update();
+        assert_eq!(self.wrong.faults.send(Fault::Missed).ok(), Some(1), "one is subscribed");
+        heard.wait_for(|heard| *heard > before).await.unwrap();
+    }
+
+    /// Running subscriptions end; new ones are refused until told otherwise.
+    pub(crate) fn go_away(&self) {
+        self.refuse(true);
+        self.wrong.faults.send(Fault::Ended).expect("somebody is subscribed");
+    }
+
+    pub(crate) fn refuse(&self, refuse: bool) {
+        self.wrong.refuses.store(refuse, Ordering::SeqCst);
+    }
+
+    /// All rooms begin another life.
+    pub(crate) fn change_epochs(&self) {
+        self.wrong.salt.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether reading a room fails.
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        self.wrong.unreadable.store(fail, Ordering::SeqCst);
+    }
+
+    /// Rooms are read, but the answers are on their way until told otherwise.
+    pub(crate) fn hold_answers(&self, hold: bool) {
+        self.wrong.holds.send_replace(hold);
+    }
+
+    /// Returns once so many answers were held in all.
+    pub(crate) async fn held(&self, count: usize) {
+        self.wrong.held.subscribe().wait_for(|held| *held >= count).await.unwrap();
+    }
+
+    /// How often a room was read.
+    pub(crate) fn reads(&self, room: &str) -> usize {
+        self.wrong.reads.lock().unwrap().get(room).copied().unwrap_or(0)
+    }
+}
+
+impl Wrong {
+    fn salted(&self, epoch: Epoch) -> Epoch {
+        Epoch(epoch.0 ^ self.salt.load(Ordering::SeqCst))
+    }
+}
+
+struct Disturbed {
+    inner: Box<dyn Subscription>,
+    wrong: Arc<Wrong>,
+    faults: broadcast::Receiver<Fault>,
+    said_missed: bool,
+}
+
+#[async_trait]
+impl Subscription for Disturbed {
+    async fn next(&mut self) -> Option<Signal> {
+        if std::mem::take(&mut self.said_missed) {
+            self.wrong.heard.send_modify(|heard| *heard += 1);
+        }
+        loop {
+            tokio::select! {
+                signal = self.inner.next() => match signal? {
+                    Signal::Frame(mut frame) => {
+                        if self.wrong.lost.lock().unwrap().remove(&(frame.room.room.to_string(), frame.offset)) {
+                            self.wrong.swallowed.send_modify(|lost| *lost += 1);
+                            continue;
+                        }
+                        frame.epoch = self.wrong.salted(frame.epoch);
+                        return Some(Signal::Frame(frame));
+                    }
+                    Signal::Missed => return Some(Signal::Missed),
+                },
+                fault = self.faults.recv() => return match fault.unwrap() {
+                    Fault::Missed => {
+                        self.said_missed = true;
+                        Some(Signal::Missed)
+                    }
+                    Fault::Ended => None,
+                },
+            }
+        }
+    }
+}
+
+fn away() -> EngineError {
+    EngineError::Unavailable("the test says so".to_owned())
+}
+
+#[async_trait]
+impl Engine for Faulty {
+    fn partitions(&self) -> u16 {
+        self.inner.partitions()
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        self.inner.append(records).await
+    }
+
+    async fn read_log(
+        &self,
+        partition: Partition,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, EngineError> {
+        self.inner.read_log(partition, after, limit).await
+    }
+
+    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.inner.wait_log(partition, after, patience).await
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        self.inner.used_partitions().await
+    }
+
+    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
+        self.inner.acquire(partition, holder, ttl).await
+    }
+
+    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
+        self.inner.renew(token, ttl).await
+    }
+
+    async fn release(&self, token: Token) -> Result<(), EngineError> {
+        self.inner.release(token).await
+    }
+
+    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
+        self.inner.load(partition).await
+    }
+
+    async fn commit(
+        &self,
+        token: Token,
+        position: Position,
+        puts: Vec<(Box<str>, Bytes)>,
+        deletes: Vec<Box<str>>,
+    ) -> Result<(), EngineError> {
+        self.inner.commit(token, position, puts, deletes).await
+    }
+
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+        self.inner.publish(token, batch).await
+    }
+
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        if self.wrong.refuses.load(Ordering::SeqCst) {
+            return Err(away());
+        }
+        let faults = self.wrong.faults.subscribe();
+        let inner = self.inner.subscribe(partition).await?;
+        Ok(Box::new(Disturbed { inner, wrong: self.wrong.clone(), faults, said_missed: false }))
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        *self.wrong.reads.lock().unwrap().entry(room.room.to_string()).or_default() += 1;
+        if self.wrong.unreadable.load(Ordering::SeqCst) {
+            return Err(away());
+        }
+        let mut view = self.inner.read_room(room, from).await?;
+        view.epoch = self.wrong.salted(view.epoch);
+        for frame in view.events.iter_mut().chain(&mut view.state) {
+            frame.epoch = view.epoch;
+        }
+        let mut holds = self.wrong.holds.subscribe();
+        if *holds.borrow_and_update() {
+            self.wrong.held.send_modify(|held| *held += 1);
+            holds.wait_for(|hold| !hold).await.unwrap();
+        }
+        Ok(view)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        self.inner.get(key).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        self.inner.create(key, value).await
+    }
+
+    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        self.inner.set(key, value).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.inner.ping().await
+    }
+
+    async fn close(&self) -> Result<(), EngineError> {
+        self.inner.close().await
+    }
+}
