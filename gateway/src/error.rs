@@ -1,6 +1,6 @@
 //! What goes wrong with a request, and how it is told: `application/problem+json` with a stable `code` and a sentence.
 //!
-//! Whatever only the operator should read is logged here and not sent.
+//! Whatever only the operator should read is logged here and not sent. Pages are told in HTML: `pages/error.rs`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,7 +12,7 @@ use tracing::{error, warn};
 use crate::hub::Refusal;
 
 /// Why a request was not answered with what it asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// 400: the request makes no sense; the text says what to do.
     #[error("{0}")]
@@ -121,6 +121,8 @@ impl IntoResponse for Error {
             }
             _ => {}
         }
+        // For who draws it as a page.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -10,6 +10,7 @@ mod campaign;
 mod campaigns;
 mod chip;
 mod document;
+mod error;
 mod event;
 mod facts;
 mod frames;
@@ -32,6 +33,7 @@ use axum::routing::get;
 use crate::gateway::Gateway;
 
 pub(crate) use assets::asset_routes;
+pub(crate) use error::tell_browsers;
 
 /// The pages.
 pub(crate) fn page_routes() -> Router<Gateway> {

@@ -123,3 +123,48 @@ async fn every_answer_is_protected_and_probes_need_no_login() {
     let (status, problem) = floor.ask("/analytics/nothing", "").await;
     assert_eq!((status, problem["code"].as_str(), problem["status"].as_u64()), (404, Some("not_found"), Some(404)));
 }
+
+/// What a browser gets at an address: status, kind and text.
+async fn browse(floor: &Floor, path: &str, token: &str) -> (u16, String, String) {
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let request = browser.get(floor.url(path)).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let response = request.header("cookie", format!("ringside={token}")).send().await.unwrap();
+    let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+    (response.status().as_u16(), kind, response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_browser_reads_what_is_wrong_as_a_page() {
+    let floor = Floor::start().await;
+    floor.numbers("alpha", 1, 1).await;
+    floor.numbers("beta", 1, 1).await;
+    let scoped = floor.sign(&Floor::claims(Some(&["alpha"]))).await;
+    assert_eq!(browse(&floor, "/campaigns/alpha", &scoped).await.0, 200);
+    let (hidden, missing) = (browse(&floor, "/campaigns/beta", &scoped), browse(&floor, "/campaigns/nobody", &scoped));
+    let (hidden, missing) = (hidden.await, missing.await);
+    assert_eq!((hidden.0, hidden.1.as_str()), (404, "text/html; charset=utf-8"));
+    assert!(hidden.2.contains("This campaign does not exist in acme, or you may not see it."), "{}", hidden.2);
+    assert!(hidden.2.contains(r#"<a class="btn btn-primary lg" href="/campaigns">"#) && !hidden.2.contains("<script"));
+    assert_eq!(hidden, missing, "what may not be seen looks as if it were not there");
+    let (status, kind, text) = browse(&floor, "/nowhere/<b>", "").await;
+    assert_eq!((status, kind.as_str()), (404, "text/html; charset=utf-8"));
+    assert!(text.contains("There is nothing at this address.") && !text.contains("<b>"), "{text}");
+    // A script at the same address, and a browser at a script's address, get the problem.
+    let (status, problem) = floor.ask("/campaigns/beta", &scoped).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("no_such_campaign")));
+    assert_eq!(browse(&floor, "/analytics/nowhere", &scoped).await.1, "application/problem+json");
+}
+
+#[tokio::test]
+async fn the_overview_has_two_addresses() {
+    let floor = Floor::start().await;
+    floor.directory(&["alpha"]).await;
+    floor.numbers("alpha", 3, 10).await;
+    let token = floor.token().await;
+    for path in ["/", "/analytics/realtime"] {
+        let (status, kind, text) = browse(&floor, path, &token).await;
+        assert_eq!((status, kind.as_str()), (200, "text/html; charset=utf-8"), "{path}");
+        assert!(text.contains(r#"data-page="overview""#) && text.contains("/campaigns/alpha"), "{path}");
+        assert_eq!(browse(&floor, path, "").await.0, 303, "{path} without a login");
+    }
+}

@@ -1,0 +1,114 @@
+//! What a person reads in a browser where a script gets `application/problem+json`.
+//!
+//! Handlers answer with an [`Error`] and know nothing of this; the answer carries the error along, and on its way out
+//! it is drawn as a page if it is a page that was asked for.
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::document::Document;
+use crate::auth::cookie;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// What is below these is for scripts, whatever a browser says that it takes.
+const FOR_SCRIPTS: [&str; 11] =
+    ["/analytics", "/api", "/auth", "/events", "/healthz", "/ingest", "/metrics", "/poll", "/readyz", "/static", "/ws"];
+/// The one page among them.
+const PAGE_AMONG: &str = "/analytics/realtime";
+
+/// A page that says what is wrong, and where to go from there.
+#[derive(Template, WebTemplate)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    document: Document,
+    sentence: String,
+    way: Way,
+    status: u16,
+    code: &'static str,
+}
+
+/// Where to go from there.
+struct Way {
+    href: &'static str,
+    label: &'static str,
+}
+
+impl Way {
+    const OVERVIEW: Self = Self { href: "/", label: "Go to the overview" };
+    const CAMPAIGNS: Self = Self { href: "/campaigns", label: "All campaigns" };
+    /// An empty address is the one that the browser is at.
+    const AGAIN: Self = Self { href: "", label: "Try again" };
+}
+
+/// Draws errors of pages as pages.
+pub(crate) async fn tell_browsers(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    if !wants_page(request.uri().path(), request.headers()) {
+        return next.run(request).await;
+    }
+    let asked: HeaderMap = request.headers().clone();
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
+    let mut page = (response.status(), ErrorPage::new(&error, &asked, &gateway)).into_response();
+    let headers = page.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, retry.clone());
+    }
+    page
+}
+
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let below = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    (path == PAGE_AMONG || !FOR_SCRIPTS.iter().any(|folder| below(&folder)))
+        && accepted.any(|value| value.contains("text/html"))
+}
+
+impl ErrorPage {
+    fn new(error: &Error, headers: &HeaderMap, gateway: &Gateway) -> Self {
+        let (status, code) = error.parts();
+        let (title, sentence, way) = match error {
+            Error::NoSuchCampaign => ("No such campaign", no_such_campaign(headers, gateway), Way::CAMPAIGNS),
+            Error::NoSuchAddress => ("Nothing here", error.to_string(), Way::OVERVIEW),
+            Error::ForbiddenRoom(_) | Error::ForeignOrigin => ("Not allowed", error.to_string(), Way::OVERVIEW),
+            Error::Unavailable => ("No live data", error.to_string(), Way::AGAIN),
+            Error::Internal(_) => ("Something broke", format!("{error} Live numbers may still work."), Way::AGAIN),
+            _ => (status.canonical_reason().unwrap_or("Error"), error.to_string(), Way::OVERVIEW),
+        };
+        // It has the looks of the sign-in: one card, which needs no data and no script.
+        let document = Document::new("login", title, headers, gateway);
+        Self { document, sentence, way, status: status.as_u16(), code }
+    }
+}
+
+/// The same whether it is not there or not for this viewer.
+fn no_such_campaign(headers: &HeaderMap, gateway: &Gateway) -> String {
+    let viewer = cookie(headers, gateway.settings().secure_cookies).and_then(|token| gateway.verify(token).ok());
+    match viewer {
+        Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
+        None => Error::NoSuchCampaign.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_for_browsers_and_problems_for_scripts() {
+        let accept = |value: &'static str| HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
+        let browser = accept("text/html,application/xhtml+xml,*/*;q=0.8");
+        for path in ["/", "/campaigns/nobody", "/nowhere", "/analytics/realtime", "/pollen"] {
+            assert!(wants_page(path, &browser), "{path}");
+            assert!(!wants_page(path, &accept("*/*")) && !wants_page(path, &HeaderMap::new()), "{path}");
+        }
+        for path in ["/analytics/metrics", "/analytics", "/api/stats", "/ws", "/poll", "/static/js/none.js"] {
+            assert!(!wants_page(path, &browser), "{path}");
+        }
+    }
+}
