@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
+use crate::observe;
 use crate::settings::GatewaySettings;
 
 /// How long connections get to read their goodbye.
@@ -47,6 +48,7 @@ struct Inside {
 impl Gateway {
     /// Reads (or makes) the installation's keys and begins to look after rooms and accounts.
     pub async fn start(engine: Arc<dyn Engine>, settings: GatewaySettings) -> Result<Self, GatewayError> {
+        observe::begin();
         let keys = SigningKeys::load(engine.as_ref()).await?;
         let standing = Standing::load(engine.clone()).await?;
         let stop = CancellationToken::new();

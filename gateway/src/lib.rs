@@ -21,4 +21,5 @@ pub use auth::{Account, AccountError, Accounts, GeneratedPassword, PageViewer, R
 pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
+pub use observe::recorder;
 pub use settings::GatewaySettings;

@@ -3,10 +3,67 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use ringside_shared::model::Timestamp;
+
+/// Upper bounds of the buckets of everything that is measured in seconds: from a read of the ring to a lost minute.
+const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// What a process installs so that `/metrics` has something to show: histograms with buckets, which can be summed over
+/// gateways, where the default would be quantiles, which can't.
+pub fn recorder() -> PrometheusBuilder {
+    let ending = Matcher::Suffix("_seconds".to_owned());
+    PrometheusBuilder::new().set_buckets_for_metric(ending, &SECONDS).expect("there are buckets")
+}
+
+/// Says what each of them is, and shows them from the start: what is not there can't be told from what never happened.
+pub(crate) fn begin() {
+    describe_gauge!("ringside_gateway_connections", "Connections that are open, by transport");
+    describe_counter!("ringside_gateway_connections_total", "Connections that were opened, by transport");
+    describe_counter!("ringside_gateway_frames_sent_total", "Frames that were given to a transport");
+    describe_histogram!(
+        "ringside_gateway_data_age_seconds",
+        "Age of the oldest content of a write, when it is written"
+    );
+    describe_counter!(
+        "ringside_gateway_conflated_total",
+        "States that were superseded before a client could take them"
+    );
+    describe_counter!("ringside_gateway_skipped_total", "Events that slow clients were told they skip");
+    describe_counter!(
+        "ringside_gateway_slow_closes_total",
+        "Connections that were closed because nothing could be written"
+    );
+    describe_counter!(
+        "ringside_gateway_resumes_total",
+        "Cursors that clients came with, by what they were served from"
+    );
+    describe_counter!("ringside_gateway_resets_total", "Cursors that could not be served, by reason");
+    describe_counter!("ringside_gateway_http_requests_total", "Requests, by route, method and status");
+    describe_histogram!("ringside_gateway_http_seconds", "Time to the head of an answer, by route");
+    describe_counter!("ringside_gateway_logins_total", "Tries to log in, by result");
+    for transport in ["websocket", "sse", "poll"] {
+        gauge!("ringside_gateway_connections", "transport" => transport).increment(0.0);
+        counter!("ringside_gateway_connections_total", "transport" => transport).increment(0);
+        counter!("ringside_gateway_frames_sent_total", "transport" => transport).increment(0);
+    }
+    for source in [ResumedFrom::Ring, ResumedFrom::Stream, ResumedFrom::Snapshot] {
+        counter!("ringside_gateway_resumes_total", "source" => source.name()).increment(0);
+    }
+    for result in ["ok", "wrong", "locked"] {
+        counter!("ringside_gateway_logins_total", "result" => result).increment(0);
+    }
+    for reason in ["too_old", "other_epoch", "from_future"] {
+        counter!("ringside_gateway_resets_total", "reason" => reason).increment(0);
+    }
+    counter!("ringside_gateway_conflated_total").increment(0);
+    counter!("ringside_gateway_skipped_total").increment(0);
+    counter!("ringside_gateway_slow_closes_total").increment(0);
+}
 
 /// Counts a connection for as long as it is there.
 pub(crate) struct Connected(&'static str);
@@ -44,9 +101,35 @@ pub(crate) fn left_out(conflated: u64, skipped: u64) {
     }
 }
 
+/// Where somebody who came with a cursor gets what was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResumedFrom {
+    /// From memory.
+    Ring,
+    /// From the engine's history, and then from memory.
+    Stream,
+    /// Nowhere: the room begins anew.
+    Snapshot,
+}
+
+impl ResumedFrom {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "ring",
+            Self::Stream => "stream",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
 /// A client came with a cursor.
-pub(crate) fn resume_began() {
-    counter!("ringside_gateway_resumes_total").increment(1);
+pub(crate) fn resumed(from: ResumedFrom) {
+    counter!("ringside_gateway_resumes_total", "source" => from.name()).increment(1);
+}
+
+/// A place in a room could not be gone on from.
+pub(crate) fn reset(reason: &'static str) {
+    counter!("ringside_gateway_resets_total", "reason" => reason).increment(1);
 }
 
 /// A client was too slow to be kept.
@@ -58,7 +141,7 @@ pub(crate) fn closed_slow() {
 pub(crate) async fn count_requests(request: Request, next: Next) -> Response {
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
-    let method = request.method().as_str().to_owned();
+    let method = known_method(request.method());
     let began = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
@@ -66,4 +149,18 @@ pub(crate) async fn count_requests(request: Request, next: Next) -> Response {
         .increment(1);
     histogram!("ringside_gateway_http_seconds", "route" => route).record(began.elapsed().as_secs_f64());
     response
+}
+
+/// A method of the catalogue; anybody can make up others, and each would be a series for ever.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
 }

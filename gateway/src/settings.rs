@@ -23,7 +23,9 @@ pub struct GatewaySettings {
     pub version: &'static str,
     /// How often an overview looks for changes.
     pub publish_every: Duration,
-    /// What `/metrics` shows; none where no recorder is installed.
+    /// How often a socket is pinged; one that says nothing for 2.4 times as long, not even a pong, is gone.
+    pub ping_every: Duration,
+    /// What `/metrics` shows, of a recorder as [`crate::recorder`] makes it; none where no recorder is installed.
     pub metrics: Option<PrometheusHandle>,
 }
 
@@ -38,6 +40,7 @@ impl Default for GatewaySettings {
             demo: false,
             version: env!("CARGO_PKG_VERSION"),
             publish_every: Duration::from_millis(250),
+            ping_every: Duration::from_secs(25),
             metrics: None,
         }
     }
@@ -55,6 +58,7 @@ impl std::fmt::Debug for GatewaySettings {
             .field("demo", &self.demo)
             .field("version", &self.version)
             .field("publish_every", &self.publish_every)
+            .field("ping_every", &self.ping_every)
             .finish_non_exhaustive()
     }
 }

@@ -122,9 +122,6 @@ impl Session {
             let message = format!("One connection watches at most {} rooms: leave some first.", limits::ROOMS);
             return Err(Error::BadRequest(message));
         }
-        if cursor.is_some() {
-            observe::resume_began();
-        }
         let watch = Some(Watch::new(room.clone(), cursor, filter));
         let slot = match self.free.pop() {
             Some(slot) => {

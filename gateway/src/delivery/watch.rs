@@ -12,6 +12,7 @@ use crate::auth::{Scope, Viewer};
 use crate::hub::{
     Delivery, Filter, Frame, Hub, Mailbox, Overview, Place, Reading, Refusal, RoomCell, Seat, Sight, utf8,
 };
+use crate::observe::{self, ResumedFrom};
 
 /// A room that a client has joined.
 pub(crate) struct Watch {
@@ -114,6 +115,7 @@ impl Watch {
             Phase::Start(cursor) => *cursor,
             Phase::Live(place) | Phase::CatchUp(place, _) => Some(place.reached),
         };
+        let resumes = matches!(self.phase, Phase::Start(Some(_)));
         let refresh = std::mem::take(&mut self.refresh);
         let reached = match since.map(|since| (since, overview.update(since))) {
             Some((since, Ok(None))) if !refresh => since,
@@ -127,6 +129,10 @@ impl Watch {
                 reached
             }
         };
+        if resumes {
+            let served = since.is_some_and(|since| since.epoch == reached.epoch);
+            observe::resumed(if served { ResumedFrom::Ring } else { ResumedFrom::Snapshot });
+        }
         let place = Place { generation: 0, reached, read: 0, index: 0, announced: 0, resuming: false };
         self.phase = Phase::Live(place);
     }
@@ -156,8 +162,15 @@ impl Watch {
                 Phase::Start(Some(cursor)) => {
                     let cursor = *cursor;
                     match self.resume(cell, cursor).await? {
-                        Ok(phase) => self.phase = phase,
-                        Err(reason) => self.reset(reason, out),
+                        Ok(phase) => {
+                            let past = matches!(phase, Phase::CatchUp(..));
+                            observe::resumed(if past { ResumedFrom::Stream } else { ResumedFrom::Ring });
+                            self.phase = phase;
+                        }
+                        Err(reason) => {
+                            observe::resumed(ResumedFrom::Snapshot);
+                            self.reset(reason, out);
+                        }
                     }
                 }
                 Phase::CatchUp(place, page) => {
@@ -227,7 +240,7 @@ impl Watch {
             let body = format!(r#"{{"reason":"{reason}"}}"#);
             let text = compose_frame(frame_kind::RESET, Some(&self.room), None, Timestamp::now(), body.as_bytes());
             out.push(Delivery::plain(utf8(text), None, None));
-            metrics::counter!("ringside_gateway_resets_total", "reason" => reason).increment(1);
+            observe::reset(reason);
         }
         self.phase = Phase::Start(None);
     }

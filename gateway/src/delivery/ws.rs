@@ -25,9 +25,8 @@ use crate::origin::require_own_origin;
 
 /// The subprotocol's name; a token may come beside it as `bearer.<jwt>`.
 const SUBPROTOCOL: &str = "ringside.v1";
-const PING_EVERY: Duration = Duration::from_secs(25);
-/// Who says nothing for so long, not even a pong, is gone.
-const SILENT_FOR: Duration = Duration::from_secs(60);
+/// Who says nothing for so many times the interval of pings, not even a pong, is gone.
+const SILENT_FOR_PINGS: f64 = 2.4;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// A token's end is announced so long before.
@@ -173,7 +172,8 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> End {
-        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
+        let ping_every = self.gateway.settings().ping_every;
+        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
         let mut taken_back = self.gateway.standing().watch();
         let draining = self.gateway.draining().clone();
         loop {
@@ -207,7 +207,7 @@ impl Connection {
                     }
                 }
                 _ = pings.tick() => {
-                    if self.heard_at.elapsed() > SILENT_FOR {
+                    if self.heard_at.elapsed() > ping_every.mul_f64(SILENT_FOR_PINGS) {
                         return End::Gone;
                     }
                     if tokio::time::timeout(WRITE_WITHIN, self.sink.send(Message::Ping(Default::default()))).await.is_err() {

@@ -57,17 +57,24 @@ struct Numbers {
     initial: Option<Arc<Initial>>,
     /// What was composed for those who come from that place, of the newest publication.
     updates: Vec<(u64, Utf8Bytes)>,
+    /// True where rows are gone, which no update can say: the next publication begins another life.
+    rows_gone: bool,
 }
 
 /// The rooms that an overview's task watches.
 struct Watched {
     mailbox: Arc<Mailbox>,
     directory: Arc<RoomCell>,
-    /// By slot; the directory has slot 0.
-    campaigns: Vec<(CampaignId, Arc<RoomCell>)>,
+    /// By slot; the directory has slot 0. A campaign that is gone leaves its slot empty.
+    campaigns: Vec<Option<Followed>>,
     known: BTreeSet<CampaignId>,
-    /// Held for as long as the task watches.
-    seats: Vec<Seat>,
+    _seat: Seat,
+}
+
+struct Followed {
+    id: CampaignId,
+    cell: Arc<RoomCell>,
+    _seat: Seat,
 }
 
 impl Overview {
@@ -154,7 +161,7 @@ impl Overview {
         let mut looked = None;
         loop {
             ticks.tick().await;
-            let many = watched.campaigns.len() > MANY;
+            let many = watched.known.len() > MANY;
             // A point of a chart is there for a second: two looks in that time miss none.
             if many && looked.is_some_and(|at: Instant| at.elapsed() < AT_LEAST_EVERY - publish_every / 2) {
                 continue;
@@ -179,8 +186,16 @@ impl Overview {
         let mut slots = Vec::new();
         watched.mailbox.take(&mut slots);
         let mut changed = false;
-        if slots.contains(&0) {
-            for id in watched.unknown(&self.scope) {
+        if slots.contains(&0)
+            && let Some(listed) = watched.listed(&self.scope)
+        {
+            let gone: Vec<CampaignId> = watched.known.difference(&listed).cloned().collect();
+            if !gone.is_empty() {
+                watched.leave(&gone);
+                self.numbers.lock().expect("nobody panics here").forget(&gone);
+                changed = true;
+            }
+            for id in listed.into_iter().filter(|id| !watched.known.contains(id)).collect::<Vec<_>>() {
                 let room = Room::Campaign(id.clone());
                 let joined = async {
                     let cell = hub.room(&self.tenant, &room).await?;
@@ -203,7 +218,7 @@ impl Overview {
         }
         let mut numbers = self.numbers.lock().expect("nobody panics here");
         for slot in slots.into_iter().filter(|slot| *slot > 0) {
-            let (id, cell) = &watched.campaigns[slot as usize - 1];
+            let Some(Followed { id, cell, .. }) = &watched.campaigns[slot as usize - 1] else { continue };
             let row = cell.with_ring(|ring| ring.state().cloned()).flatten().and_then(|state| state.row());
             if let Some(row) = row {
                 changed |= numbers.take(id, row);
@@ -221,25 +236,32 @@ impl Watched {
     async fn begin(hub: &Arc<Hub>, tenant: &TenantId) -> Result<Self, Refusal> {
         let directory = hub.room(tenant, &Room::Directory).await?;
         let mailbox = Arc::new(Mailbox::default());
-        let seats = vec![directory.members.join(mailbox.clone(), 0)];
+        let seat = directory.members.join(mailbox.clone(), 0);
         mailbox.mark(0);
-        Ok(Self { mailbox, directory, campaigns: Vec::new(), known: BTreeSet::new(), seats })
+        Ok(Self { mailbox, directory, campaigns: Vec::new(), known: BTreeSet::new(), _seat: seat })
     }
 
-    /// Campaigns of the directory that are in scope and not watched yet.
-    fn unknown(&self, scope: &Scope) -> Vec<CampaignId> {
-        let state = self.directory.with_ring(|ring| ring.state().cloned()).flatten();
-        let body: DirectoryBody = state.and_then(|state| serde_json::from_slice(&state.body).ok()).unwrap_or_default();
+    /// Campaigns of the directory that are in scope. A directory that nobody has published yet says nothing.
+    fn listed(&self, scope: &Scope) -> Option<BTreeSet<CampaignId>> {
+        let state = self.directory.with_ring(|ring| ring.state().cloned()).flatten()?;
+        let body: DirectoryBody = serde_json::from_slice(&state.body).ok()?;
         let ids = body.campaigns.iter().filter_map(|entry| CampaignId::parse(&entry.id).ok());
-        ids.filter(|id| scope.has(id) && !self.known.contains(id)).collect()
+        Some(ids.filter(|id| scope.has(id)).collect())
     }
 
     fn add(&mut self, id: CampaignId, cell: Arc<RoomCell>) -> u32 {
         let slot = self.campaigns.len() as u32 + 1;
-        self.seats.push(cell.members.join(self.mailbox.clone(), slot));
+        let seat = cell.members.join(self.mailbox.clone(), slot);
         self.known.insert(id.clone());
-        self.campaigns.push((id, cell));
+        self.campaigns.push(Some(Followed { id, cell, _seat: seat }));
         slot
+    }
+
+    fn leave(&mut self, gone: &[CampaignId]) {
+        self.known.retain(|id| !gone.contains(id));
+        for followed in &mut self.campaigns {
+            followed.take_if(|followed| gone.contains(&followed.id));
+        }
     }
 }
 
@@ -254,7 +276,17 @@ impl Numbers {
             at: Timestamp::now(),
             initial: None,
             updates: Vec::new(),
+            rows_gone: false,
         }
+    }
+
+    /// Campaigns are not there any more. What they had in the charts was true then, and stays.
+    fn forget(&mut self, gone: &[CampaignId]) {
+        for id in gone {
+            self.rows.remove(id);
+            self.summed.forget(id);
+        }
+        self.rows_gone = true;
     }
 
     /// Takes a campaign's newest numbers; true where they say something new.
@@ -278,6 +310,9 @@ impl Numbers {
 
     fn publish(&mut self) {
         self.place.offset += 1;
+        if std::mem::take(&mut self.rows_gone) {
+            self.place.epoch = Epoch(rand::random());
+        }
         self.at = Timestamp::now();
         let sum = Aggregate::of(self.rows.values().map(|(row, _)| &row.metrics));
         self.aggregate = serde_json::to_string(&AggregateJson::from(&sum)).expect("sums always serialise");

@@ -51,6 +51,11 @@ impl Summed {
         }
     }
 
+    /// Waits for this campaign no more.
+    pub(crate) fn forget(&mut self, campaign: &CampaignId) {
+        self.newest.remove(campaign);
+    }
+
     /// The newest second that all campaigns have reached which keep up.
     pub(crate) fn complete(&self) -> Option<i64> {
         let newest = *self.newest.values().max()?;

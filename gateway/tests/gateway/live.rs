@@ -1,10 +1,15 @@
 //! What comes over a socket while things happen.
 
-use ringside_shared::engine::Lane;
+use std::time::Duration;
+
+use ringside_gateway::GatewaySettings;
+use ringside_shared::engine::{Histories, Lane};
+use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::client::{Client, calls};
+use crate::client::{Client, PATIENCE, calls};
 use crate::floor::{Floor, room};
 
 #[tokio::test]
@@ -140,6 +145,84 @@ async fn overview_sums_what_is_in_scope_and_says_what_changed() {
     floor.directory(&["alpha", "beta", "gamma", "delta"]).await;
     floor.numbers("delta", 1, 10).await;
     all.until_that(|f| f["aggregate"]["totalActiveCalls"] == 109).await;
+}
+
+#[tokio::test]
+async fn a_campaign_that_is_gone_leaves_the_overview_with_an_initial() {
+    let floor = Floor::start().await;
+    floor.directory(&["alpha", "beta"]).await;
+    floor.numbers("alpha", 3, 10).await;
+    floor.numbers("beta", 4, 10).await;
+    let mut client = floor.client().await;
+    client.subscribe("overview").await;
+    assert_eq!(client.until("initial").await["aggregate"]["totalActiveCalls"], 7);
+    floor.directory(&["beta"]).await;
+    let initial = client.until("initial").await;
+    assert_eq!(initial["campaigns"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&initial["campaigns"][0]["campaignId"], &initial["aggregate"]["totalActiveCalls"]),
+        (&json!("beta"), &json!(4))
+    );
+    // Nobody listens to it any more, until it is back.
+    floor.numbers("alpha", 50, 11).await;
+    floor.numbers("beta", 5, 11).await;
+    client.until_that(|frame| frame["aggregate"]["totalActiveCalls"] == 5).await;
+    floor.directory(&["alpha", "beta"]).await;
+    client.until_that(|frame| frame["aggregate"]["totalActiveCalls"] == 55).await;
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_campaigns_are_published_once_a_second_and_only_what_changed() {
+    let floor = Floor::start().await;
+    let ids: Vec<String> = (0..=100).map(|n| format!("c{n:03}")).collect();
+    for id in &ids {
+        floor.numbers(id, 1, 1).await;
+    }
+    floor.directory(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut client = floor.client().await;
+    client.subscribe("overview").await;
+    let initial = client.until("initial").await;
+    assert_eq!(initial["campaigns"].as_array().unwrap().len(), 101);
+    assert_eq!(initial["aggregate"]["totalActiveCalls"], 101);
+    let mut told: Vec<i64> = Vec::new();
+    let mut changes = 1;
+    while changes < 4 {
+        floor.numbers("c007", changes, changes + 1).await;
+        let update = client.until("metrics_update").await;
+        let rows = update["campaigns"].as_array().unwrap();
+        assert!(rows.len() <= 1 && rows.iter().all(|row| row["campaignId"] == "c007"), "{update}");
+        told.push(Timestamp::parse_rfc3339(update["timestamp"].as_str().unwrap()).unwrap().millis());
+        if rows.iter().any(|row| row["activeCalls"] == changes) {
+            changes += 1;
+        }
+    }
+    assert!(told.windows(2).all(|pair| pair[1] - pair[0] >= 900), "once a second, not more often: {told:?}");
+}
+
+#[tokio::test]
+async fn who_answers_no_ping_is_gone_and_who_does_stays() {
+    let settings = GatewaySettings { ping_every: Duration::from_millis(500), ..GatewaySettings::default() };
+    let floor = Floor::with(settings, Histories::default()).await;
+    let mut answering = floor.client().await;
+    let mut deaf = tokio::net::TcpStream::connect(floor.address).await.unwrap();
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        floor.address,
+        floor.token().await
+    );
+    deaf.write_all(request.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    tokio::select! {
+        read = tokio::time::timeout(PATIENCE, deaf.read_to_end(&mut said)) => read.expect("it is closed").map(|_| ()).unwrap(),
+        // Reading is what answers pings.
+        frame = answering.next() => panic!("nobody said anything, but {frame:?}"),
+    }
+    let head = said.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert!(said.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&said));
+    assert!(said[head..].starts_with(&[0x89, 0, 0x89, 0]), "pings, and nothing else: {:?}", &said[head..]);
+    answering.send(json!({ "action": "ping" })).await;
+    answering.until("pong").await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod doors;
 mod faulty;
 mod floor;
 mod live;
+mod observed;
 mod questions;
 mod repair;
 mod resume;

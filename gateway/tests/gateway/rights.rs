@@ -239,3 +239,31 @@ async fn the_first_account_is_made_once_and_can_log_in() {
     let sent = reqwest::Client::new().post(floor.url("/auth/login")).body(body).send().await.unwrap();
     assert_eq!(sent.status(), 200);
 }
+
+#[tokio::test]
+async fn a_configured_admin_password_replaces_another_and_ends_its_logins() {
+    let floor = Floor::start().await;
+    let engine = floor.engine.as_ref();
+    let login = async |password: &str| {
+        let body = json!({ "username": "admin", "password": password }).to_string();
+        let sent = reqwest::Client::new().post(floor.url("/auth/login")).body(body).send().await.unwrap();
+        serde_json::from_slice::<Value>(&sent.bytes().await.unwrap()).unwrap()["token"].as_str().map(str::to_owned)
+    };
+    assert_eq!(Accounts::ensure_admin(engine, &tenant(), Some("first password")).await.unwrap(), None);
+    let token = login("first password").await.expect("a token");
+    let mut client = Client::connect(floor.address, "/ws", &token).await;
+
+    assert_eq!(Accounts::ensure_admin(engine, &tenant(), Some("second password")).await.unwrap(), None);
+    assert_eq!(client.close_code().await, 4401);
+    assert_eq!(floor.ask("/auth/me", &token).await.0, 401);
+    assert_eq!(login("first password").await, None);
+    assert!(login("second password").await.is_some());
+
+    // The same once more, or none, changes nothing: a restart must not end logins.
+    let account = engine.get("account/admin").await.unwrap();
+    Accounts::ensure_admin(engine, &tenant(), Some("second password")).await.unwrap();
+    Accounts::ensure_admin(engine, &tenant(), None).await.unwrap();
+    assert_eq!(engine.get("account/admin").await.unwrap(), account);
+    assert!(Accounts::ensure_admin(engine, &tenant(), Some("short")).await.is_err(), "a bad one is said to be bad");
+    assert_eq!(engine.get("account/admin").await.unwrap(), account);
+}
