@@ -33,7 +33,7 @@ test-js: setup ## types and unit tests of the browser's modules
 
 test-browser: test-js ## the pages in a real Chromium, against the real binary
 	$(CARGO) build
-	npm --prefix tests/browser test
+	npm --prefix tests/browser run pages
 
 test: check test-rust test-browser ## everything that CI runs
 

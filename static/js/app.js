@@ -3,16 +3,15 @@
  *
  * @import { Frame } from "./protocol.js"
  */
+import { limitsOf } from "./charts/lane.js";
 import { Lanes } from "./charts/lanes.js";
 import { registerAccount } from "./components/account.js";
 import { registerAlerts } from "./components/alerts.js";
-import { limitsOf, registerCampaignPage } from "./components/campaign-page.js";
 import { CampaignTable } from "./components/campaign-table.js";
 import { Connection } from "./components/connection.js";
 import { Feed } from "./components/feed.js";
 import { registerFreshness } from "./components/freshness.js";
 import { registerHealth } from "./components/health.js";
-import { registerJump } from "./components/jump.js";
 import { registerKeys } from "./components/keys.js";
 import { registerKpis } from "./components/kpi.js";
 import { registerMetricsCards } from "./components/metrics-cards.js";
@@ -63,7 +62,13 @@ registerFreshness(store, clock);
 sounds.start();
 const togglePause = registerPause(store);
 const toggleTheme = registerTheme(() => lanes?.rebuild());
-const jump = registerJump(store);
+/** @type {(() => void)|null} */
+let openJump = null;
+const jump = async () => {
+  openJump ??= (await import("./components/jump.js")).registerJump(store);
+  openJump();
+};
+byId("jump-open").addEventListener("click", jump);
 
 /** @type {Record<string, import("./components/keys.js").Shortcut>} */
 const shortcuts = {
@@ -90,7 +95,10 @@ if (page === "overview") {
   registerMetricsCards(store);
   registerHealth(store);
 }
-if (page === "campaign") registerCampaignPage(store, campaignId, () => clock.now());
+if (page === "campaign") {
+  const { registerCampaignPage } = await import("./components/campaign-page.js");
+  registerCampaignPage(store, campaignId, () => clock.now());
+}
 if (page === "overview" || page === "campaigns") {
   table = new CampaignTable(store);
   table.start();

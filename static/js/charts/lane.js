@@ -3,9 +3,10 @@
  *
  * @import { Columns, LaneKey } from "../series.js"
  * @import { Limit, Plot } from "./ink.js"
+ * @import { Store } from "../store.js"
  */
 import { toMinutes, toSeconds } from "../lib/clock.js";
-import { count, percent, rate } from "../lib/number.js";
+import { count, full, percent, rate } from "../lib/number.js";
 import { hatch, lines, liveEnd, tint, token, translucent, waiting } from "./ink.js";
 import { Scale } from "./scale.js";
 
@@ -187,4 +188,21 @@ export class Lane {
     const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
     meta.textContent = `avg ${laneText(this.key, mean)} · max ${laneText(this.key, Math.max(...known))}`;
   }
+}
+
+/** The lines that a campaign's lanes are held against. @param {Store} store @param {string} id */
+export function limitsOf(store, id) {
+  return (/** @type {string} */ lane) => {
+    const of = id ? store.campaigns.get(id) : store.aggregate;
+    /** @type {Limit[]} */
+    const limits = [];
+    if (lane === "abandon") {
+      limits.push({ value: 2.5, kind: "warn", label: "warning 2.5%" }, { value: 3, kind: "crit", label: "limit 3.0%" });
+    } else if (lane === "active" && of?.maxLines) {
+      limits.push({ value: of.maxLines, kind: "warn", label: `${full(of.maxLines)} lines` });
+    } else if (lane === "rate" && of?.targetRate) {
+      limits.push({ value: of.targetRate, kind: "target", label: `target ${rate(of.targetRate)}` });
+    }
+    return limits;
+  };
 }

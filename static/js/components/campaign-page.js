@@ -7,7 +7,7 @@
 import { moment, toMinutes, toSeconds } from "../lib/clock.js";
 import { byId, setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { count, duration, full, percent, rate, UNKNOWN } from "../lib/number.js";
+import { count, duration, full, percent, UNKNOWN } from "../lib/number.js";
 import { SEVERITY_ICON } from "./alerts.js";
 import { abandonSeverity, FEW } from "./figures.js";
 import { isPinned, onPins, togglePin } from "./pins.js";
@@ -105,21 +105,4 @@ export function registerCampaignPage(store, id, now) {
   pin.addEventListener("click", () => togglePin(id));
   onPins(showPin);
   showPin();
-}
-
-/** The lines that a campaign's lanes are held against. @param {Store} store @param {string} id */
-export function limitsOf(store, id) {
-  return (/** @type {string} */ lane) => {
-    const of = id ? store.campaigns.get(id) : store.aggregate;
-    /** @type {import("../charts/ink.js").Limit[]} */
-    const limits = [];
-    if (lane === "abandon") {
-      limits.push({ value: 2.5, kind: "warn", label: "warning 2.5%" }, { value: 3, kind: "crit", label: "limit 3.0%" });
-    } else if (lane === "active" && of?.maxLines) {
-      limits.push({ value: of.maxLines, kind: "warn", label: `${full(of.maxLines)} lines` });
-    } else if (lane === "rate" && of?.targetRate) {
-      limits.push({ value: of.targetRate, kind: "target", label: `target ${rate(of.targetRate)}` });
-    }
-    return limits;
-  };
 }

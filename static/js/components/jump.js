@@ -8,7 +8,7 @@ import { html } from "../lib/html.js";
 
 const SHOWN = 12;
 
-/** @param {Store} store */
+/** Returns what opens it. @param {Store} store */
 export function registerJump(store) {
   const box = /** @type {HTMLDialogElement} */ (byId("jump"));
   const input = /** @type {HTMLInputElement} */ (byId("jump-input"));
@@ -56,6 +56,5 @@ export function registerJump(store) {
     box.showModal();
     setAttribute(input, "aria-expanded", null);
   };
-  byId("jump-open").addEventListener("click", open);
   return open;
 }
