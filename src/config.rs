@@ -128,7 +128,7 @@ impl Default for Config {
             login_minutes: 8 * 60,
             allowed_origins: Vec::new(),
             secure_cookies: false,
-            log: "info,fjall=warn,lsm_tree=warn".into(),
+            log: "info,fjall=off,lsm_tree=off,sfa=off".into(),
             log_format: LogFormat::Text,
             rules: None,
         }

@@ -60,9 +60,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One sentence, its causes after colons; never a trace.
+            // One line, its causes after colons; never a trace. Some libraries draw pictures of what is wrong.
+            let sentence = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
             // Nothing can be done where stderr itself is gone.
-            let _ = writeln!(std::io::stderr(), "ringside: {error:#}");
+            let _ = writeln!(std::io::stderr(), "ringside: {sentence}");
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use axum::serve::ListenerExt;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use ringside_collector::door::{Door, DoorSettings, system_clock};
 use ringside_collector::fold::{FoldSettings, Rule, RuleTarget, Statistic, WatchedRatio};
 use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
@@ -84,11 +83,20 @@ impl Floor {
         let simulate = config.simulate.unwrap_or(true);
         let door_settings = DoorSettings { dedupe_horizon_ms: fold.dedupe_horizon_ms, ..DoorSettings::default() };
         let door = Door::new(engine.clone(), door_settings, system_clock());
-        let metrics = PrometheusBuilder::new().install_recorder().ok();
+        let metrics = ringside_gateway::recorder().install_recorder().ok();
+        let owners = OwnerSettings {
+            state_every: Duration::from_millis(config.state_interval_ms),
+            ..OwnerSettings::new(fold, format!("process {}", std::process::id()))
+        };
+        let progress = owners.progress.clone();
         let settings = GatewaySettings {
             allowed_origins: config.allowed_origins.clone(),
             secure_cookies: config.secure_cookies,
             demo: simulate,
+            readiness: vec![Arc::new(move || {
+                let behind = progress.behind();
+                (behind > 0).then(|| format!("{behind} partitions are being replayed"))
+            })],
             token_ttl: Duration::from_secs(config.login_minutes * 60),
             metrics,
             ..GatewaySettings::default()
@@ -118,10 +126,7 @@ impl Floor {
             gateway,
             router,
             door,
-            owners: OwnerSettings {
-                state_every: Duration::from_millis(config.state_interval_ms),
-                ..OwnerSettings::new(fold, format!("process {}", std::process::id()))
-            },
+            owners,
             simulator: simulate.then(|| simulator::SimulatorConfig {
                 seed: config.simulator_seed,
                 rate: config.simulator_rate,
@@ -201,10 +206,14 @@ pub(crate) async fn check(loaded: &Loaded) -> anyhow::Result<()> {
     TenantId::parse(&config.tenant).context("configuration key \"tenant\"")?;
     listen(config.listen).await?;
     writeln!(out, "ok  {} is free to listen on", config.listen)?;
-    let engine = open_engine(config)?;
-    engine.ping().await?;
-    engine.close().await?;
-    writeln!(out, "ok  the data folder {} can be used", config.data.display())?;
+    if config.data.exists() {
+        let engine = open_engine(config)?;
+        engine.ping().await?;
+        engine.close().await?;
+        writeln!(out, "ok  the data folder {} can be used", config.data.display())?;
+    } else {
+        writeln!(out, "ok  the data folder {} is not there yet; the first start makes it", config.data.display())?;
+    }
     Ok(())
 }
 

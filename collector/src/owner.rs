@@ -6,6 +6,7 @@
 //! twice, because the engine knows which positions it has published.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,17 @@ use tracing::{debug, error, info, warn};
 
 use crate::fold::{Changes, DamagedState, Fold, FoldSettings};
 use crate::publish::{Due, Newsroom};
+
+/// How far the owners of this process have come since it started: what readiness asks.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    /// Partitions whose log has not been folded to its end yet.
+    pub fn behind(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// How an owner works.
 #[derive(Debug, Clone)]
@@ -35,6 +47,8 @@ pub struct OwnerSettings {
     pub lease: Duration,
     /// Who this is, for the lease.
     pub holder: String,
+    /// Where it says how far it has come.
+    pub progress: Progress,
 }
 
 impl OwnerSettings {
@@ -47,6 +61,7 @@ impl OwnerSettings {
             checkpoint_every: Duration::from_secs(2),
             lease: Duration::from_secs(5),
             holder,
+            progress: Progress::default(),
         }
     }
 }
@@ -68,19 +83,29 @@ enum StintError {
 }
 
 /// Owns whichever partitions it can get, until `shutdown`; then publishes, checkpoints and gives them up.
-pub async fn own_partitions(engine: Arc<dyn Engine>, settings: OwnerSettings, shutdown: CancellationToken) {
-    let mut owners = JoinSet::new();
-    for partition in (0..engine.partitions()).map(Partition) {
-        owners.spawn(own(engine.clone(), partition, settings.clone(), shutdown.clone()));
+///
+/// Not ready from the call on, not only from the first poll of what it returns.
+pub fn own_partitions(
+    engine: Arc<dyn Engine>,
+    settings: OwnerSettings,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + Send {
+    settings.progress.0.store(usize::from(engine.partitions()), Ordering::Relaxed);
+    async move {
+        let mut owners = JoinSet::new();
+        for partition in (0..engine.partitions()).map(Partition) {
+            owners.spawn(own(engine.clone(), partition, settings.clone(), shutdown.clone()));
+        }
+        while owners.join_next().await.is_some() {}
     }
-    while owners.join_next().await.is_some() {}
 }
 
 async fn own(engine: Arc<dyn Engine>, partition: Partition, settings: OwnerSettings, shutdown: CancellationToken) {
     let mut pause = Duration::from_millis(100);
+    let mut behind = Behind(Some(settings.progress.clone()));
     while !shutdown.is_cancelled() {
         let began = Instant::now();
-        match serve(&engine, partition, &settings, &shutdown).await {
+        match serve(&engine, partition, &settings, &mut behind, &shutdown).await {
             Ok(()) => {}
             Err(StintError::Engine(reason @ EngineError::Fenced(_))) => {
                 info!(partition = partition.0, %reason, "gave up a partition that another collector took");
@@ -107,19 +132,32 @@ async fn serve(
     engine: &Arc<dyn Engine>,
     partition: Partition,
     settings: &OwnerSettings,
+    behind: &mut Behind,
     shutdown: &CancellationToken,
 ) -> Result<(), StintError> {
     let Some(token) = engine.acquire(partition, &settings.holder, settings.lease).await? else {
+        behind.end(); // It is another collector's to catch up with.
         return Ok(());
     };
     let result = match Stint::begin(engine.clone(), token, settings.clone()).await {
-        Ok(mut stint) => stint.run(shutdown).await,
+        Ok(mut stint) => stint.run(behind, shutdown).await,
         Err(failed) => Err(failed),
     };
     if let Err(reason) = engine.release(token).await {
         debug!(partition = partition.0, %reason, "could not give up the lease; it lapses by itself");
     }
     result
+}
+
+/// One partition's part in [`Progress`], until it has caught up for the first time.
+struct Behind(Option<Progress>);
+
+impl Behind {
+    fn end(&mut self) {
+        if let Some(progress) = self.0.take() {
+            progress.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 struct Stint {
@@ -149,13 +187,13 @@ impl Stint {
     async fn begin(engine: Arc<dyn Engine>, token: Token, settings: OwnerSettings) -> Result<Self, StintError> {
         let checkpoint = engine.load(token.partition).await?;
         let fold = Fold::restore(settings.fold.clone(), &checkpoint.entries)?;
-        let now = Instant::now();
+        let (now, partitions) = (Instant::now(), engine.partitions());
         Ok(Self {
             engine,
             token,
             settings,
             fold,
-            newsroom: Newsroom::default(),
+            newsroom: Newsroom::new(token.partition, partitions),
             folded: checkpoint.position,
             checkpointed: checkpoint.position,
             published: checkpoint.published,
@@ -169,9 +207,10 @@ impl Stint {
         })
     }
 
-    async fn run(&mut self, shutdown: &CancellationToken) -> Result<(), StintError> {
+    async fn run(&mut self, behind: &mut Behind, shutdown: &CancellationToken) -> Result<(), StintError> {
         while self.fold_more().await? {}
         self.publish_states(Due::All).await?;
+        behind.end();
 
         let mut ticks = interval(TICK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

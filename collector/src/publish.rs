@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringside_shared::engine::{Lane, Position, Publication, Room, RoomId};
+use ringside_shared::engine::{Lane, Partition, Position, Publication, Room, RoomId};
 use ringside_shared::model::{CallChange, CampaignId, TenantId, Timestamp};
 use ringside_shared::wire::{
     AlertJson, AlertsBody, AlertsSnapshot, CallChangeJson, CallsBody, CampaignBody, CampaignJson, CampaignSnapshot,
@@ -20,8 +20,9 @@ use crate::fold::{Changes, Fold};
 const CALLS_PER_FRAME: usize = 200;
 
 /// What waits to be published of one partition.
-#[derive(Default)]
 pub(crate) struct Newsroom {
+    partition: Partition,
+    partitions: u16,
     calls: BTreeMap<(TenantId, CampaignId), Vec<CallChange>>,
     singles: Vec<(RoomId, &'static str, bytes::Bytes)>,
     alerts_changed: BTreeSet<TenantId>,
@@ -49,6 +50,19 @@ pub(crate) enum Due {
 }
 
 impl Newsroom {
+    /// Of a partition of so many, with nothing to tell yet.
+    pub(crate) fn new(partition: Partition, partitions: u16) -> Self {
+        Self {
+            partition,
+            partitions,
+            calls: BTreeMap::new(),
+            singles: Vec::new(),
+            alerts_changed: BTreeSet::new(),
+            changed: Changed::default(),
+            directories_told: false,
+        }
+    }
+
     /// Takes what an entry changed. Of entries that were published in an earlier life, only the states count.
     pub(crate) fn take(&mut self, changes: &mut Changes, published_before: bool) {
         for (tenant, mut campaigns) in std::mem::take(&mut changes.dirty_campaigns) {
@@ -158,7 +172,9 @@ impl Newsroom {
                     state(RoomId::new(tenant.clone(), Room::System), frame_kind::SYSTEM_HEALTH_UPDATE, body, None);
                 }
             }
-            if !self.directories_told || changed.directories.contains(tenant) {
+            // Other partitions know the tenant too, by its campaigns, but only its own has the directory.
+            let is_home = Partition::of(tenant, None, self.partitions) == self.partition;
+            if is_home && (!self.directories_told || changed.directories.contains(tenant)) {
                 let campaigns = fold
                     .directory(tenant)
                     .into_iter()

@@ -1,5 +1,7 @@
 //! The owner on a real engine: what it folds is told once, whatever ends it.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,4 +22,4 @@ pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
 pub use observe::recorder;
-pub use settings::GatewaySettings;
+pub use settings::{GatewaySettings, Readiness};

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+/// Says what is not well, if anything.
+pub type Readiness = std::sync::Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What an operator can set of a gateway. The defaults are right for a single machine.
 #[derive(Clone)]
 pub struct GatewaySettings {
@@ -23,6 +26,8 @@ pub struct GatewaySettings {
     pub version: &'static str,
     /// How often an overview looks for changes.
     pub publish_every: Duration,
+    /// What else of this process must be well before it counts as ready: each says what is not.
+    pub readiness: Vec<Readiness>,
     /// How often a socket is pinged; one that says nothing for 2.4 times as long, not even a pong, is gone.
     pub ping_every: Duration,
     /// What `/metrics` shows, of a recorder as [`crate::recorder`] makes it; none where no recorder is installed.
@@ -41,6 +46,7 @@ impl Default for GatewaySettings {
             version: env!("CARGO_PKG_VERSION"),
             publish_every: Duration::from_millis(250),
             ping_every: Duration::from_secs(25),
+            readiness: Vec::new(),
             metrics: None,
         }
     }

@@ -135,3 +135,28 @@ async fn a_wrong_password_is_401_and_says_what_to_do() {
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("wrong")), "{problem}");
     assert!(problem["code"].is_string());
 }
+
+#[tokio::test]
+async fn all_campaigns_are_there_again_after_a_restart() {
+    let (_folder, data) = folder();
+    let quiet: (&[&str], &[(&str, &str)]) = (&["--simulate", "false"], &[("RINGSIDE_HOST", "false")]);
+    let campaigns: Vec<String> = (0..9).map(|number| format!("campaign-{number}")).collect();
+    let mut app = TestApp::on(&data, quiet.0, quiet.1);
+    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let events: Vec<Value> = campaigns
+        .iter()
+        .map(|campaign| json!({"id": campaign, "type": "call.dialing", "at": at, "campaign": campaign, "callId": "c"}))
+        .collect();
+    app.post_events(&events).await;
+    for _ in 0..2 {
+        let token = app.login().await;
+        let mut socket = app.socket(&token).await;
+        socket.send(json!({"action": "subscribe", "room": "overview"})).await;
+        let mut sum = socket.next_of("initial", "overview").await["aggregate"].clone();
+        while sum["campaigns"] != 9 || sum["counters"]["attempts"] != 9 {
+            sum = socket.next_of("metrics_update", "overview").await["aggregate"].clone();
+        }
+        assert!(app.stop());
+        app = TestApp::on(&data, quiet.0, quiet.1);
+    }
+}

@@ -65,8 +65,7 @@ pub(crate) async fn tell_browsers(State(gateway): State<Gateway>, request: Reque
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let below = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    (path == PAGE_AMONG || !FOR_SCRIPTS.iter().any(|folder| below(&folder)))
-        && accepted.any(|value| value.contains("text/html"))
+    (path == PAGE_AMONG || !FOR_SCRIPTS.iter().any(below)) && accepted.any(|value| value.contains("text/html"))
 }
 
 impl ErrorPage {

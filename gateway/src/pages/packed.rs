@@ -64,9 +64,8 @@ pub(super) fn without_comments(source: &[u8]) -> Vec<u8> {
     let mut in_block = false;
     for line in source.split_inclusive(|byte| *byte == b'\n') {
         let text = line.trim_ascii();
-        if in_block {
-            in_block = !text.ends_with(b"*/");
-        } else if text.starts_with(b"/*") && (text.ends_with(b"*/") || !contains(text, b"*/")) {
+        let opens = text.starts_with(b"/*") && (text.ends_with(b"*/") || !contains(text, b"*/"));
+        if in_block || opens {
             in_block = !text.ends_with(b"*/");
         } else if !text.is_empty() && !text.starts_with(b"//") {
             code.extend_from_slice(line);
