@@ -35,6 +35,7 @@ const campaignId = document.querySelector("[data-campaign-page]")?.getAttribute(
 const frames = JSON.parse(byId("frames").textContent ?? "[]");
 /** Older than this is history, not news. */
 const NEWS_MS = 60_000;
+const YOUNG_MINUTES = 10;
 const clock = new ServerClock();
 const store = new Store(undefined, (at) => clock.now() - moment(at) < NEWS_MS);
 const rooms = frames.flatMap((frame) => (frame.room ? [frame.room] : []));
@@ -82,7 +83,9 @@ const shortcuts = {
 
 if (page === "overview" || page === "campaign") {
   registerKpis(store, campaignId);
-  const ranges = registerRanges(() => lanes?.draw());
+  // An hour of which only minutes are known is an empty chart: a young floor is shown by the second.
+  const known = store.series.get(campaignId)?.minutes.filter((point) => point.active !== null).length ?? 0;
+  const ranges = registerRanges(() => lanes?.draw(), known < YOUNG_MINUTES ? "1m" : "1h");
   lanes = new Lanes({ store, clock, series: campaignId, range: ranges.range, limits: limitsOf(store, campaignId) });
   feed = new Feed(store, page === "overview");
   registerOutcomes(store, campaignId, (outcome) => feed?.pick(outcome));

@@ -8,11 +8,11 @@ import { byId, setAttribute } from "../lib/dom.js";
 /** @type {Range[]} */
 const RANGES = ["1m", "1h"];
 
-/** @param {() => void} onChange */
-export function registerRanges(onChange) {
+/** @param {() => void} onChange @param {Range} usual The range where the URL asks for none. */
+export function registerRanges(onChange, usual) {
   const group = byId("ranges");
   const asked = new URLSearchParams(location.search).get("range");
-  let range = RANGES.find((one) => one === asked) ?? "1h";
+  let range = RANGES.find((one) => one === asked) ?? usual;
   const show = () => {
     for (const button of group.querySelectorAll("button")) {
       setAttribute(button, "aria-pressed", String(button.dataset.range === range));
@@ -22,7 +22,7 @@ export function registerRanges(onChange) {
   const pick = (wanted) => {
     range = wanted;
     const url = new URL(location.href);
-    if (range === "1h") url.searchParams.delete("range");
+    if (range === usual) url.searchParams.delete("range");
     else url.searchParams.set("range", range);
     history.replaceState(null, "", url);
     show();
