@@ -1,6 +1,6 @@
 //! A campaign's recent calls, page by page into the past, as far as its room's history goes.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use ringside_shared::engine::{Cursor, ReadFrom, Room, RoomId};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::campaigns::existing;
-use super::json_answer;
+use super::{Asked, Query, json_answer};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -20,6 +20,11 @@ const LARGEST_LIMIT: usize = 500;
 pub(crate) struct CallsQuery {
     limit: Option<usize>,
     before: Option<String>,
+}
+
+impl Asked for CallsQuery {
+    const ALLOWED: &'static str = "limit is a whole number, 1 to 500; before is the \"before\" of the page that came \
+        last. Give each at most once, such as limit=50.";
 }
 
 #[derive(Deserialize)]

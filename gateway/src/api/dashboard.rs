@@ -1,12 +1,12 @@
 //! Everything that a page needs in one answer, each part with the cursor that a socket goes on from.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use ringside_shared::engine::Room;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{json_answer, with_place};
+use super::{Asked, Query, json_answer, with_place};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -17,6 +17,11 @@ const PARTS: [&str; 5] = ["campaigns", "aggregate", "system", "metrics", "alerts
 pub(crate) struct DashboardQuery {
     include: Option<String>,
     period: Option<String>,
+}
+
+impl Asked for DashboardQuery {
+    const ALLOWED: &'static str = "include is a list of parts and period is today, hour or total. Give each at most once, \
+        such as include=campaigns,alerts&period=today.";
 }
 
 /// `GET /analytics/dashboard?include=campaigns,aggregate,system,metrics,alerts&period=total`

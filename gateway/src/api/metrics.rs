@@ -1,12 +1,13 @@
 //! Generic metrics: rolling statistics, recent points, newest values.
 
-use axum::extract::{Query, State};
-use axum::response::Response;
-use ringside_shared::wire::{MetricsBody, MetricsSnapshot};
-use serde::Deserialize;
-use serde_json::json;
+use std::collections::BTreeMap;
 
-use super::{json_answer, metrics_of};
+use axum::extract::State;
+use axum::response::Response;
+use ringside_shared::wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Query, json_answer, metrics_of};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -17,12 +18,16 @@ const POINTS: usize = 60;
 /// `GET /analytics/stats`
 pub(crate) async fn show_stats(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
     let metrics = metrics_of(&gateway, &viewer).await?.body.metrics;
-    Ok(json_answer(ringside_shared::wire::body_bytes(&MetricsBody { metrics })))
+    Ok(json_answer(body_bytes(&MetricsBody { metrics })))
 }
 
 #[derive(Deserialize)]
 pub(crate) struct RecentQuery {
     count: Option<usize>,
+}
+
+impl Asked for RecentQuery {
+    const ALLOWED: &'static str = "count is a whole number, 1 or more. Give it at most once, such as count=60.";
 }
 
 /// `GET /analytics/recent?count=60`
@@ -39,20 +44,34 @@ pub(crate) async fn show_recent(
     for metric in &mut series {
         metric.points.drain(..metric.points.len().saturating_sub(count));
     }
-    Ok(json_answer(ringside_shared::wire::body_bytes(&MetricsSnapshot { series })))
+    Ok(json_answer(body_bytes(&MetricsSnapshot { series })))
+}
+
+#[derive(Serialize)]
+struct Latest<'a> {
+    metrics: Vec<LatestMetric<'a>>,
+}
+
+/// What is left of a metric without its window.
+#[derive(Serialize)]
+struct LatestMetric<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<Box<str>, Box<str>>,
+    unit: &'a str,
+    value: f64,
+    at: &'a str,
+}
+
+impl<'a> From<&'a MetricJson> for LatestMetric<'a> {
+    fn from(metric: &'a MetricJson) -> Self {
+        let MetricJson { name, labels, unit, value, at, .. } = metric;
+        Self { name, labels, unit, value: *value, at }
+    }
 }
 
 /// `GET /analytics/latest`
 pub(crate) async fn show_latest(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
     let metrics = metrics_of(&gateway, &viewer).await?.body.metrics;
-    let latest: Vec<_> = metrics
-        .iter()
-        .map(|metric| {
-            json!({
-                "name": metric.name, "labels": metric.labels, "unit": metric.unit,
-                "value": metric.value, "at": metric.at,
-            })
-        })
-        .collect();
-    Ok(json_answer(json!({ "metrics": latest }).to_string()))
+    Ok(json_answer(body_bytes(&Latest { metrics: metrics.iter().map(LatestMetric::from).collect() })))
 }

@@ -5,12 +5,14 @@ mod campaigns;
 mod dashboard;
 mod health;
 mod metrics;
+mod query;
 
 pub(crate) use calls::list_calls;
 pub(crate) use campaigns::{list_campaigns, show_campaign};
 pub(crate) use dashboard::show_dashboard;
 pub(crate) use health::{show_liveness, show_metrics, show_readiness, show_system};
 pub(crate) use metrics::{show_latest, show_recent, show_stats};
+pub(crate) use query::{Asked, Query};
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

@@ -34,7 +34,9 @@ impl Cursors {
         }
         match rooms.len() {
             0 => Err(Error::BadRequest("Name rooms, such as rooms=overview,alerts.".to_owned())),
-            ROOMS.. => Err(Error::BadRequest(format!("Name at most {ROOMS} rooms; the WebSocket takes more."))),
+            count if count > ROOMS => {
+                Err(Error::BadRequest(format!("Name at most {ROOMS} rooms; the WebSocket takes more.")))
+            }
             _ => Ok(Self(rooms)),
         }
     }
@@ -98,7 +100,8 @@ mod tests {
         for text in ["", ",", "kitchen", "directory", "alerts@", "alerts@yesterday"] {
             assert!(matches!(Cursors::parse(text), Err(Error::BadRequest(_))), "{text}");
         }
-        let many: Vec<String> = (0..ROOMS).map(|n| format!("calls:c{n}")).collect();
-        assert!(Cursors::parse(&many.join(",")).is_err());
+        let many: Vec<String> = (0..=ROOMS).map(|n| format!("calls:c{n}")).collect();
+        assert_eq!(Cursors::parse(&many[..ROOMS].join(",")).unwrap().iter().count(), ROOMS);
+        assert!(matches!(Cursors::parse(&many.join(",")), Err(Error::BadRequest(_))));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use ringside_shared::wire::frame_kind;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::cursors::Cursors;
 use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
+use crate::api::Query;
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::cursors::Cursors;
 use super::session::{Outgoing, Session, plain};
+use crate::api::{Asked, Query};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -33,6 +34,11 @@ pub(crate) struct RoomsQuery {
     pub(super) rooms: Option<String>,
     pub(super) metrics: Option<String>,
     pub(super) wait: Option<u64>,
+}
+
+impl Asked for RoomsQuery {
+    const ALLOWED: &'static str = "rooms and metrics are lists, wait is a whole number of seconds, of which 55 count. Give \
+        each at most once, such as rooms=overview,alerts&wait=25.";
 }
 
 impl RoomsQuery {

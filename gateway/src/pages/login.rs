@@ -2,11 +2,12 @@
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::document::Document;
+use crate::api::{Asked, Query};
 use crate::gateway::Gateway;
 
 /// The sign-in page.
@@ -24,6 +25,10 @@ pub(super) struct LoginQuery {
     next: Option<String>,
     #[serde(default)]
     expired: Option<String>,
+}
+
+impl Asked for LoginQuery {
+    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
 }
 
 /// `GET /login`.
