@@ -127,12 +127,16 @@ impl Client {
 
     /// The next frame that is as described.
     pub(crate) async fn until_that(&mut self, described: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let frame = self.next().await.expect("the connection stays");
-            if described(&frame) {
-                return frame;
+        let found = async {
+            loop {
+                let frame = self.next().await.expect("the connection stays");
+                if described(&frame) {
+                    return frame;
+                }
             }
-        }
+        };
+        // States come for ever; the one that is waited for may not.
+        tokio::time::timeout(2 * PATIENCE, found).await.expect("such a frame in time")
     }
 
     /// The code that the connection ends with.

@@ -156,6 +156,22 @@ async fn a_browser_reads_what_is_wrong_as_a_page() {
 }
 
 #[tokio::test]
+async fn a_page_without_live_data_says_so_and_offers_another_try() {
+    let (floor, faulty) = Floor::faulty().await;
+    faulty.fail_reads(true);
+    let token = floor.token().await;
+    let (status, kind, text) = browse(&floor, "/campaigns/alpha", &token).await;
+    assert_eq!((status, kind.as_str()), (503, "text/html; charset=utf-8"));
+    assert!(
+        text.contains("Live data is not available right now.") && text.contains(r#"href="">Try again</a>"#),
+        "{text}"
+    );
+    let asked = reqwest::Client::new().get(floor.url("/analytics/campaigns/alpha/metrics")).bearer_auth(&token);
+    let asked = asked.send().await.unwrap();
+    assert_eq!((asked.status().as_u16(), &asked.headers()["retry-after"]), (503, &"2".parse().unwrap()));
+}
+
+#[tokio::test]
 async fn the_overview_has_two_addresses() {
     let floor = Floor::start().await;
     floor.directory(&["alpha"]).await;
