@@ -3,9 +3,16 @@
 //! Browsers name the page's origin on sockets and on everything that changes state. What names none is no browser's
 //! page, and cookies are `SameSite=Lax` besides.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
+use tracing::field::{debug, display};
+use tracing::warn;
 
 use crate::error::Error;
+
+/// So much of an origin goes to the log.
+const LOGGED_ORIGIN_CHARS: usize = 100;
 
 /// Refuses what another site's page sent.
 pub(crate) fn require_own_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
@@ -17,6 +24,15 @@ pub(crate) fn require_own_origin(headers: &HeaderMap, allowed: &[String]) -> Res
         },
     };
     if own { Ok(()) } else { Err(Error::ForeignOrigin) }
+}
+
+/// Tells the operator of what was refused: another site at work, or an origin that is missing in the configuration.
+pub(crate) fn log_foreign(what: &'static str, headers: &HeaderMap, user: Option<&str>, address: Option<IpAddr>) {
+    let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+    // Both may be anything, so they are logged as quoted texts.
+    let origin = origin.map(|origin| debug(origin.chars().take(LOGGED_ORIGIN_CHARS).collect::<String>()));
+    let (user, address) = (user.map(debug), address.map(display));
+    warn!(what, user, address, origin, reason = "foreign_origin", "refused what another site sent");
 }
 
 fn is_own(origin: &str, headers: &HeaderMap, allowed: &[String]) -> bool {

@@ -13,13 +13,17 @@ use metrics::counter;
 use ringside_shared::model::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use tracing::info;
+use tracing::field::display;
+use tracing::{info, warn};
 
 use super::account::Accounts;
 use super::viewer::{Viewer, cookie_name, escape_query};
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::origin::require_own_origin;
+use crate::origin::{log_foreign, require_own_origin};
+
+/// So much of a name goes to the log: more than any account has.
+const LOGGED_NAME_CHARS: usize = 64;
 
 /// Name and password as they come, and where a form wants to go after.
 #[derive(Deserialize)]
@@ -30,7 +34,7 @@ pub(crate) struct Credentials {
 }
 
 /// Where a request came from, where the server says.
-pub(crate) struct PeerAddress(Option<IpAddr>);
+pub(crate) struct PeerAddress(pub(crate) Option<IpAddr>);
 
 impl<S: Sync> FromRequestParts<S> for PeerAddress {
     type Rejection = std::convert::Infallible;
@@ -78,10 +82,12 @@ pub(crate) async fn log_in(
 /// `POST /auth/logout`
 pub(crate) async fn log_out(
     State(gateway): State<Gateway>,
+    PeerAddress(address): PeerAddress,
     headers: HeaderMap,
     viewer: Result<Viewer, Error>,
 ) -> Response {
     if let Err(error) = require_own_origin(&headers, &gateway.settings().allowed_origins) {
+        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.user), address);
         return error.into_response();
     }
     if let Ok(viewer) = viewer
@@ -105,11 +111,19 @@ async fn check(
     address: Option<IpAddr>,
     credentials: Credentials,
 ) -> Result<(String, Viewer), Error> {
-    require_own_origin(headers, &gateway.settings().allowed_origins)?;
     let Credentials { username, password, .. } = credentials;
+    // Anybody may send any name, line ends and all: `user` is logged as a quoted text.
+    let user: String = username.chars().take(LOGGED_NAME_CHARS).collect();
+    if let Err(error) = require_own_origin(headers, &gateway.settings().allowed_origins) {
+        log_foreign("login", headers, Some(&user), address);
+        return Err(error);
+    }
+    let shown_address = address.map(display);
     let count = |result: &'static str| counter!("ringside_gateway_logins_total", "result" => result).increment(1);
     if let Some(wait) = gateway.throttle().locked(&username, address, Instant::now()) {
         count("locked");
+        // That it was locked has been a warning already.
+        info!(?user, address = shown_address, reason = "locked", "login refused");
         return Err(Error::Locked { wait_secs: wait.as_secs().max(1) });
     }
     let account = Accounts::verify(gateway.engine(), gateway.passwords(), &username, &password)
@@ -118,10 +132,12 @@ async fn check(
     let Some(account) = account else {
         count("wrong");
         let tries_left = gateway.throttle().count_wrong(&username, address, Instant::now());
-        return Err(match tries_left {
-            0 => Error::Locked { wait_secs: 15 * 60 },
-            tries_left => Error::WrongPassword { tries_left },
-        });
+        if tries_left == 0 {
+            warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
+            return Err(Error::Locked { wait_secs: 15 * 60 });
+        }
+        info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");
+        return Err(Error::WrongPassword { tries_left });
     };
     gateway.throttle().forget(&username);
     count("ok");

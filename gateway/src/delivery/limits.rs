@@ -4,6 +4,11 @@ use std::time::{Duration, Instant};
 
 /// So many rooms one connection may watch: a thousand campaigns with their calls, and the rooms of the tenant.
 pub(crate) const ROOMS: usize = 2_100;
+/// A message is read up to this size.
+pub(crate) const MESSAGE_BYTES: usize = 16 << 10;
+/// A longer one is taken up to this size, so that it can be refused in a frame; what is longer still ends the
+/// connection, because each connection may hold so much of one.
+pub(crate) const TAKEN_BYTES: usize = 64 << 10;
 /// A room's newest state is sent on request so often.
 pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(1);
 

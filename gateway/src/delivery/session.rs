@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 use ringside_shared::engine::{Cursor, Room};
 use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{ClientMessage, compose_frame, frame_kind};
+use ringside_shared::wire::{ClientMessage, ClientRequest, compose_frame, frame_kind};
 use serde_json::json;
 
 use super::limits;
@@ -80,13 +80,14 @@ impl Session {
 
     /// Takes a client's message.
     pub(crate) fn hear(&mut self, text: &str) -> Heard {
-        let message = match ClientMessage::parse(text) {
-            Ok(message) => message,
+        let ClientRequest { message, request_id } = match ClientRequest::parse(text) {
+            Ok(request) => request,
             Err(bad) => {
                 self.say_error(bad.code, &bad.message, None, bad.request_id.as_deref());
                 return Heard::Nonsense;
             }
         };
+        let request_id = request_id.as_deref();
         match message {
             ClientMessage::Subscribe { rooms, metrics } => {
                 let filter = Filter::of(metrics);
@@ -95,7 +96,7 @@ impl Session {
                     let filter = filter.clone().filter(|_| room == Room::Metrics);
                     match self.join(room.clone(), cursor, filter) {
                         Ok(()) => self.say(frame_kind::SUBSCRIBED, Some(&room), &json!({})),
-                        Err(error) => self.say_error(error.parts().1, &error.to_string(), Some(&room), None),
+                        Err(error) => self.say_error(error.parts().1, &error.to_string(), Some(&room), request_id),
                     }
                 }
             }
@@ -105,11 +106,17 @@ impl Session {
                     self.say(frame_kind::UNSUBSCRIBED, Some(&room), &json!({}));
                 }
             }
-            ClientMessage::Refresh { room } => self.refresh(room.as_ref()),
+            ClientMessage::Refresh { room } => self.refresh(room.as_ref(), request_id),
             ClientMessage::Ping => self.say(frame_kind::PONG, None, &json!({})),
-            ClientMessage::Auth { token } => return self.renew(&token),
+            ClientMessage::Auth { token } => return self.renew(&token, request_id),
         }
         Heard::Sense
+    }
+
+    /// Takes note of a message that was not even read, for this reason.
+    pub(crate) fn refuse(&mut self, message: &str) -> Heard {
+        self.say_error("bad_frame", message, None, None);
+        Heard::Nonsense
     }
 
     /// Joins a room; the next batch begins with it. A room that was joined before begins anew.
@@ -218,13 +225,13 @@ impl Session {
         }
     }
 
-    fn refresh(&mut self, room: Option<&Room>) {
+    fn refresh(&mut self, room: Option<&Room>, request_id: Option<&str>) {
         let slots: Vec<u32> = match room {
             Some(room) => self.by_room.get(room).copied().into_iter().collect(),
             None => self.by_room.values().copied().collect(),
         };
         if slots.is_empty() {
-            return self.say_error("not_subscribed", "Subscribe to the room first.", room, None);
+            return self.say_error("not_subscribed", "Subscribe to the room first.", room, request_id);
         }
         let mut throttled = false;
         for slot in slots {
@@ -240,14 +247,16 @@ impl Session {
             }
         }
         if throttled {
-            self.say_error("throttled", "A room's newest state is sent at most once a second on request.", room, None);
+            let message = "A room's newest state is sent at most once a second on request.";
+            self.say_error("throttled", message, room, request_id);
         }
     }
 
     /// A fresh token for the running connection: of the same person, or it ends.
-    fn renew(&mut self, token: &str) -> Heard {
+    fn renew(&mut self, token: &str, request_id: Option<&str>) -> Heard {
         let Ok(viewer) = self.gateway.verify(token) else {
-            self.say_error("bad_token", "This token is not valid. Get a new one from POST /auth/login.", None, None);
+            let message = "This token is not valid. Get a new one from POST /auth/login.";
+            self.say_error("bad_token", message, None, request_id);
             return Heard::Nonsense;
         };
         if viewer.user != self.viewer.user || viewer.tenant != self.viewer.tenant {
@@ -256,18 +265,18 @@ impl Session {
         let other_scope = viewer.scope != self.viewer.scope;
         self.viewer = viewer;
         if other_scope {
-            self.cut_to_scope();
+            self.cut_to_scope(request_id);
         }
         Heard::Sense
     }
 
-    fn cut_to_scope(&mut self) {
+    fn cut_to_scope(&mut self, request_id: Option<&str>) {
         let rooms: Vec<(Room, u32)> = self.by_room.iter().map(|(room, slot)| (room.clone(), *slot)).collect();
         for (room, slot) in rooms {
             if !self.viewer.scope.allows(&room) {
                 self.leave(&room);
                 let error = Error::ForbiddenRoom(room.to_string());
-                self.say_error(error.parts().1, &error.to_string(), Some(&room), None);
+                self.say_error(error.parts().1, &error.to_string(), Some(&room), request_id);
             } else if matches!(room, Room::Overview | Room::Alerts)
                 && let Some(watch) = &mut self.watches[slot as usize]
             {

@@ -1,5 +1,6 @@
 //! The WebSocket door: one task per connection that reads, writes and keeps the clocks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +14,16 @@ use ringside_shared::engine::Room;
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde_json::json;
+use tokio_tungstenite::tungstenite;
 use tracing::debug;
 
-use super::limits::Allowance;
+use super::limits::{Allowance, MESSAGE_BYTES, TAKEN_BYTES};
 use super::session::{Heard, Outgoing, Session, plain};
-use crate::auth::{Viewer, bearer, cookie};
+use crate::auth::{PeerAddress, Viewer, bearer, cookie};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::observe::{self, Connected};
-use crate::origin::require_own_origin;
+use crate::origin::{log_foreign, require_own_origin};
 
 /// The subprotocol's name; a token may come beside it as `bearer.<jwt>`.
 const SUBPROTOCOL: &str = "ringside.v1";
@@ -42,6 +44,8 @@ enum End {
     Expired,
     Stranger,
     Flood,
+    /// Something that can't be taken, and after which nothing else can be read.
+    Unreadable,
     Draining,
     Slow,
 }
@@ -53,6 +57,7 @@ impl End {
             Self::Expired => Some((4401, "the login has ended")),
             Self::Stranger => Some((4403, "the token is somebody else's")),
             Self::Flood => Some((4408, "too many messages")),
+            Self::Unreadable => Some((4408, "send text messages of at most 16 KiB")),
             Self::Draining => Some((4503, "this gateway is going away")),
             Self::Slow => Some((4508, "too slow")),
         }
@@ -62,28 +67,32 @@ impl End {
 /// `GET /ws`
 pub(crate) async fn open_socket(
     State(gateway): State<Gateway>,
+    PeerAddress(address): PeerAddress,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    open(gateway, &headers, upgrade, &[])
+    open(gateway, address, &headers, upgrade, &[])
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
 pub(crate) async fn open_metrics_socket(
     State(gateway): State<Gateway>,
+    PeerAddress(address): PeerAddress,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    open(gateway, &headers, upgrade, &[Room::Metrics])
+    open(gateway, address, &headers, upgrade, &[Room::Metrics])
 }
 
 fn open(
     gateway: Gateway,
+    address: Option<IpAddr>,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     rooms: &'static [Room],
 ) -> Response {
     if let Err(error) = require_own_origin(headers, &gateway.settings().allowed_origins) {
+        log_foreign("socket", headers, None, address);
         return error.into_response();
     }
     if gateway.draining().is_cancelled() {
@@ -105,8 +114,8 @@ fn open(
         .read_buffer_size(4 << 10)
         .write_buffer_size(16 << 10)
         .max_write_buffer_size(4 << 20)
-        .max_message_size(16 << 10)
-        .max_frame_size(16 << 10)
+        .max_message_size(TAKEN_BYTES)
+        .max_frame_size(TAKEN_BYTES)
         .on_upgrade(move |socket| async move {
             let connection = Connection::new(gateway.clone(), viewer, socket, rooms);
             gateway.connections().track_future(connection.run()).await;
@@ -165,6 +174,10 @@ impl Connection {
             let _ = tokio::time::timeout(CLOSE_WITHIN, async {
                 if self.sink.send(close).await.is_ok() {
                     while let Some(Ok(_)) = self.stream.next().await {}
+                    if end == End::Unreadable {
+                        // Nothing more is read, and closing now would overtake the goodbye with a reset.
+                        std::future::pending::<()>().await;
+                    }
                 }
             })
             .await;
@@ -228,6 +241,9 @@ impl Connection {
     fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         self.heard_at = Instant::now();
         let heard = match message {
+            Some(Ok(Message::Text(text))) if text.len() > MESSAGE_BYTES => {
+                self.session.refuse(&format!("a message has at most {} KiB", MESSAGE_BYTES >> 10))
+            }
             Some(Ok(Message::Text(text))) => {
                 let before = self.session.viewer().expires_at;
                 let heard = self.session.hear(&text);
@@ -235,9 +251,10 @@ impl Connection {
                 self.warned &= self.session.viewer().expires_at == before;
                 heard
             }
-            Some(Ok(Message::Binary(_))) => self.session.hear(""),
+            Some(Ok(Message::Binary(_))) => self.session.refuse("send text, not binary"),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Sense,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+            Some(Err(error)) => return Err(end_of(error)),
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
         };
         match heard {
             Heard::Stranger => Err(End::Stranger),
@@ -266,6 +283,14 @@ impl Connection {
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Slow),
         }
+    }
+}
+
+/// Whether the client or the network went away, or what came can't be taken.
+fn end_of(error: axum::Error) -> End {
+    match error.into_inner().downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(_) | tungstenite::Error::Utf8(_)) => End::Unreadable,
+        _ => End::Gone,
     }
 }
 

@@ -9,6 +9,7 @@ mod floor;
 mod live;
 mod observed;
 mod questions;
+mod refused;
 mod repair;
 mod resume;
 mod rights;

@@ -1,9 +1,22 @@
 //! What a client says over its socket.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::engine::{Cursor, Room};
 use crate::model::CampaignId;
+
+/// What a message has to be.
+const ONE_OBJECT: &str = "a message is one JSON object with an \"action\"";
+
+/// A client's message with the id that it may carry, which what goes wrong with it later is told by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientRequest {
+    /// What it wants.
+    pub message: ClientMessage,
+    /// The client's own name for it.
+    pub request_id: Option<Box<str>>,
+}
 
 /// A client's message, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,15 +72,32 @@ struct ClientJson {
     request_id: Option<Box<str>>,
 }
 
-impl ClientMessage {
+impl ClientRequest {
     /// Reads a message.
     pub fn parse(text: &str) -> Result<Self, BadClientMessage> {
-        let json: ClientJson = serde_json::from_str(text).map_err(|error| BadClientMessage {
-            code: "bad_frame",
-            message: format!("a message is one JSON object with an \"action\": {error}"),
-            request_id: None,
-        })?;
-        json.read().map_err(|(code, message)| BadClientMessage { code, message, request_id: json.request_id.clone() })
+        // A list of the members' values would pass for the object.
+        let json = Some(text).filter(|text| text.trim_start().starts_with('{')).map(serde_json::from_str::<ClientJson>);
+        let Some(Ok(json)) = json else { return Err(BadClientMessage::shapeless(text)) };
+        match json.read() {
+            Ok(message) => Ok(Self { message, request_id: json.request_id }),
+            Err((code, message)) => Err(BadClientMessage { code, message, request_id: json.request_id }),
+        }
+    }
+}
+
+impl BadClientMessage {
+    /// For what is no JSON, no object, or has members of another type. Of the parser's own words only those about JSON
+    /// itself are passed on, because they say where.
+    fn shapeless(text: &str) -> Self {
+        let (message, request_id) = match serde_json::from_str::<Value>(text) {
+            Err(syntax) => (format!("{ONE_OBJECT}: {syntax}"), None),
+            Ok(Value::Object(members)) => {
+                let types = "each at most once: \"metrics\" is a list of texts, all other members are texts";
+                (format!("{ONE_OBJECT}, {types}"), members.get("requestId").and_then(Value::as_str).map(Into::into))
+            }
+            Ok(_) => (ONE_OBJECT.to_owned(), None),
+        };
+        Self { code: "bad_frame", message, request_id }
     }
 }
 
@@ -125,25 +155,29 @@ impl ClientJson {
 mod tests {
     use super::*;
 
+    fn understood(text: &str) -> Result<ClientMessage, BadClientMessage> {
+        ClientRequest::parse(text).map(|request| request.message)
+    }
+
     #[test]
     fn both_words_for_the_action_and_both_forms_of_a_room_are_understood() {
         let alpha = CampaignId::parse("alpha").unwrap();
         assert_eq!(
-            ClientMessage::parse(r#"{"type":"subscribe","campaignId":"alpha"}"#),
+            understood(r#"{"type":"subscribe","campaignId":"alpha"}"#),
             Ok(ClientMessage::Subscribe {
                 rooms: vec![(Room::Campaign(alpha.clone()), None), (Room::Calls(alpha.clone()), None)],
                 metrics: None
             })
         );
         assert_eq!(
-            ClientMessage::parse(r#"{"action":"subscribe","room":"campaign:alpha","cursor":"f3a1:1042"}"#),
+            understood(r#"{"action":"subscribe","room":"campaign:alpha","cursor":"f3a1:1042"}"#),
             Ok(ClientMessage::Subscribe {
                 rooms: vec![(Room::Campaign(alpha), "f3a1:1042".parse().ok())],
                 metrics: None
             })
         );
-        assert_eq!(ClientMessage::parse(r#"{"action":"ping"}"#), Ok(ClientMessage::Ping));
-        assert_eq!(ClientMessage::parse(r#"{"action":"refresh"}"#), Ok(ClientMessage::Refresh { room: None }));
+        assert_eq!(understood(r#"{"action":"ping"}"#), Ok(ClientMessage::Ping));
+        assert_eq!(understood(r#"{"action":"refresh"}"#), Ok(ClientMessage::Refresh { room: None }));
     }
 
     #[test]
@@ -157,9 +191,33 @@ mod tests {
             (r#"{"action":"subscribe","room":"kitchen"}"#, "unknown_room"),
             (r#"{"action":"subscribe","room":"alerts","cursor":"yesterday"}"#, "bad_cursor"),
         ] {
-            assert_eq!(ClientMessage::parse(text).unwrap_err().code, code, "{text}");
+            assert_eq!(ClientRequest::parse(text).unwrap_err().code, code, "{text}");
         }
-        let bad = ClientMessage::parse(r#"{"action":"dance","requestId":"r"}"#).unwrap_err();
+        let bad = ClientRequest::parse(r#"{"action":"dance","requestId":"r"}"#).unwrap_err();
         assert_eq!(bad.request_id.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn a_message_carries_its_request_id_with_it() {
+        let request = ClientRequest::parse(r#"{"action":"refresh","room":"system","requestId":"zz3"}"#).unwrap();
+        assert_eq!(request.message, ClientMessage::Refresh { room: Some(Room::System) });
+        assert_eq!(request.request_id.as_deref(), Some("zz3"));
+        assert_eq!(ClientRequest::parse(r#"{"action":"ping"}"#).unwrap().request_id, None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_without_the_parsers_types() {
+        let lists = [r#"[]"#, r#"["ping",null,null,null,null,null,null]"#, "5", "null", r#""ping""#];
+        for text in lists {
+            assert_eq!(ClientRequest::parse(text).unwrap_err().message, ONE_OBJECT, "{text}");
+        }
+        let types = r#"{"action":"ping","room":{"a":1},"requestId":"r"}"#;
+        for text in [types, r#"{"action":"ping","type":"ping","requestId":"r"}"#] {
+            let bad = ClientRequest::parse(text).unwrap_err();
+            assert!(bad.message.contains("all other members are texts"), "{bad}");
+            assert_eq!(bad.request_id.as_deref(), Some("r"));
+        }
+        let syntax = ClientRequest::parse(r#"{"action":}"#).unwrap_err();
+        assert!(syntax.message.ends_with("at line 1 column 11"), "{syntax}");
     }
 }

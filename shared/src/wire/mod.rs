@@ -24,7 +24,7 @@ pub use call::{CallChangeJson, CallsBody};
 pub use campaign::{
     AbandonJson, ActiveJson, CampaignBody, CampaignJson, CampaignSnapshot, DurationsJson, OdditiesJson,
 };
-pub use client::{BadClientMessage, ClientMessage};
+pub use client::{BadClientMessage, ClientMessage, ClientRequest};
 pub use counters::{CountersJson, OutcomesJson, RatioJson, RatiosJson, SpanJson};
 pub use event::{AgentsJson, BadEvent, EventJson};
 pub use frame::{body_bytes, compose_frame, frame_kind, with_conflated};
