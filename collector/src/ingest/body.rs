@@ -156,6 +156,7 @@ pub(super) fn read_event(raw: &[u8], limits: &Limits) -> Parsed {
     if raw.len() > limits.event_bytes {
         return Err(too_long(limits));
     }
+    require_object(raw)?;
     let json: EventJson<'_> = serde_json::from_slice(raw).map_err(|error| bad_json(&error))?;
     candidate(json)
 }
@@ -177,11 +178,42 @@ pub(super) fn too_long(limits: &Limits) -> BadEvent {
     BadEvent::new("too_large", format!("one event may have {} KiB; this one has more", limits.event_bytes >> 10))
 }
 
+/// Refuses JSON that is something else than an object: a list of the members' values would pass for an event.
+pub(super) fn require_object(raw: &[u8]) -> Result<(), BadEvent> {
+    let begins = raw.trim_ascii_start().first();
+    if begins == Some(&b'{') || serde_json::from_slice::<&RawValue>(raw).is_err() {
+        // What is no JSON at all is told better by the reader, which says where.
+        return Ok(());
+    }
+    Err(BadEvent::new(
+        "bad_event",
+        "this is not an event: one event is one JSON object with \"id\", \"type\" and \"at\"",
+    ))
+}
+
 /// The refusal of an event whose JSON is broken or has members of another type.
 pub(super) fn bad_json(error: &serde_json::Error) -> BadEvent {
-    let text = sentence(&error.to_string());
+    let text = error.to_string();
     let code = if text.starts_with("missing field") { "missing_member" } else { "bad_event" };
-    BadEvent::new(code, format!("this is not an event: {text}"))
+    let text = if error.is_data() { in_words_of_json(&text) } else { text };
+    BadEvent::new(code, format!("this is not an event: {}", sentence(&text)))
+}
+
+/// What a reader says of a type, without the names that types have in here.
+fn in_words_of_json(text: &str) -> String {
+    // What was sent is quoted before, so the last one is the reader's own.
+    let Some((found, expected)) = text.rsplit_once(", expected ") else { return text.to_owned() };
+    let (expected, place) = expected.split_once(" at line ").unwrap_or((expected, ""));
+    let expected = match expected {
+        "u16" => "a whole number, 0 to 65535",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a map" => "a JSON object",
+        other if other.starts_with("struct ") => "a JSON object",
+        other => other,
+    };
+    let at = if place.is_empty() { "" } else { " at line " };
+    format!("{found}, expected {expected}{at}{place}")
 }
 
 /// What a parser says, cut short: it may quote what a sender wrote.
@@ -276,6 +308,29 @@ mod tests {
         for _ in 0..1_000 {
             lines.push(&[b'x'; 1_000], 4_096, |_| panic!("no line has ended"));
             assert!(lines.pending.len() <= 4_096);
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_told_without_the_names_of_our_types() {
+        let event = |members: &str| format!(r#"{{"id":"e","type":"metric","at":"x",{members}}}"#);
+        for (raw, says) in [
+            ("5".to_owned(), "one event is one JSON object with"),
+            ("[]".to_owned(), "one event is one JSON object with"),
+            (format!("[{}]", ["null"; 27].join(",")), "one event is one JSON object with"),
+            ("5x".to_owned(), "invalid type: integer `5`, expected a JSON object at line 1 column 1"),
+            (r#"{"id":}"#.to_owned(), "expected value at line 1 column 7"),
+            (event(r#""agents":5"#), "invalid type: integer `5`, expected a JSON object at line 1 column "),
+            (event(r#""agents":[1]"#), "expected a JSON object"),
+            (
+                event(r#""cause":-1"#),
+                "invalid value: integer `-1`, expected a whole number, 0 to 65535 at line 1 column ",
+            ),
+            (event(r#""value":", expected u16""#), "expected a number at line 1 column "),
+        ] {
+            let bad = read_event(raw.as_bytes(), &Limits::default()).unwrap_err();
+            assert!(bad.message.contains(says), "{raw}: {bad}");
+            assert!(!bad.message.contains("struct") && !bad.message.contains("Json"), "{bad}");
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Limits;
-use super::body::{Parsed, bad_json, candidate, too_long};
+use super::body::{Parsed, bad_json, candidate, require_object, too_long};
 
 #[derive(Deserialize)]
 struct CloudEventJson<'a> {
@@ -48,6 +48,7 @@ pub(super) fn read_structured(raw: &[u8], limits: &Limits) -> Parsed {
     if raw.len() > limits.event_bytes {
         return Err(too_long(limits));
     }
+    require_object(raw)?;
     let json: CloudEventJson<'_> = serde_json::from_slice(raw).map_err(|error| bad_json(&error))?;
     let CloudEventJson { specversion, id, source, r#type: kind, time, subject, data, data_base64 } = json;
     let attributes = Attributes { specversion, id, source, kind, time, subject };
