@@ -1,5 +1,6 @@
 //! Trend chips: which way a number went against an earlier one, and whether that is good.
 
+use super::kpi::FEW;
 use super::number;
 use ringside_shared::wire::RatioJson;
 
@@ -55,7 +56,9 @@ impl Chip {
 
     /// Rates change in percentage points.
     pub(super) fn of_ratios(now: RatioJson, before: RatioJson, rise: Rise) -> Self {
-        let (Some(now), Some(before)) = (now.value, before.value) else { return Self::unknown() };
+        // A few calls are no yardstick.
+        let before = before.value.filter(|_| before.denominator >= FEW);
+        let (Some(now), Some(before)) = (now.value, before) else { return Self::unknown() };
         let points = (now - before) * 100.0;
         if points.abs() < 0.05 {
             return Self::flat("0.0\u{202f}pp");
@@ -84,7 +87,7 @@ mod tests {
     use super::*;
 
     fn ratio(value: Option<f64>) -> RatioJson {
-        RatioJson { value, numerator: 0, denominator: 0 }
+        RatioJson { value, numerator: 0, denominator: 100 }
     }
 
     #[test]
@@ -97,5 +100,7 @@ mod tests {
         assert_eq!(Chip::of_counts(Some(5000), Some(1), Rise::Neutral).text, ">999%");
         assert_eq!(Chip::of_counts(Some(1001), Some(1000), Rise::Neutral).text, "no change");
         assert_eq!(Chip::of_ratios(ratio(None), ratio(Some(0.1)), Rise::Good), Chip::unknown());
+        let few = RatioJson { denominator: 29, ..ratio(Some(0.1)) };
+        assert_eq!(Chip::of_ratios(ratio(Some(0.2)), few, Rise::Good), Chip::unknown());
     }
 }

@@ -97,6 +97,12 @@ impl<'a> Figures<'a> {
         self.minutes.first().filter(|_| self.minutes.len() >= 60)
     }
 
+    /// Attempts of the hour before the last one, if it was a whole hour: there were calls before it too.
+    fn whole_hour_before(&self) -> Option<i64> {
+        let [totals, hour, before] = [self.totals, self.hour, self.hour_before].map(|span| span.counters.attempts);
+        (before > 0 && totals > hour + before).then_some(before)
+    }
+
     fn course(&self, value: impl Fn(&SeriesPointJson) -> Option<f64>) -> Option<Sparkline> {
         Sparkline::draw(&self.minutes.iter().map(value).collect::<Vec<_>>())
     }
@@ -189,9 +195,9 @@ impl<'a> Figures<'a> {
                 number::full(since_start)
             ),
             severity: "",
-            chip: before_or_unknown(self.hour_before, |before| {
-                Chip::of_counts(Some(hour), Some(before.counters.attempts), Rise::Neutral)
-            }),
+            chip: self
+                .whole_hour_before()
+                .map_or_else(Chip::unknown, |before| Chip::of_counts(Some(hour), Some(before), Rise::Neutral)),
             context: format!("{} since the start", number::count(since_start)),
             few: false,
             color: "c-neutral",
@@ -345,10 +351,6 @@ fn ratio_kpi(
         color: "c-neutral",
         spark: None,
     }
-}
-
-fn before_or_unknown(before: &SpanJson, chip: impl Fn(&SpanJson) -> Chip) -> Chip {
-    if before.counters.attempts == 0 { Chip::unknown() } else { chip(before) }
 }
 
 fn share(part: Option<i64>, whole: Option<i64>) -> Option<f64> {

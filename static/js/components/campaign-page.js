@@ -9,9 +9,10 @@ import { byId, setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
 import { count, duration, full, percent, UNKNOWN } from "../lib/number.js";
 import { SEVERITY_ICON } from "./alerts.js";
-import { abandonSeverity, FEW } from "./figures.js";
+import { abandonSeverity } from "./figures.js";
 import { isPinned, onPins, togglePin } from "./pins.js";
 import { statusContent, statusParts } from "./status.js";
+import { FEW } from "./trend.js";
 
 /** @param {string} key @param {Ratio} ratio @param {string} parts */
 function showDefinition(key, ratio, parts) {

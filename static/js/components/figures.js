@@ -5,12 +5,10 @@
  * @import { Trend, Rise } from "./trend.js"
  */
 import { count, duration, full, percent, rate } from "../lib/number.js";
-import { trendOfRatios, trendOfValues, NO_TREND } from "./trend.js";
+import { FEW, NO_TREND, trendOfRatios, trendOfValues } from "./trend.js";
 
 export const ABANDON_WARNING = 0.025;
 export const ABANDON_LIMIT = 0.03;
-/** A share of fewer than these says little, and is marked. */
-export const FEW = 30;
 
 /** @typedef {{ value: string, unit: string, title: string, severity: ""|"is-warn"|"is-crit", trend: Trend,
  *   context: string, few: boolean, color: string, spark: (number|null)[]|null }} Figure */
@@ -79,6 +77,9 @@ export function figuresOf(of, { minutes }) {
   const abandonLive = "abandonLive" in of ? of.abandonLive : of.abandon.live;
   const hourAgo = minutes.length >= 60 ? minutes[0] : null;
   const { hour, hourBefore, queueDepth, dialingRate, targetRate, maxLines } = of;
+  const [all, last, before] = [of, hour, hourBefore].map((span) => span.counters.attempts);
+  // A whole hour only if there were calls before it too.
+  const wholeHourBefore = before > 0 && all > last + before;
   const emptyIn = queueDepth !== null && dialingRate >= 0.1 ? duration((queueDepth / dialingRate) * 1000) : null;
   /** @param {Figure["color"]} color @param {Partial<Figure>} figure @returns {Figure} */
   const plain = (color, figure) => ({
@@ -123,7 +124,7 @@ export function figuresOf(of, { minutes }) {
     attempts: plain("c-neutral", {
       value: count(hour.counters.attempts),
       title: `${full(hour.counters.attempts)} dialed in the last hour, ${full(of.counters.attempts)} since the start`,
-      trend: hourBefore.counters.attempts
+      trend: wholeHourBefore
         ? trendOfValues(hour.counters.attempts, hourBefore.counters.attempts, "neutral")
         : NO_TREND,
       context: `${count(of.counters.attempts)} since the start`,

@@ -5,6 +5,9 @@ import { percent, UNKNOWN } from "../lib/number.js";
 /** @typedef {"neutral"|"good"|"bad"} Rise What a rise means. */
 /** @typedef {{ kind: string, icon: string, text: string, spoken: string }} Trend */
 
+/** A share of fewer than these says little, and is marked. */
+export const FEW = 30;
+
 /** @type {Trend} */
 export const NO_TREND = { kind: "", icon: "", text: UNKNOWN, spoken: "no earlier data" };
 
@@ -42,7 +45,8 @@ export function trendOfValues(now, before, rise) {
  * @param {Rise} rise
  */
 export function trendOfRatios(now, before, rise) {
-  if (now.value === null || before.value === null) return NO_TREND;
+  // A few calls are no yardstick.
+  if (now.value === null || before.value === null || before.denominator < FEW) return NO_TREND;
   const points = (now.value - before.value) * 100;
   if (Math.abs(points) < 0.05) return flat("0.0\u202fpp");
   return moved(points, `${(Math.round(Math.abs(points) * 10) / 10).toFixed(1)}\u202fpp`, rise);
