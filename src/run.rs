@@ -30,6 +30,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything in this process, until a signal ends it.
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
+    let stop = stop_signal();
     let floor = Floor::open(config).await?;
     let mut out = std::io::stdout();
     for line in &floor.welcome {
@@ -37,7 +38,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
         let _ = writeln!(out, "{line}");
     }
     let _ = out.flush();
-    floor.run(stop_signal()).await
+    floor.run(stop).await
 }
 
 /// One process with all its roles, ready to run.
@@ -294,18 +295,23 @@ fn rule(config: &RuleConfig) -> anyhow::Result<Rule> {
     })
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .expect("the runtime can watch for SIGTERM");
+/// Resolves at Ctrl-C or SIGTERM, which count from the call on: whoever reads our address may stop us at once.
+#[cfg(unix)]
+fn stop_signal() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let [mut interrupted, mut terminated] = [SignalKind::interrupt(), SignalKind::terminate()]
+        .map(|kind| signal(kind).expect("the runtime can watch for signals"));
+    async move {
         tokio::select! {
-            _ = interrupted => {}
+            _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    let _ = interrupted.await;
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+async fn stop_signal() {
+    // Where it can't be watched for, the process is ended by other means.
+    let _ = tokio::signal::ctrl_c().await;
 }

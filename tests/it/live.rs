@@ -21,13 +21,16 @@ async fn the_simulated_floor_moves_on_overview_and_campaign() {
     let mut socket = app.socket(&token).await;
     socket.send(json!({"action": "subscribe", "room": "overview"})).await;
     socket.next_of("initial", "overview").await;
-    while socket.next_of("metrics_update", "overview").await["aggregate"]["campaigns"] != 9 {}
+    let mut update = socket.next_of("metrics_update", "overview").await;
+    while update["aggregate"]["campaigns"] != 9 || update["point"].is_null() {
+        update = socket.next_of("metrics_update", "overview").await;
+    }
     // Whoever comes now gets all rows and full charts at once.
     let mut late = app.socket(&token).await;
     late.send(json!({"action": "subscribe", "room": "overview"})).await;
     let initial = late.next_of("initial", "overview").await;
     assert_eq!(initial["campaigns"].as_array().map(Vec::len), Some(9), "nine campaigns");
-    let points = initial["series"]["minutes"].as_array().expect("charts").len();
+    let points = initial["series"]["seconds"].as_array().expect("charts").len();
     assert!(points > 0 && points <= 60, "{points} points");
     let mut sums = BTreeSet::new();
     while sums.len() < 3 {
