@@ -14,7 +14,7 @@ use ringside_shared::engine::{Batch, Engine, EngineError, Partition, Position, P
 use ringside_shared::model::{Event, Timestamp};
 use ringside_shared::wire::Record;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -214,8 +214,8 @@ impl Stint {
 
         let mut ticks = interval(TICK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut checkpoints = interval(self.settings.checkpoint_every);
-        let mut renewals = interval(self.settings.lease / 3);
+        let mut checkpoints = later(self.settings.checkpoint_every);
+        let mut renewals = later(self.settings.lease / 3);
         let engine = self.engine.clone();
         loop {
             let next_event = self.newsroom.has_events().then_some(self.events_at + self.settings.events_every);
@@ -352,6 +352,11 @@ impl Stint {
 fn addressed(event: Event, partitions: u16) -> (Partition, Bytes) {
     let partition = Partition::of(&event.tenant, event.campaign(), partitions);
     (partition, Record::Event(event).encode())
+}
+
+/// Ticks of which the first is a period away: the checkpoint was just read and the lease just taken.
+fn later(period: Duration) -> Interval {
+    interval_at(Instant::now() + period, period)
 }
 
 async fn until(moment: Option<Instant>) {
