@@ -33,7 +33,7 @@ pub(crate) async fn protect(request: Request, next: Next) -> Response {
 
 fn response_is_page(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    kind.starts_with("text/html") || kind.starts_with("image/svg")
+    kind.starts_with("text/html")
 }
 
 fn content_policy(headers: &HeaderMap) -> HeaderValue {

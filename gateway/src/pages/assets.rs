@@ -130,7 +130,7 @@ fn answer(name: &str, for_ever: bool, headers: &HeaderMap) -> Response {
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
     let vary = (header::VARY, HeaderValue::from_static("accept-encoding"));
     if for_ever {
-        let keep = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        let keep = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=31536000, immutable"));
         // What never changes needs no tag to ask by.
         if let Some(packed) = takes_brotli(headers).then(|| PACKED.get(name)).flatten() {
             let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("br"));
