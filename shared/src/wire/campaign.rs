@@ -110,6 +110,38 @@ pub struct OdditiesJson {
     pub outdated: i64,
 }
 
+impl From<Durations> for DurationsJson {
+    fn from(durations: Durations) -> Self {
+        let Durations { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms } =
+            durations;
+        Self { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms }
+    }
+}
+
+impl From<DurationsJson> for Durations {
+    fn from(json: DurationsJson) -> Self {
+        let DurationsJson { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms } =
+            json;
+        Self { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms }
+    }
+}
+
+impl From<Oddities> for OdditiesJson {
+    fn from(oddities: Oddities) -> Self {
+        let Oddities { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated } =
+            oddities;
+        Self { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated }
+    }
+}
+
+impl From<OdditiesJson> for Oddities {
+    fn from(json: OdditiesJson) -> Self {
+        let OdditiesJson { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated } =
+            json;
+        Self { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated }
+    }
+}
+
 /// Everything the pages show of one campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,10 +213,6 @@ fn read_moment(text: Option<&str>) -> Option<Timestamp> {
 
 impl From<&CampaignMetrics> for CampaignJson {
     fn from(m: &CampaignMetrics) -> Self {
-        let Durations { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms } =
-            m.durations;
-        let Oddities { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated } =
-            m.oddities;
         Self {
             campaign_id: m.campaign.as_str().into(),
             name: m.name.clone(),
@@ -210,25 +238,9 @@ impl From<&CampaignMetrics> for CampaignJson {
             hour: (&m.hour).into(),
             hour_before: (&m.hour_before).into(),
             abandon: m.abandon.into(),
-            durations: DurationsJson {
-                talk_p50_ms,
-                talk_p95_ms,
-                post_dial_p50_ms,
-                post_dial_p95_ms,
-                ring_p50_ms,
-                wait_p95_ms,
-            },
+            durations: m.durations.into(),
             point: m.point.as_ref().map(SeriesPointJson::from),
-            oddities: OdditiesJson {
-                duplicates,
-                reordered,
-                corrected,
-                too_old,
-                from_future,
-                ends_lost,
-                ends_found,
-                outdated,
-            },
+            oddities: m.oddities.into(),
         }
     }
 }
@@ -236,10 +248,6 @@ impl From<&CampaignMetrics> for CampaignJson {
 impl CampaignJson {
     /// Back to the domain: what a gateway sums and draws. Nothing where the ids or times make no sense.
     pub fn to_model(&self) -> Option<CampaignMetrics> {
-        let DurationsJson { talk_p50_ms, talk_p95_ms, post_dial_p50_ms, post_dial_p95_ms, ring_p50_ms, wait_p95_ms } =
-            self.durations;
-        let OdditiesJson { duplicates, reordered, corrected, too_old, from_future, ends_lost, ends_found, outdated } =
-            self.oddities;
         Some(CampaignMetrics {
             campaign: CampaignId::parse(&self.campaign_id).ok()?,
             name: self.name.clone(),
@@ -263,25 +271,9 @@ impl CampaignJson {
             hour: (&self.hour).into(),
             hour_before: (&self.hour_before).into(),
             abandon: self.abandon.into(),
-            durations: Durations {
-                talk_p50_ms,
-                talk_p95_ms,
-                post_dial_p50_ms,
-                post_dial_p95_ms,
-                ring_p50_ms,
-                wait_p95_ms,
-            },
+            durations: self.durations.into(),
             point: self.point.as_ref().map(SeriesPoint::from),
-            oddities: Oddities {
-                duplicates,
-                reordered,
-                corrected,
-                too_old,
-                from_future,
-                ends_lost,
-                ends_found,
-                outdated,
-            },
+            oddities: self.oddities.into(),
         })
     }
 }
