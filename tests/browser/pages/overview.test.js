@@ -128,8 +128,10 @@ test("the keyboard reaches the skip link, the shortcuts and the chart", async ()
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
   await page.keyboard.press("?");
-  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  const sheet = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+  await sheet.waitFor();
   await page.keyboard.press("Escape");
+  await sheet.waitFor({ state: "hidden" });
   await page.keyboard.press("1");
   await page.waitForURL("**range=1m**");
   await page.locator("#lanes").focus();

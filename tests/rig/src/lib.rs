@@ -1,0 +1,1 @@
+//! Real Redis servers, clusters and sentinels to be started, cut, paused and killed.
