@@ -122,6 +122,14 @@ impl Engine for Moody {
         self.inner.release(token).await
     }
 
+    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        self.inner.attend(group, member, ttl).await
+    }
+
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
+        self.inner.leave(group, member).await
+    }
+
     async fn load(&self, p: Partition) -> Result<Checkpoint, EngineError> {
         self.inner.load(p).await
     }

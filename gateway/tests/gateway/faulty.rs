@@ -201,6 +201,14 @@ impl Engine for Faulty {
         self.inner.release(token).await
     }
 
+    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        self.inner.attend(group, member, ttl).await
+    }
+
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
+        self.inner.leave(group, member).await
+    }
+
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
         self.inner.load(partition).await
     }

@@ -2,7 +2,8 @@
 //!
 //! Four things: an append-only **log** in partitions (what happened), **rooms** (what the world may watch, with
 //! contiguous offsets and a history), per-partition **state** committed together with a log position, and **leases**
-//! with fencing tokens. Plus a small **registry** for what an installation has one of: keys, accounts.
+//! with fencing tokens. Plus a small **registry** for what an installation has one of (keys, accounts) and
+//! **members**: who is there to share the work.
 //!
 //! [`embedded`] does it in this process on a store on disk. Whatever implements [`Engine`] is held to the suite in
 //! [`contract`]; no feature may work on one engine only.
@@ -240,6 +241,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Gives it up, so that the next one need not wait for the lease to lapse.
     async fn release(&self, token: Token) -> Result<(), EngineError>;
 
+    /// Says that a member of a group is there for another `ttl`; returns all who are, in the order of their names.
+    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError>;
+
+    /// Says that it is not there any more, so that nobody need wait for its `ttl` to pass.
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError>;
+
     /// Reads a partition's state and positions.
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError>;
 
@@ -276,7 +283,7 @@ pub trait Engine: Send + Sync + 'static {
     /// All values whose keys begin so, in the order of the keys.
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError>;
 
-    /// Ok where the engine answers: what readiness asks.
+    /// Ok where the engine answers and its news travel: what readiness asks.
     async fn ping(&self) -> Result<(), EngineError>;
 
     /// Makes everything durable and lets go of what it holds. Nothing may be called after it.

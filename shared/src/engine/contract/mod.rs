@@ -8,6 +8,7 @@
 mod arena;
 pub mod leases;
 pub mod log;
+pub mod members;
 pub mod registry;
 pub mod restart;
 pub mod rooms;
@@ -43,6 +44,9 @@ macro_rules! engine_contract {
             leases: a_lapsed_lease_that_nobody_took_can_be_renewed;
             leases: a_released_lease_is_free_at_once;
             leases: numbers_grow_over_restarts;
+            members: members_see_each_other_in_order;
+            members: who_leaves_is_not_counted_any_more;
+            members: who_is_silent_for_its_ttl_is_not_counted_any_more;
             rooms: an_untouched_room_has_a_stable_epoch_and_nothing_else;
             rooms: offsets_are_contiguous_in_each_room;
             rooms: the_newest_state_replaces_and_events_stay;

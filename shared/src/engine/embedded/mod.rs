@@ -15,6 +15,7 @@ mod fanout;
 mod folder;
 mod leases;
 mod log;
+mod members;
 mod registry;
 mod rooms;
 mod session;
@@ -28,7 +29,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -74,6 +75,7 @@ pub struct Embedded {
     shared: Arc<Shared>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    members: members::Members,
 }
 
 /// What readers and the writer both see.
@@ -148,7 +150,12 @@ impl Embedded {
         let writer = Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(books) };
         let spawned = thread::Builder::new().name("engine-writer".to_owned()).spawn(move || writer.run(waiting));
         let writer = spawned.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
-        Ok(Self { shared, jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)) })
+        Ok(Self {
+            shared,
+            jobs: Mutex::new(Some(jobs)),
+            writer: Mutex::new(Some(writer)),
+            members: members::Members::default(),
+        })
     }
 
     /// Asks the writer and waits for its answer.
@@ -238,6 +245,15 @@ impl Engine for Embedded {
 
     async fn release(&self, token: Token) -> Result<(), EngineError> {
         self.ask(|answer| Job::Release { token, answer }).await
+    }
+
+    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        Ok(self.members.attend(group, member, ttl, Instant::now()))
+    }
+
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
+        self.members.leave(group, member);
+        Ok(())
     }
 
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
