@@ -22,8 +22,8 @@ export function registerRanges(onChange, usual) {
   const pick = (wanted) => {
     range = wanted;
     const url = new URL(location.href);
-    if (range === usual) url.searchParams.delete("range");
-    else url.searchParams.set("range", range);
+    // Also where it is the usual one: what is usual changes as the floor gets older.
+    url.searchParams.set("range", range);
     history.replaceState(null, "", url);
     show();
     onChange();
