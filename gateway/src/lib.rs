@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod caller;
 mod delivery;
 mod error;
 mod gateway;
@@ -14,6 +15,7 @@ mod observe;
 mod origin;
 mod pages;
 mod protect;
+mod proxies;
 mod routes;
 mod settings;
 
@@ -22,4 +24,5 @@ pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
 pub use observe::recorder;
+pub use proxies::{BadNetwork, TrustedProxies};
 pub use settings::{GatewaySettings, Readiness};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::proxies::TrustedProxies;
+
 /// Says what is not well, if anything.
 pub type Readiness = std::sync::Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
@@ -20,6 +22,10 @@ pub struct GatewaySettings {
     pub allowed_origins: Vec<String>,
     /// True behind TLS: the cookie is `Secure` and `__Host-`.
     pub secure_cookies: bool,
+    /// Load balancers whose word on a client's address, and on TLS, counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Connections are told to go elsewhere spread over this time.
+    pub drain_over: Duration,
     /// True where a simulator makes the data: pages say so.
     pub demo: bool,
     /// What this build calls itself.
@@ -42,6 +48,8 @@ impl Default for GatewaySettings {
             token_ttl: Duration::from_secs(8 * 3600),
             allowed_origins: Vec::new(),
             secure_cookies: false,
+            trusted_proxies: TrustedProxies::default(),
+            drain_over: Duration::from_secs(5),
             demo: false,
             version: env!("CARGO_PKG_VERSION"),
             publish_every: Duration::from_millis(250),
@@ -61,6 +69,8 @@ impl std::fmt::Debug for GatewaySettings {
             .field("token_ttl", &self.token_ttl)
             .field("allowed_origins", &self.allowed_origins)
             .field("secure_cookies", &self.secure_cookies)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("drain_over", &self.drain_over)
             .field("demo", &self.demo)
             .field("version", &self.version)
             .field("publish_every", &self.publish_every)

@@ -1,11 +1,10 @@
 //! Logging in and out. A form's post is answered with a redirect, JSON with JSON.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json, RequestExt};
@@ -18,6 +17,7 @@ use tracing::{info, warn};
 
 use super::account::Accounts;
 use super::viewer::{Viewer, cookie_name, escape_query};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::origin::{log_foreign, require_own_origin};
@@ -33,21 +33,10 @@ pub(crate) struct Credentials {
     next: Option<String>,
 }
 
-/// Where a request came from, where the server says.
-pub(crate) struct PeerAddress(pub(crate) Option<IpAddr>);
-
-impl<S: Sync> FromRequestParts<S> for PeerAddress {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
-    }
-}
-
 /// `POST /auth/login`
 pub(crate) async fn log_in(
     State(gateway): State<Gateway>,
-    PeerAddress(address): PeerAddress,
+    caller: Caller,
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Response {
@@ -57,8 +46,8 @@ pub(crate) async fn log_in(
             return Redirect::to("/login?error=incomplete").into_response();
         };
         let next = local_path(credentials.next.as_deref());
-        return match check(&gateway, &headers, address, credentials).await {
-            Ok((token, viewer)) => with_cookie(Redirect::to(&next), &gateway, &token, &viewer),
+        return match check(&gateway, &headers, caller.address, credentials).await {
+            Ok((token, viewer)) => with_cookie(Redirect::to(&next), caller.secure, &token, &viewer),
             Err(error) => Redirect::to(&login_error_address(&error, &next)).into_response(),
         };
     }
@@ -69,11 +58,11 @@ pub(crate) async fn log_in(
         let message = "Send {\"username\":\"…\",\"password\":\"…\"} as JSON, or the same as a form.";
         return Error::BadRequest(message.to_owned()).into_response();
     };
-    match check(&gateway, &headers, address, credentials).await {
+    match check(&gateway, &headers, caller.address, credentials).await {
         Ok((token, viewer)) => {
             let mut body = about(&viewer);
             body["token"] = json!(token);
-            with_cookie(Json(body), &gateway, &token, &viewer)
+            with_cookie(Json(body), caller.secure, &token, &viewer)
         }
         Err(error) => error.into_response(),
     }
@@ -82,12 +71,12 @@ pub(crate) async fn log_in(
 /// `POST /auth/logout`
 pub(crate) async fn log_out(
     State(gateway): State<Gateway>,
-    PeerAddress(address): PeerAddress,
+    caller: Caller,
     headers: HeaderMap,
     viewer: Result<Viewer, Error>,
 ) -> Response {
     if let Err(error) = require_own_origin(&headers, &gateway.settings().allowed_origins) {
-        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.user), address);
+        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.user), caller.address);
         return error.into_response();
     }
     if let Ok(viewer) = viewer
@@ -96,7 +85,7 @@ pub(crate) async fn log_out(
         return Error::from(error).into_response();
     }
     let mut response = Redirect::to("/login").into_response();
-    response.headers_mut().insert(header::SET_COOKIE, cookie_value(&gateway, "", 0));
+    response.headers_mut().insert(header::SET_COOKIE, cookie_value(caller.secure, "", 0));
     response
 }
 
@@ -160,17 +149,16 @@ fn about(viewer: &Viewer) -> serde_json::Value {
     })
 }
 
-fn with_cookie(answer: impl IntoResponse, gateway: &Gateway, token: &str, viewer: &Viewer) -> Response {
+fn with_cookie(answer: impl IntoResponse, secure: bool, token: &str, viewer: &Viewer) -> Response {
     let seconds = viewer.expires_at.since(Timestamp::now()).max(0) / 1000;
     let mut response = answer.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::SET_COOKIE, cookie_value(gateway, token, seconds));
+    headers.insert(header::SET_COOKIE, cookie_value(secure, token, seconds));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn cookie_value(gateway: &Gateway, token: &str, max_age_secs: i64) -> HeaderValue {
-    let secure = gateway.settings().secure_cookies;
+fn cookie_value(secure: bool, token: &str, max_age_secs: i64) -> HeaderValue {
     let name = cookie_name(secure);
     let flag = if secure { "; Secure" } else { "" };
     let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{flag}");

@@ -14,7 +14,7 @@ mod viewer;
 
 pub use account::{Account, AccountError, Accounts, GeneratedPassword};
 pub(crate) use key::SigningKeys;
-pub(crate) use login::{PeerAddress, log_in, log_out, show_me};
+pub(crate) use login::{log_in, log_out, show_me};
 pub(crate) use password::Passwords;
 pub(crate) use standing::Standing;
 pub(crate) use throttle::Throttle;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use ringside_shared::engine::Room;
 use ringside_shared::model::{CampaignId, TenantId, Timestamp};
 
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -117,9 +118,8 @@ impl FromRequestParts<Gateway> for Viewer {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let token = bearer(&parts.headers)
-            .or_else(|| cookie(&parts.headers, gateway.settings().secure_cookies))
-            .ok_or(Error::Unauthorized)?;
+        let secure = || Caller::of(gateway, &parts.extensions, &parts.headers).secure;
+        let token = bearer(&parts.headers).or_else(|| cookie(&parts.headers, secure())).ok_or(Error::Unauthorized)?;
         Ok(gateway.verify(token)?.as_ref().clone())
     }
 }

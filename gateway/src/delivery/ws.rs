@@ -1,6 +1,5 @@
 //! The WebSocket door: one task per connection that reads, writes and keeps the clocks.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,8 @@ use tracing::debug;
 
 use super::limits::{Allowance, MESSAGE_BYTES, TAKEN_BYTES};
 use super::session::{Heard, Outgoing, Session, plain};
-use crate::auth::{PeerAddress, Viewer, bearer, cookie};
+use crate::auth::{Viewer, bearer, cookie};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::observe::{self, Connected};
@@ -67,38 +67,38 @@ impl End {
 /// `GET /ws`
 pub(crate) async fn open_socket(
     State(gateway): State<Gateway>,
-    PeerAddress(address): PeerAddress,
+    caller: Caller,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    open(gateway, address, &headers, upgrade, &[])
+    open(gateway, caller, &headers, upgrade, &[])
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
 pub(crate) async fn open_metrics_socket(
     State(gateway): State<Gateway>,
-    PeerAddress(address): PeerAddress,
+    caller: Caller,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    open(gateway, address, &headers, upgrade, &[Room::Metrics])
+    open(gateway, caller, &headers, upgrade, &[Room::Metrics])
 }
 
 fn open(
     gateway: Gateway,
-    address: Option<IpAddr>,
+    caller: Caller,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     rooms: &'static [Room],
 ) -> Response {
     if let Err(error) = require_own_origin(headers, &gateway.settings().allowed_origins) {
-        log_foreign("socket", headers, None, address);
+        log_foreign("socket", headers, None, caller.address);
         return error.into_response();
     }
     if gateway.draining().is_cancelled() {
         return Error::Unavailable.into_response();
     }
-    let viewer = match viewer(&gateway, headers) {
+    let viewer = match viewer(&gateway, caller, headers) {
         Ok(viewer) => viewer,
         Err(error) => return error.into_response(),
     };
@@ -122,10 +122,10 @@ fn open(
         })
 }
 
-fn viewer(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Viewer>, Error> {
+fn viewer(gateway: &Gateway, caller: Caller, headers: &HeaderMap) -> Result<Arc<Viewer>, Error> {
     let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
     let beside = offered.flat_map(|value| value.split(',')).find_map(|item| item.trim().strip_prefix("bearer."));
-    let token = bearer(headers).or(beside).or_else(|| cookie(headers, gateway.settings().secure_cookies));
+    let token = bearer(headers).or(beside).or_else(|| cookie(headers, caller.secure));
     gateway.verify(token.ok_or(Error::Unauthorized)?)
 }
 

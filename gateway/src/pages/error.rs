@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::document::Document;
 use crate::auth::cookie;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -46,14 +47,19 @@ impl Way {
 }
 
 /// Draws errors of pages as pages.
-pub(crate) async fn tell_browsers(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+pub(crate) async fn tell_browsers(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
     if !wants_page(request.uri().path(), request.headers()) {
         return next.run(request).await;
     }
     let asked: HeaderMap = request.headers().clone();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
-    let mut page = (response.status(), ErrorPage::new(&error, &asked, &gateway)).into_response();
+    let mut page = (response.status(), ErrorPage::new(&error, caller, &asked, &gateway)).into_response();
     let headers = page.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
@@ -69,10 +75,10 @@ fn wants_page(path: &str, headers: &HeaderMap) -> bool {
 }
 
 impl ErrorPage {
-    fn new(error: &Error, headers: &HeaderMap, gateway: &Gateway) -> Self {
+    fn new(error: &Error, caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> Self {
         let (status, code) = error.parts();
         let (title, sentence, way) = match error {
-            Error::NoSuchCampaign => ("No such campaign", no_such_campaign(headers, gateway), Way::CAMPAIGNS),
+            Error::NoSuchCampaign => ("No such campaign", no_such_campaign(caller, headers, gateway), Way::CAMPAIGNS),
             Error::NoSuchAddress => ("Nothing here", error.to_string(), Way::OVERVIEW),
             Error::ForbiddenRoom(_) | Error::ForeignOrigin => ("Not allowed", error.to_string(), Way::OVERVIEW),
             Error::Unavailable => ("No live data", error.to_string(), Way::AGAIN),
@@ -86,8 +92,8 @@ impl ErrorPage {
 }
 
 /// The same whether it is not there or not for this viewer.
-fn no_such_campaign(headers: &HeaderMap, gateway: &Gateway) -> String {
-    let viewer = cookie(headers, gateway.settings().secure_cookies).and_then(|token| gateway.verify(token).ok());
+fn no_such_campaign(caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> String {
+    let viewer = cookie(headers, caller.secure).and_then(|token| gateway.verify(token).ok());
     match viewer {
         Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
         None => Error::NoSuchCampaign.to_string(),
