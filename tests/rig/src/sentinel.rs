@@ -1,0 +1,162 @@
+//! A master, a replica, and three sentinels that watch them.
+
+use std::collections::HashMap;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+use redis::Client;
+use redis::aio::MultiplexedConnection;
+use tempfile::TempDir;
+
+use crate::port::free_port;
+use crate::{AppendFsync, Process, RedisOptions, RedisServer, until};
+
+/// The name under which the sentinels know the master.
+const NAME: &str = "ringside";
+const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running set; killed when dropped.
+pub struct RedisSentinel {
+    servers: Vec<RedisServer>,
+    sentinels: Vec<Sentinel>,
+}
+
+struct Sentinel {
+    port: u16,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl RedisSentinel {
+    /// Starts them with append-only files; returns once the sentinels know each other and the replica.
+    pub async fn start() -> anyhow::Result<Self> {
+        let options = RedisOptions::append_only(AppendFsync::Always);
+        let master = RedisServer::start(options.clone()).await?;
+        let mut config = vec![format!("replicaof 127.0.0.1 {}", master.port())];
+        config.push("repl-diskless-sync-delay 0".to_owned());
+        let replica = RedisServer::start(RedisOptions { config, ..options }).await?;
+        let mut sentinels = Vec::new();
+        for _ in 0..3 {
+            sentinels.push(Sentinel::start(master.port()).await?);
+        }
+        let set = Self { servers: vec![master, replica], sentinels };
+        set.wait_until_complete().await?;
+        Ok(set)
+    }
+
+    /// `redis+sentinel://127.0.0.1:port,…/ringside`.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port)).collect();
+        format!("redis+sentinel://{}/{NAME}", hosts.join(","))
+    }
+
+    /// The two servers; which of them is the master changes.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
+    /// A server, to be killed or restarted.
+    pub fn server_mut(&mut self, server: usize) -> &mut RedisServer {
+        &mut self.servers[server]
+    }
+
+    /// The server that the first sentinel takes for the master.
+    pub async fn master(&self) -> anyhow::Result<usize> {
+        let mut connection = self.sentinels[0].connection().await?;
+        let mut ask = redis::cmd("SENTINEL");
+        let address: (String, u16) = ask.arg("GET-MASTER-ADDR-BY-NAME").arg(NAME).query_async(&mut connection).await?;
+        let master = self.servers.iter().position(|server| server.port() == address.1);
+        master.context("the sentinels' master is none of ours")
+    }
+
+    /// Kills the master, waits for the replica's promotion, and returns which one that is.
+    pub async fn failover(&mut self) -> anyhow::Result<usize> {
+        let old = self.master().await?;
+        self.servers[old].kill();
+        self.wait_for_another(old).await
+    }
+
+    /// SENTINEL FAILOVER: the replica is promoted while the master lives. What the master took last may be lost.
+    pub async fn forced_failover(&self) -> anyhow::Result<usize> {
+        let old = self.master().await?;
+        let mut connection = self.sentinels[0].connection().await?;
+        redis::cmd("SENTINEL").arg("FAILOVER").arg(NAME).query_async::<()>(&mut connection).await?;
+        self.wait_for_another(old).await
+    }
+
+    /// Waits until the replica has everything that the master has.
+    pub async fn wait_for_replica(&self) -> anyhow::Result<()> {
+        let master = self.master().await?;
+        until("the replica has caught up", SETTLE_WITHIN, async || {
+            let Ok(info) = self.servers[master].command::<String>("INFO replication").await else { return false };
+            let head = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+            head.is_some_and(|head| info.contains(&format!("offset={},", head.trim())))
+        })
+        .await
+    }
+
+    /// Starts a killed server again; the sentinels make it a replica.
+    pub async fn restart(&mut self, server: usize) -> anyhow::Result<()> {
+        self.servers[server].restart().await?;
+        self.wait_until_complete().await
+    }
+
+    /// Waits until all three sentinels know one master, its living replica and each other.
+    pub async fn wait_until_complete(&self) -> anyhow::Result<()> {
+        until("the sentinels know the replica and each other", SETTLE_WITHIN, async || {
+            for sentinel in &self.sentinels {
+                let Ok(facts) = sentinel.facts().await else { return false };
+                let is = |name: &str, value: &str| facts.get(name).is_some_and(|known| known == value);
+                if !(is("num-other-sentinels", "2") && is("num-slaves", "1") && is("flags", "master")) {
+                    return false;
+                }
+            }
+            let Ok(master) = self.master().await else { return false };
+            let replica: String = self.servers[1 - master].command("INFO replication").await.unwrap_or_default();
+            replica.contains("role:slave") && replica.contains("master_link_status:up")
+        })
+        .await
+    }
+
+    async fn wait_for_another(&self, old: usize) -> anyhow::Result<usize> {
+        let new = 1 - old;
+        until("the sentinels have promoted the replica", SETTLE_WITHIN, async || {
+            let role: String = self.servers[new].command("INFO replication").await.unwrap_or_default();
+            role.contains("role:master") && self.master().await.is_ok_and(|master| master == new)
+        })
+        .await?;
+        Ok(new)
+    }
+}
+
+impl Sentinel {
+    async fn start(master: u16) -> anyhow::Result<Self> {
+        let (port, folder) = (free_port(), TempDir::with_prefix("sentinel-")?);
+        let file = folder.path().join("sentinel.conf");
+        let lines = [
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            format!("dir {}", folder.path().display()),
+            format!("sentinel monitor {NAME} 127.0.0.1 {master} 2"),
+            format!("sentinel down-after-milliseconds {NAME} 1000"),
+            format!("sentinel failover-timeout {NAME} 3000"),
+        ];
+        std::fs::write(&file, lines.join("\n") + "\n")?;
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel");
+        let mut process = Process::start(&command)?;
+        process.wait_for_line("Sentinel ID is", SETTLE_WITHIN).await?;
+        Ok(Self { port, _process: process, _folder: folder })
+    }
+
+    async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
+        let client = Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
+        Ok(client.get_multiplexed_async_connection().await?)
+    }
+
+    async fn facts(&self) -> anyhow::Result<HashMap<String, String>> {
+        let mut connection = self.connection().await?;
+        Ok(redis::cmd("SENTINEL").arg("MASTER").arg(NAME).query_async(&mut connection).await?)
+    }
+}

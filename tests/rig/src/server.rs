@@ -1,0 +1,226 @@
+//! One real `redis-server`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult};
+use tempfile::TempDir;
+
+use crate::Process;
+use crate::port::free_port;
+
+/// No server takes so long to start or to load.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// What an append-only file promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendFsync {
+    /// Each write is on the disk before it is answered.
+    Always,
+    /// Each second.
+    EverySecond,
+    /// When the system likes.
+    No,
+}
+
+/// The files of a server that speaks TLS.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The server's certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// The authority's certificate, PEM.
+    pub ca: PathBuf,
+}
+
+/// How a server is to be. The default keeps nothing on disk.
+#[derive(Debug, Clone, Default)]
+pub struct RedisOptions {
+    /// Keep an append-only file.
+    pub append_only: Option<AppendFsync>,
+    /// Be a node of a cluster.
+    pub cluster: bool,
+    /// Speak TLS on the port, and nothing else there.
+    pub tls: Option<TlsFiles>,
+    /// Lines of an ACL file, such as `user default off`.
+    pub acl: Vec<String>,
+    /// Further lines of redis.conf.
+    pub config: Vec<String>,
+    /// The port, where it must be known before the start.
+    pub port: Option<u16>,
+}
+
+impl RedisOptions {
+    /// With an append-only file.
+    pub fn append_only(fsync: AppendFsync) -> Self {
+        Self { append_only: Some(fsync), ..Self::default() }
+    }
+}
+
+/// True where a `redis-server` can be started.
+pub fn redis_server_is_there() -> bool {
+    Command::new("redis-server").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// A running `redis-server` with a folder of its own; killed when dropped.
+pub struct RedisServer {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+    options: RedisOptions,
+}
+
+impl RedisServer {
+    /// Starts one on a free port and waits until it answers.
+    pub async fn start(options: RedisOptions) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("redis-").context("no temporary folder")?;
+        if !options.acl.is_empty() {
+            std::fs::write(folder.path().join("users.acl"), options.acl.join("\n") + "\n")?;
+        }
+        for _ in 0..20 {
+            let port = options.port.unwrap_or_else(free_port);
+            match launch(port, folder.path(), &options).await {
+                Ok(process) => return Ok(Self { process, port, folder, options }),
+                // Somebody was faster with that port: another one.
+                Err(error) if options.port.is_none() && format!("{error:#}").contains("bind") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bail!("no free port for redis-server in 20 attempts")
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// `redis://127.0.0.1:port/`, or `rediss://` where it speaks TLS.
+    pub fn url(&self) -> String {
+        let scheme = if self.options.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its folder: redis.conf, the append-only file, nodes.conf.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The newest lines of its log.
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    /// A connection of our own, past its port, TLS and any proxy (over a Unix socket).
+    pub async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
+        let socket = self.folder.path().join("redis.sock");
+        let client = Client::open(format!("redis+unix://{}", socket.display()))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(5)))
+            .set_response_timeout(Some(Duration::from_secs(10)));
+        Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
+    }
+
+    /// Runs a command of words separated by blanks, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.
+    pub async fn command<T: FromRedisValue>(&self, words: &str) -> anyhow::Result<T> {
+        let mut words_of = words.split_whitespace();
+        let mut command = redis::cmd(words_of.next().context("an empty command")?);
+        words_of.for_each(|word| {
+            command.arg(if word == "\"\"" { "" } else { word });
+        });
+        let mut connection = self.connection().await?;
+        let answer: RedisResult<T> = command.query_async(&mut connection).await;
+        answer.with_context(|| format!("redis-server on {} does not like {words:?}", self.port))
+    }
+
+    /// A line of INFO by its name.
+    pub async fn info(&self, name: &str) -> anyhow::Result<String> {
+        let info: String = self.command("INFO everything").await?;
+        let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(value.with_context(|| format!("INFO has no {name}"))?.to_owned())
+    }
+
+    /// SIGKILL, and gone; the folder stays.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM, and waits until it has written what it keeps.
+    pub async fn terminate(&mut self) -> anyhow::Result<()> {
+        self.process.terminate();
+        self.process.wait(START_WITHIN).await.map(drop)
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
+    /// Starts it again on the same port and folder, after a kill or instead of what still runs.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.process.kill();
+        self.process = launch(self.port, self.folder.path(), &self.options).await?;
+        Ok(())
+    }
+}
+
+async fn launch(port: u16, folder: &Path, options: &RedisOptions) -> anyhow::Result<Process> {
+    let file = folder.join("redis.conf");
+    std::fs::write(&file, configuration(port, folder, options)).context("redis.conf can't be written")?;
+    let mut command = Command::new("redis-server");
+    command.arg(&file).current_dir(folder);
+    let mut process = Process::start(&command)?;
+    process.wait_for_line("Ready to accept connections", START_WITHIN).await?;
+    Ok(process)
+}
+
+fn configuration(port: u16, folder: &Path, options: &RedisOptions) -> String {
+    let mut lines = vec![
+        "bind 127.0.0.1".to_owned(),
+        "save \"\"".to_owned(),
+        format!("dir {}", folder.display()),
+        format!("unixsocket {}", folder.join("redis.sock").display()),
+    ];
+    match &options.tls {
+        None => lines.push(format!("port {port}")),
+        Some(files) => lines.extend([
+            "port 0".to_owned(),
+            format!("tls-port {port}"),
+            format!("tls-cert-file {}", files.certificate.display()),
+            format!("tls-key-file {}", files.key.display()),
+            format!("tls-ca-cert-file {}", files.ca.display()),
+            "tls-auth-clients no".to_owned(),
+            "tls-cluster yes".to_owned(),
+            "tls-replication yes".to_owned(),
+        ]),
+    }
+    if let Some(fsync) = options.append_only {
+        let policy = match fsync {
+            AppendFsync::Always => "always",
+            AppendFsync::EverySecond => "everysec",
+            AppendFsync::No => "no",
+        };
+        lines.extend(["appendonly yes".to_owned(), format!("appendfsync {policy}")]);
+    }
+    if options.cluster {
+        lines.extend(["cluster-enabled yes".to_owned(), "cluster-config-file nodes.conf".to_owned()]);
+    }
+    if !options.acl.is_empty() {
+        lines.push(format!("aclfile {}", folder.join("users.acl").display()));
+    }
+    lines.extend(options.config.iter().cloned());
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,160 @@
+//! What the rig promises, seen on real servers.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use redis::AsyncCommands;
+use ringside_rig::{
+    AppendFsync, ClusterOptions, FaultProxy, Process, RedisCluster, RedisOptions, RedisSentinel, RedisServer, until,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_killed_server_with_an_append_only_file_has_its_data_after_a_restart() {
+    let mut server = RedisServer::start(RedisOptions::append_only(AppendFsync::Always)).await.unwrap();
+    let port = server.port();
+    server.command::<()>("SET greeting hello").await.unwrap();
+    server.kill();
+    assert!(server.command::<String>("PING").await.is_err());
+    server.restart().await.unwrap();
+    assert_eq!(server.port(), port);
+    assert_eq!(server.command::<String>("GET greeting").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_paused_server_answers_once_it_goes_on() {
+    let server = RedisServer::start(RedisOptions::default()).await.unwrap();
+    let mut connection = server.connection().await.unwrap();
+    server.pause();
+    let answer = tokio::spawn(async move { connection.get::<_, Option<String>>("x").await });
+    assert!(tokio::time::timeout(Duration::from_millis(200), server.command::<String>("PING")).await.is_err());
+    assert!(!answer.is_finished());
+    server.resume();
+    assert_eq!(answer.await.unwrap().unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_server_can_ask_for_a_user_and_a_password() {
+    let acl = ["user default off", "user ada on >secret ~* &* +@all"].map(str::to_owned).to_vec();
+    let server = RedisServer::start(RedisOptions { acl, ..RedisOptions::default() }).await.unwrap();
+    let ask = async |login: &str| {
+        let client = redis::Client::open(format!("redis://{login}127.0.0.1:{}/", server.port())).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap().get::<_, Option<String>>("x").await
+    };
+    assert!(ask("").await.is_err());
+    assert_eq!(ask("ada:secret@").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_proxy_cuts_refuses_holds_delays_and_heals() {
+    let server = RedisServer::start(RedisOptions::default()).await.unwrap();
+    let proxy = FaultProxy::to_port(server.port()).await.unwrap();
+    let client = redis::Client::open(proxy.url()).unwrap();
+    let connect = async || client.get_multiplexed_async_connection().await;
+    let mut connection = connect().await.unwrap();
+    connection.set::<_, _, ()>("x", 1).await.unwrap();
+
+    proxy.delay(Duration::from_millis(60));
+    let begun = Instant::now();
+    assert_eq!(connection.get::<_, u32>("x").await.unwrap(), 1);
+    assert!(begun.elapsed() >= Duration::from_millis(120), "there and back");
+    proxy.heal();
+
+    proxy.pause();
+    let mut other = connection.clone();
+    let held = tokio::spawn(async move { redis::cmd("INCR").arg("x").query_async::<u32>(&mut other).await });
+    assert!(!held.is_finished());
+    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 1, "the request has not come through");
+    proxy.heal();
+    assert_eq!(held.await.unwrap().unwrap(), 2);
+
+    proxy.hold_answers();
+    let mut other = connection.clone();
+    let unknown = tokio::spawn(async move { redis::cmd("INCR").arg("x").query_async::<u32>(&mut other).await });
+    until("it is done", PATIENCE, async || server.command::<u32>("GET x").await.unwrap() == 3).await.unwrap();
+    proxy.cut();
+    assert!(unknown.await.unwrap().is_err(), "done, and nobody knows");
+    proxy.heal();
+
+    let mut connection = connect().await.unwrap();
+    proxy.cut_after(40);
+    assert!(connection.set::<_, _, ()>("x", "y".repeat(500)).await.is_err());
+    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 3, "half a request does nothing");
+
+    proxy.refuse();
+    assert!(connect().await.is_err());
+    proxy.heal();
+    connect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slot_moves_with_its_keys_and_a_killed_master_is_replaced() {
+    let mut cluster = RedisCluster::start(3, 1).await.unwrap();
+    let slot = cluster.slot_of("{seven}").await.unwrap();
+    let old = cluster.owner_of(slot).await.unwrap();
+    cluster.nodes()[old].command::<()>("SET {seven}:a 1").await.unwrap();
+    cluster.nodes()[old].command::<()>("SET {seven}:b 2").await.unwrap();
+
+    let new = (old + 1) % 3;
+    cluster.migrate_slot(slot, new).await.unwrap();
+    assert_eq!(cluster.owner_of(slot).await.unwrap(), new);
+    assert_eq!(cluster.nodes()[new].command::<u32>("GET {seven}:b").await.unwrap(), 2);
+
+    cluster.wait_for_replicas(new).await.unwrap();
+    let promoted = cluster.failover(new).await.unwrap();
+    assert_eq!(cluster.nodes()[promoted].command::<u32>("GET {seven}:a").await.unwrap(), 1);
+    cluster.restart(new).await.unwrap();
+    assert_eq!(cluster.graceful_failover(promoted).await.unwrap(), new);
+    assert_eq!(cluster.nodes()[new].command::<u32>("GET {seven}:a").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn clients_of_a_proxied_cluster_are_sent_through_its_proxies() {
+    let options = ClusterOptions { proxied: true, ..ClusterOptions::default() };
+    let cluster = RedisCluster::start_with(options).await.unwrap();
+    let nodes: Vec<String> =
+        cluster.proxies().iter().map(|proxy| format!("redis://127.0.0.1:{}/", proxy.port())).collect();
+    let client = redis::cluster::ClusterClient::new(nodes).unwrap();
+    let mut connection = client.get_async_connection().await.unwrap();
+    for key in ["a", "b", "c", "d"] {
+        connection.set::<_, _, ()>(key, 1).await.unwrap();
+    }
+    assert!(cluster.proxies().iter().all(|proxy| proxy.connections() > 0));
+    let announced: String = cluster.nodes()[0].command("CLUSTER NODES").await.unwrap();
+    for (node, proxy) in cluster.nodes().iter().zip(cluster.proxies()) {
+        assert!(announced.contains(&format!("127.0.0.1:{}@{}", proxy.port(), node.port() + 10_000)), "{announced}");
+    }
+}
+
+#[tokio::test]
+async fn sentinels_promote_the_replica_of_a_killed_master() {
+    let mut set = RedisSentinel::start().await.unwrap();
+    let old = set.master().await.unwrap();
+    set.servers()[old].command::<()>("SET x 1").await.unwrap();
+    set.wait_for_replica().await.unwrap();
+    let new = set.failover().await.unwrap();
+    assert_ne!(new, old);
+    assert_eq!(set.servers()[new].command::<u32>("GET x").await.unwrap(), 1);
+    set.restart(old).await.unwrap();
+    // Whichever is the master now (a busy machine may make the sentinels change their mind), both have it.
+    for server in set.servers() {
+        assert_eq!(server.command::<u32>("GET x").await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_process_is_heard_paused_and_ended() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap 'echo bye; exit 3' TERM; echo ready; echo warned >&2; while :; do sleep 0.05; done"]);
+    let mut process = Process::start(&command).unwrap();
+    process.wait_for_line("ready", PATIENCE).await.unwrap();
+    process.wait_for_line("warned", PATIENCE).await.unwrap();
+    process.pause();
+    assert_eq!(process.exit_status(), None);
+    process.resume();
+    process.terminate();
+    assert_eq!(process.wait(PATIENCE).await.unwrap().code(), Some(3));
+    assert!(process.wait_for_line("bye", PATIENCE).await.is_ok());
+    assert!(process.wait_for_line("never said", PATIENCE).await.is_err());
+}
