@@ -14,6 +14,7 @@ mod sentinel;
 mod server;
 mod wait;
 
+pub use port::free_port;
 pub use cluster::{ClusterOptions, RedisCluster};
 pub use process::Process;
 pub use proxy::FaultProxy;

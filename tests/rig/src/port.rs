@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 /// A port that nobody listens on, whose neighbour 10,000 above (a cluster's bus) is free too.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = rand::random_range(10_500..22_000);
         if is_free(port) && is_free(port + 10_000) {
