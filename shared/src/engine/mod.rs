@@ -5,13 +5,14 @@
 //! with fencing tokens. Plus a small **registry** for what an installation has one of (keys, accounts) and
 //! **members**: who is there to share the work.
 //!
-//! [`embedded`] does it in this process on a store on disk. Whatever implements [`Engine`] is held to the suite in
+//! [`embedded`] does it in this process on a store on disk, [`redis`](mod@redis) for many processes. Whatever implements [`Engine`] is held to the suite in
 //! [`contract`]; no feature may work on one engine only.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod embedded;
 mod history;
+pub mod redis;
 mod room;
 
 pub use history::{Histories, History};

@@ -1,0 +1,85 @@
+//! Reading and growing the partitions' logs.
+//!
+//! A log is a stream whose entries have the numbers 0-1, 0-2, ...; the second half is the position.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use redis::cmd;
+use tokio::task::JoinSet;
+
+use super::super::{EngineError, LogEntry, Partition, Position};
+use super::keys::slot;
+use super::node::Road;
+use super::router::Request;
+use super::{Redis, reply, script};
+
+/// What is read at once over the shared connection; longer reads go on over a connection for bulk.
+const SHORT_READ: usize = 128;
+/// What is read at once over a connection for bulk.
+const LONG_READ: usize = 2_000;
+
+impl Redis {
+    /// Appends each partition's records with one script, all partitions at the same time.
+    pub(super) async fn append_records(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        let mut by_partition: BTreeMap<Partition, Vec<Bytes>> = BTreeMap::new();
+        for (partition, record) in records {
+            self.check(partition)?;
+            by_partition.entry(partition).or_default().push(record);
+        }
+        let mut appends = JoinSet::new();
+        for (partition, records) in by_partition {
+            let mut command = script::call(&script::APPEND, &[self.keys.meta(partition), self.keys.log(partition)]);
+            command.arg(self.log_bytes).arg(self.keys.growth(partition));
+            for record in &records {
+                command.arg(&record[..]);
+            }
+            let router = self.router.clone();
+            appends.spawn(async move {
+                let script = Some(&*script::APPEND);
+                let slot = slot(partition);
+                let head = router.send(Request { slot, command, script, road: Road::Hot }).await?;
+                reply::number(head)?.map(|_| ()).ok_or(EngineError::LogFull(partition.0))
+            });
+        }
+        // All of them, also after one has failed: the others are as far as they are.
+        let results = appends.join_all().await;
+        results.into_iter().collect()
+    }
+
+    /// Entries after a position, oldest first.
+    pub(super) async fn read_entries(
+        &self,
+        partition: Partition,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, EngineError> {
+        self.check(partition)?;
+        let (mut entries, mut after) = (Vec::new(), after);
+        let (mut page, mut road) = (SHORT_READ, Road::Hot);
+        while entries.len() < limit {
+            let count = page.min(limit - entries.len());
+            let mut command = cmd("XRANGE");
+            command.arg(self.keys.log(partition)).arg(format!("(0-{}", after.0)).arg("+").arg("COUNT").arg(count);
+            let slot = slot(partition);
+            let read = reply::entries(self.router.send(Request { slot, command, script: None, road }).await?)?;
+            let is_last = read.len() < count;
+            for (id, fields) in read {
+                let position = id.strip_prefix("0-").and_then(|position| position.parse().ok());
+                let position = Position(position.ok_or_else(|| strange(partition, &id))?);
+                let record = fields.into_iter().next().map(reply::bytes).transpose()?.flatten();
+                entries.push(LogEntry { position, record: record.ok_or_else(|| strange(partition, &id))? });
+                after = position;
+            }
+            if is_last {
+                break;
+            }
+            (page, road) = (LONG_READ, Road::Bulk);
+        }
+        Ok(entries)
+    }
+}
+
+fn strange(partition: Partition, id: &str) -> EngineError {
+    EngineError::Damaged(format!("the log of partition {} has an entry {id} that is no entry", partition.0))
+}

@@ -1,0 +1,20 @@
+-- Reads a room, all of one moment. KEYS: meta, the room's hash and events.
+-- ARGV: an offset and how many events after it at most; or an empty text and how many of the newest.
+-- Returns nothing where the partition has no epoch yet, else epoch, head, trimmed, state, snapshot, events.
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then
+  return false
+end
+local room = redis.call('HMGET', KEYS[2], 'head', 'last', 'state', 'snapshot')
+local oldest = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]
+local trimmed = room[2] or '0'
+if oldest then
+  trimmed = string.format('%.0f', (struct.unpack('>I8', oldest[2][2])))
+end
+local events
+if ARGV[1] == '' then
+  events = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[2])
+else
+  events = redis.call('XRANGE', KEYS[3], '(' .. ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])
+end
+return {epoch, room[1] or '0', trimmed, room[3], room[4], events}

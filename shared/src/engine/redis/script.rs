@@ -1,0 +1,35 @@
+//! The server-side scripts: every write to a partition is one of them.
+//!
+//! They are in `lua/`, one a file, behind `server.lua`, which all share. A script is called by its digest; a server that
+//! does not know it yet is given it and asked again.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, cmd};
+
+macro_rules! scripts {
+    ($($name:ident: $file:literal;)+) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("lua/server.lua"), include_str!(concat!("lua/", $file)))));)+
+    };
+}
+
+scripts! {
+    ACQUIRE: "acquire.lua";
+    APPEND: "append.lua";
+    ATTEND: "attend.lua";
+    COMMIT: "commit.lua";
+    CREATE: "create.lua";
+    LOAD: "load.lua";
+    PUBLISH: "publish.lua";
+    READ_ROOM: "read_room.lua";
+    RELEASE: "release.lua";
+    RENEW: "renew.lua";
+}
+
+/// The call of a script on these keys; arguments follow.
+pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
+}
