@@ -5,16 +5,22 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup run check fmt test test-rust test-js test-browser shots bench audit clean-data
+.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser shots bench audit clean-data
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
-setup: ## install what the tests need on a Debian machine (Chromium, Node), once
+setup: ## install what the tests need on a Debian machine (Chromium, Node, Redis, nginx, HAProxy), once
 	@tests/setup.sh
 
 run: ## build and run everything: dashboard, intake, simulated floor
 	$(CARGO) run --release
+
+scaled: ## start the scaled-out system on this machine: Redis, 2 collectors, 3 gateways behind nginx
+	@deploy/scaled.sh start
+
+scaled-stop: ## stop it; its data stays
+	@deploy/scaled.sh stop
 
 fmt: ## format the Rust code
 	$(CARGO) fmt --all
@@ -23,7 +29,7 @@ check: ## formatting, lints, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
-test-rust: ## unit, property and whole-product tests
+test-rust: setup ## unit, property and whole-product tests
 	$(CARGO) test --workspace --all-features
 
 test-js: setup ## types and unit tests of the browser's modules
