@@ -6,6 +6,7 @@
 
 pub mod door;
 pub mod fold;
+pub mod health;
 pub mod ingest;
 pub mod keys;
 pub mod owner;

@@ -162,7 +162,8 @@ impl Fold {
             fold.newest_receipt = clock.newest_receipt;
             fold.watched = clock.watched;
         }
-        for (key, bytes) in entries.iter().filter(|(key, _)| &**key != "clock") {
+        // What begins with a slash is the owner's.
+        for (key, bytes) in entries.iter().filter(|(key, _)| &**key != "clock" && !key.starts_with('/')) {
             let parts: Vec<&str> = key.split('/').collect();
             let tenant = TenantId::parse(parts[0]).map_err(|_| damaged(key, "its tenant is no tenant id"))?;
             let tenant = fold.tenants.entry(tenant).or_default();

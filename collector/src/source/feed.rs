@@ -1,4 +1,9 @@
-//! What a source has for the door, kept while the door can't take it.
+//! What a source has for the door, kept while the door can't take it: on disk where there is a spool, else in memory.
+//!
+//! ```text
+//! push ─▶ queue ─ flush ─▶ door
+//!           └─ the door fails ─▶ spool ─ flush, before anything newer ─▶ door
+//! ```
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,34 +12,50 @@ use rand::RngExt;
 use ringside_shared::model::{SourceId, TenantId};
 use tokio::time::Instant;
 
+use super::Spools;
+use super::spool::{Mark, Spool};
 use crate::door::{Candidate, Door, DoorError};
 
 /// Events of one delivery at most, so that a long queue does not become one huge append.
 const DELIVERY_EVENTS: usize = 2_000;
 
 const FIRST_BACKOFF_MS: u64 = 200;
-const LONGEST_BACKOFF_MS: u64 = 10_000;
+/// Short, because everything must be well some seconds after the engine came back.
+const LONGEST_BACKOFF_MS: u64 = 1_000;
 
 /// A bounded queue in front of the door, for sources that can't ask for an event again.
 ///
-/// While the log can't take events they wait here, oldest first; above the limit the oldest are dropped and counted,
-/// because the newest say how things are now.
+/// While the log can't take events they wait, oldest first; above the bound the oldest are dropped and counted, because
+/// the newest say how things are now.
 pub struct Feed {
     door: Door,
     tenant: TenantId,
     source: SourceId,
     queue: VecDeque<Candidate>,
     limit: usize,
+    /// Events that are older than all of the queue.
+    spool: Option<Spool>,
+    spool_fails: bool,
     failures: u32,
     next_try: Option<Instant>,
     dropped: u64,
 }
 
 impl Feed {
-    /// A feed that keeps at most `limit` events.
-    pub fn new(door: Door, tenant: TenantId, source: SourceId, limit: usize) -> Self {
-        let limit = limit.max(1);
-        Self { door, tenant, source, queue: VecDeque::new(), limit, failures: 0, next_try: None, dropped: 0 }
+    /// A feed that keeps at most `limit` events in memory, and the others in its spool, if there is one.
+    pub fn new(door: Door, tenant: TenantId, source: SourceId, limit: usize, spools: &Spools) -> Self {
+        Self {
+            spool: spools.of(&tenant, &source),
+            door,
+            tenant,
+            source,
+            queue: VecDeque::new(),
+            limit: limit.max(1),
+            spool_fails: false,
+            failures: 0,
+            next_try: None,
+            dropped: 0,
+        }
     }
 
     /// Queues events.
@@ -42,26 +63,32 @@ impl Feed {
         for event in events {
             if self.queue.len() >= self.limit {
                 self.queue.pop_front();
-                self.dropped += 1;
-                metrics::counter!("ringside_source_dropped_total").increment(1);
+                self.drop_events(1);
             }
             self.queue.push_back(event);
         }
     }
 
-    /// Sends what is queued. While it backs off from a failure it returns at once and keeps the queue.
+    /// Sends what waits. While it backs off from a failure it only sees to it that nothing waits in memory alone.
     pub async fn flush(&mut self) {
         if self.next_try.is_some_and(|at| Instant::now() < at) {
+            self.spool_queue();
             return;
         }
-        while !self.queue.is_empty() {
-            let delivery: Vec<Candidate> = self.queue.iter().take(DELIVERY_EVENTS).cloned().collect();
+        loop {
+            let (delivery, mark) = self.next_delivery();
+            if delivery.is_empty() && mark.is_none() {
+                return;
+            }
             let sent = delivery.len();
             match self.door.take(&self.tenant, &self.source, delivery).await {
                 Ok(receipt) => {
-                    self.queue.drain(..sent);
+                    match (mark, &mut self.spool) {
+                        (Some(mark), Some(spool)) => spool.delivered(mark),
+                        _ => drop(self.queue.drain(..sent)),
+                    }
                     if self.failures > 0 {
-                        tracing::info!(source.id = %self.source, "the door takes events again");
+                        tracing::info!(source.id = %self.source, waiting = self.waiting(), "the door takes events again");
                     }
                     (self.failures, self.next_try) = (0, None);
                     if let Some(first) = receipt.rejected.first() {
@@ -71,9 +98,51 @@ impl Feed {
                 }
                 Err(error) => {
                     self.back_off(&error);
+                    self.spool_queue();
                     return;
                 }
             }
+        }
+    }
+
+    /// The oldest events that wait; with a mark where they are the spool's.
+    fn next_delivery(&mut self) -> (Vec<Candidate>, Option<Mark>) {
+        while let Some(spool) = self.spool.as_mut().filter(|spool| spool.waiting() > 0) {
+            match spool.oldest(DELIVERY_EVENTS) {
+                Ok((events, mark)) if mark != Mark::default() => return (events, Some(mark)),
+                Ok(_) => tracing::error!(source.id = %self.source, "a spooled segment is shorter than it was"),
+                Err(reason) => tracing::error!(source.id = %self.source, %reason, "a spooled segment can't be read"),
+            }
+            let lost = spool.give_up_oldest();
+            self.drop_events(lost);
+        }
+        (self.queue.iter().take(DELIVERY_EVENTS).cloned().collect(), None)
+    }
+
+    /// Puts what waits in memory on disk. Where that fails it stays in memory, up to the limit.
+    fn spool_queue(&mut self) {
+        let Some(spool) = &mut self.spool else { return };
+        match spool.append(self.queue.iter()) {
+            Ok(dropped) => {
+                self.queue.clear();
+                self.spool_fails = false;
+                self.drop_events(dropped);
+            }
+            Err(reason) => {
+                if !std::mem::replace(&mut self.spool_fails, true) {
+                    tracing::error!(source.id = %self.source, %reason, "events can't be spooled; the newest are kept in memory");
+                }
+            }
+        }
+    }
+
+    fn drop_events(&mut self, events: u64) {
+        if events > 0 {
+            if self.dropped == 0 || events > 1 {
+                tracing::warn!(source.id = %self.source, events, "too many events wait; the oldest are dropped");
+            }
+            self.dropped += events;
+            metrics::counter!("ringside_source_dropped_total").increment(events);
         }
     }
 
@@ -86,7 +155,8 @@ impl Feed {
 
     /// Events that wait.
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        let spooled = self.spool.as_ref().map_or(0, Spool::waiting);
+        self.queue.len() + usize::try_from(spooled).unwrap_or(usize::MAX)
     }
 
     /// Events that were dropped because too many waited.
@@ -100,7 +170,7 @@ impl Feed {
         self.next_try = Some(Instant::now() + Duration::from_millis(pause_ms));
         self.failures += 1;
         if self.failures == 1 {
-            let waiting = self.queue.len();
+            let waiting = self.waiting();
             tracing::warn!(source.id = %self.source, waiting, error = %error, "the door did not take events; trying again");
         }
     }

@@ -13,7 +13,7 @@ use ringside_shared::model::{EventId, EventKind, MetricSample, SourceId, TenantI
 use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio_util::sync::CancellationToken;
 
-use super::{Feed, SourceError};
+use super::{Feed, SourceError, Spools};
 use crate::door::{Candidate, Door};
 
 /// Samples that are kept while the door can't take them: some minutes of them.
@@ -50,14 +50,19 @@ pub struct HostConfig {
 }
 
 /// Samples this machine until `shutdown`.
-pub async fn run(cfg: HostConfig, door: Door, shutdown: CancellationToken) -> Result<(), SourceError> {
+pub async fn run(
+    cfg: HostConfig,
+    door: Door,
+    spools: Spools,
+    shutdown: CancellationToken,
+) -> Result<(), SourceError> {
     if !(100..=3_600_000).contains(&cfg.interval_ms) {
         return Err(SourceError::BadConfig {
             source_id: cfg.source.to_string(),
             detail: format!("the metric interval is {} ms; it must be 100 ms to an hour", cfg.interval_ms),
         });
     }
-    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source.clone(), KEPT_EVENTS);
+    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source.clone(), KEPT_EVENTS, &spools);
     let mut sampler = Sampler::new(door.now()).map_err(|error| SourceError::BadConfig {
         source_id: cfg.source.to_string(),
         detail: format!("this platform does not tell how it is doing: {error}"),

@@ -1,15 +1,20 @@
 //! Sources: each turns one dialect into events and does nothing else.
 //!
-//! All have the same shape: a config struct and `async fn run(cfg, door, shutdown) -> Result<(), SourceError>`, which
-//! ends when `shutdown` is cancelled. What they have goes through a [`Feed`], which keeps it while the log can't take
-//! it. The webhook is not here: it is asked, so it lives in [`crate::ingest`].
+//! All have the same shape: a config struct and `async fn run(cfg, door, spools, shutdown) -> Result<(), SourceError>`,
+//! which ends when `shutdown` is cancelled. What they have goes through a [`Feed`], which keeps it while the log can't
+//! take it. One that must run once in an installation is run by [`stand_by`]. The webhook is not here: it is asked, so it
+//! lives in [`crate::ingest`].
 
 pub mod host;
 pub mod simulator;
 
 mod feed;
+mod spool;
+mod standby;
 
 pub use feed::Feed;
+pub use spool::Spools;
+pub use standby::stand_by;
 
 /// Why a source ended without being asked to.
 #[derive(Debug, thiserror::Error)]

@@ -134,7 +134,7 @@ fn a_quiet_campaign_is_not_written_again() {
     fold.take_dirty();
     fold.tick(ms(START_MS + 10_000), &mut changes);
     let keys: Vec<_> = fold.take_dirty().puts.into_iter().map(|(key, _)| key).collect();
-    assert_eq!(keys, ["clock".into()]);
+    assert_eq!(keys, [Box::<str>::from("clock")]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings, system_clock};
 use ringside_collector::ingest::Limits;
-use ringside_collector::source::{Feed, host, simulator};
+use ringside_collector::source::{Feed, Spools, host, simulator};
 use ringside_shared::engine::Engine;
 use ringside_shared::model::{CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp};
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ async fn errors_say_when_to_come_back() {
 #[tokio::test]
 async fn a_feed_keeps_the_newest_while_the_log_is_away_and_delivers_them_after() {
     let house = House::new().await;
-    let mut feed = Feed::new(house.door.clone(), tenant("acme"), source("s"), 100);
+    let mut feed = Feed::new(house.door.clone(), tenant("acme"), source("s"), 100, &Spools::none());
     house.engine.set(Mood::Away);
     let now = house.door.now();
     feed.push((0..80).map(|id| sample(id, now)));
@@ -75,7 +75,7 @@ async fn the_host_tells_how_it_is_doing() {
     let house = House::new().await;
     let shutdown = CancellationToken::new();
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 100 };
-    let running = tokio::spawn(host::run(cfg, house.door.clone(), shutdown.clone()));
+    let running = tokio::spawn(host::run(cfg, house.door.clone(), Spools::none(), shutdown.clone()));
     house.engine.until_appended(2).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
@@ -100,7 +100,7 @@ async fn the_host_tells_how_it_is_doing() {
 async fn an_interval_that_makes_no_sense_is_refused_with_a_sentence() {
     let house = House::new().await;
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 0 };
-    let error = host::run(cfg, house.door.clone(), CancellationToken::new()).await.unwrap_err();
+    let error = host::run(cfg, house.door.clone(), Spools::none(), CancellationToken::new()).await.unwrap_err();
     assert!(error.to_string().contains("100 ms to an hour"), "{error}");
 }
 
@@ -117,7 +117,7 @@ async fn the_simulator_fills_the_log_with_history_and_a_second_run_only_with_the
         let (cfg, door, engine) = (cfg.clone(), door.clone(), Arc::clone(&house.engine));
         async move {
             let shutdown = CancellationToken::new();
-            let running = tokio::spawn(simulator::run(cfg, door, shutdown.clone()));
+            let running = tokio::spawn(simulator::run(cfg, door, Spools::none(), shutdown.clone()));
             engine.until_appended(appends).await;
             shutdown.cancel();
             running.await.unwrap().unwrap();

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use simulation::{BACKFILL_MS, Simulation};
 
-use super::{Feed, SourceError};
+use super::{Feed, SourceError, Spools};
 use crate::door::Door;
 
 /// How often the simulation is moved on.
@@ -65,7 +65,12 @@ impl SimulatorConfig {
 }
 
 /// Simulates until `shutdown`.
-pub async fn run(cfg: SimulatorConfig, door: Door, shutdown: CancellationToken) -> Result<(), SourceError> {
+pub async fn run(
+    cfg: SimulatorConfig,
+    door: Door,
+    spools: Spools,
+    shutdown: CancellationToken,
+) -> Result<(), SourceError> {
     if !(cfg.rate.is_finite() && (0.01..=100.0).contains(&cfg.rate)) {
         return Err(SourceError::BadConfig {
             source_id: cfg.source.to_string(),
@@ -77,7 +82,7 @@ pub async fn run(cfg: SimulatorConfig, door: Door, shutdown: CancellationToken) 
     // What an earlier run has told already is not told again with other numbers.
     let told = noted(&door, &note).await.map_or(i64::MAX, |until| start.since(until).max(0));
     let mut simulation = Simulation::with(cfg.seed, start, cfg.backfill_ms.min(told), cfg.rate);
-    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source, KEPT_EVENTS);
+    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source, KEPT_EVENTS, &spools);
     while simulation.now() < start && !shutdown.is_cancelled() {
         let to = simulation.now().plus_millis(HISTORY_STEP_MS).min(start);
         feed.push(simulation.advance(to));

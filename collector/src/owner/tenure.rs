@@ -1,0 +1,45 @@
+//! A lease, held: renewed beside the work, however long that takes, and given up before it lapses.
+//!
+//! The token alone would do: an engine refuses what comes with an old one. That a stint stops by its own clock as
+//! well saves it the work, and its readers a stale number.
+
+use std::time::Duration;
+
+use ringside_shared::engine::{Engine, EngineError, Token};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::debug;
+
+use super::stint::StintError;
+
+/// A lease that was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tenure {
+    /// The right to write.
+    pub(super) token: Token,
+    /// When it was asked for: the lease lasts from then on at least.
+    pub(super) asked_at: Instant,
+}
+
+impl Tenure {
+    /// Renews it three times in its length; returns why it can't be counted on any more.
+    pub(super) async fn hold(self, engine: &dyn Engine, lease: Duration) -> StintError {
+        let mut until = self.asked_at + lease;
+        let mut next = self.asked_at + lease / 3;
+        loop {
+            sleep_until(next).await;
+            let asked_at = Instant::now();
+            if asked_at >= until {
+                return StintError::Lapsed;
+            }
+            match timeout_at(until, engine.renew(self.token, lease)).await {
+                Ok(Ok(true)) => (until, next) = (asked_at + lease, asked_at + lease / 3),
+                Ok(Ok(false)) => return EngineError::Fenced(self.token).into(),
+                Ok(Err(reason)) => {
+                    debug!(partition.id = self.token.partition.0, %reason, "could not renew a lease; trying again");
+                    next = Instant::now() + lease / 12;
+                }
+                Err(_) => return StintError::Lapsed,
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A source that must run once, however many collectors have it: one runs it, the others stand by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringside_shared::engine::Engine;
+use ringside_shared::model::Timestamp;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::SourceError;
+
+/// A member that says nothing for so long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs `work` for as long as this is the longest-standing member of `group`, until `shutdown`.
+///
+/// While the engine is away everybody goes on as before. Two may overlap for the moment in which one comes back.
+pub async fn stand_by<Work>(
+    engine: Arc<dyn Engine>,
+    group: &str,
+    holder: &str,
+    shutdown: CancellationToken,
+    work: impl Fn(CancellationToken) -> Work,
+) -> Result<(), SourceError>
+where
+    Work: Future<Output = Result<(), SourceError>> + Send + 'static,
+{
+    // By the time of joining, so that a newcomer never takes anybody's place.
+    let member = format!("{:014}-{holder}", Timestamp::now().millis());
+    let mut running: Option<(CancellationToken, JoinHandle<Result<(), SourceError>>)> = None;
+    let ended = loop {
+        match engine.attend(group, &member, GONE_AFTER).await {
+            Ok(members) => {
+                let is_first = members.first() == Some(&member);
+                if let Some((stop, task)) = running.take_if(|_| !is_first) {
+                    info!(source.group = group, "another collector has it; standing by");
+                    stop.cancel();
+                    if let Err(error) = joined(task).await {
+                        break Err(error);
+                    }
+                } else if is_first && running.is_none() {
+                    info!(source.group = group, "this collector runs it");
+                    let stop = shutdown.child_token();
+                    running = Some((stop.clone(), tokio::spawn(work(stop))));
+                }
+            }
+            Err(reason) => debug!(source.group = group, %reason, "nobody knows who else is there; going on as before"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if running.as_ref().is_some_and(|(_, task)| task.is_finished())
+            && let Some((_, task)) = running.take()
+        {
+            break joined(task).await;
+        }
+    };
+    let ended = match running {
+        Some((stop, task)) => {
+            stop.cancel();
+            joined(task).await.and(ended)
+        }
+        None => ended,
+    };
+    if let Err(reason) = engine.leave(group, &member).await {
+        debug!(source.group = group, %reason, "could not leave; the others notice by themselves");
+    }
+    ended
+}
+
+async fn joined(task: JoinHandle<Result<(), SourceError>>) -> Result<(), SourceError> {
+    task.await.unwrap_or_else(|failed| {
+        Err(SourceError::Died { source_id: "stand-by".to_owned(), detail: failed.to_string() })
+    })
+}

@@ -1,0 +1,171 @@
+//! The embedded engine with a will of its own, as one owner sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ringside_shared::engine::{
+    Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Subscription,
+    Token,
+};
+
+/// What it does otherwise than the engine behind it, and what it was asked.
+pub(crate) struct Wilful {
+    inner: Arc<dyn Engine>,
+    /// Renewals get no answer.
+    pub(crate) ignores_renewals: AtomicBool,
+    /// Nothing can be reached.
+    pub(crate) is_away: AtomicBool,
+    /// The log of this partition takes nothing.
+    pub(crate) full: std::sync::Mutex<Option<Partition>>,
+    /// Each page of the log takes so long, in milliseconds.
+    pub(crate) page_ms: AtomicUsize,
+    pub(crate) acquired: AtomicUsize,
+    pub(crate) renewed: AtomicUsize,
+    pub(crate) released: AtomicUsize,
+    pub(crate) committed: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
+}
+
+impl Wilful {
+    pub(crate) fn new(inner: Arc<dyn Engine>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            ignores_renewals: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
+            full: std::sync::Mutex::new(None),
+            page_ms: AtomicUsize::new(0),
+            acquired: AtomicUsize::new(0),
+            renewed: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
+            committed: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+        })
+    }
+
+    fn here(&self) -> Result<(), EngineError> {
+        if self.is_away.load(Ordering::SeqCst) { Err(EngineError::Unavailable("a test".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Engine for Wilful {
+    fn partitions(&self) -> u16 {
+        self.inner.partitions()
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        self.here()?;
+        let full = *self.full.lock().unwrap();
+        if let Some(full) = full.filter(|full| records.iter().any(|(partition, _)| partition == full)) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(EngineError::LogFull(full.0));
+        }
+        self.inner.append(records).await
+    }
+
+    async fn read_log(&self, p: Partition, after: Position, limit: usize) -> Result<Vec<LogEntry>, EngineError> {
+        self.here()?;
+        let page_ms = self.page_ms.load(Ordering::SeqCst) as u64;
+        tokio::time::sleep(Duration::from_millis(page_ms)).await;
+        self.inner.read_log(p, after, limit).await
+    }
+
+    async fn wait_log(&self, p: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.here()?;
+        self.inner.wait_log(p, after, patience).await
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        self.inner.used_partitions().await
+    }
+
+    async fn acquire(&self, p: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
+        self.here()?;
+        let token = self.inner.acquire(p, holder, ttl).await?;
+        self.acquired.fetch_add(usize::from(token.is_some()), Ordering::SeqCst);
+        Ok(token)
+    }
+
+    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
+        self.here()?;
+        if self.ignores_renewals.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.renewed.fetch_add(1, Ordering::SeqCst);
+        self.inner.renew(token, ttl).await
+    }
+
+    async fn release(&self, token: Token) -> Result<(), EngineError> {
+        self.here()?;
+        self.released.fetch_add(1, Ordering::SeqCst);
+        self.inner.release(token).await
+    }
+
+    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        self.here()?;
+        self.inner.attend(group, member, ttl).await
+    }
+
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
+        self.inner.leave(group, member).await
+    }
+
+    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
+        self.here()?;
+        self.inner.load(partition).await
+    }
+
+    async fn commit(
+        &self,
+        token: Token,
+        position: Position,
+        puts: Vec<(Box<str>, Bytes)>,
+        deletes: Vec<Box<str>>,
+    ) -> Result<(), EngineError> {
+        self.here()?;
+        self.inner.commit(token, position, puts, deletes).await?;
+        self.committed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+        self.here()?;
+        self.inner.publish(token, batch).await
+    }
+
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.inner.subscribe(partition).await
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        self.inner.read_room(room, from).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        self.inner.get(key).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        self.inner.create(key, value).await
+    }
+
+    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        self.inner.set(key, value).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.here()?;
+        self.inner.ping().await
+    }
+
+    async fn close(&self) -> Result<(), EngineError> {
+        self.inner.close().await
+    }
+}
