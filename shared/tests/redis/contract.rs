@@ -54,3 +54,5 @@ macro_rules! on {
 }
 
 on!(standalone, RedisServer, RedisServer::start(RedisOptions::default()));
+on!(cluster, RedisCluster, RedisCluster::start(3, 0));
+on!(sentinel, RedisSentinel, RedisSentinel::start());

@@ -3,5 +3,9 @@
 //! Every server here is a real one, started for this run. The contract's cases share one of each kind, and each has a
 //! prefix of its own on it.
 
+mod cluster;
 mod contract;
+mod outages;
+mod refusals;
+mod sentinel;
 mod support;

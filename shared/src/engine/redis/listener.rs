@@ -6,8 +6,8 @@
 //! Whatever is confirmed again counts as missed in between, and followers read it from the rooms.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -18,20 +18,16 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::channel::{Channel, Ears};
 use super::dial::is_master;
+use super::ear::Ear;
 use super::error::sentence;
+use super::health::Health;
 use super::node::{Road, Target};
 use super::router::Request;
 use super::subscriber::Subscriber;
 use super::task::Backoff;
 
-/// Messages that may wait to be told on.
-const WAITING_MESSAGES: usize = 8192;
-/// And bytes of them.
-const WAITING_BYTES: usize = 32 << 20;
 /// How long before a subscription that was refused is tried again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
-/// How long a listener may be away before it is said.
-const GRACE: Duration = Duration::from_secs(2);
 /// So many canaries may not come back in a row.
 const CANARIES_LOST: u32 = 2;
 
@@ -40,52 +36,6 @@ const CANARIES_LOST: u32 = 2;
 pub(super) struct Pace {
     pub(super) pulse_every: Duration,
     pub(super) canary_every: Duration,
-}
-
-/// How a listener does, for those who ask whether news travel.
-#[derive(Debug)]
-pub(super) struct Health {
-    name: String,
-    inside: Mutex<Ills>,
-}
-
-#[derive(Debug)]
-struct Ills {
-    /// Since when it is not connected, and why.
-    away: Option<(Instant, String)>,
-    /// Why a subscription is refused.
-    refused: Option<String>,
-    /// True while no canary comes back.
-    is_deaf: bool,
-}
-
-impl Health {
-    pub(super) fn new(target: &Target) -> Self {
-        let name = match target {
-            Target::Address(address) => address.to_string(),
-            Target::Master { name, .. } => format!("master {name}"),
-        };
-        let away = Some((Instant::now(), "not connected yet".to_owned()));
-        Self { name, inside: Mutex::new(Ills { away, refused: None, is_deaf: false }) }
-    }
-
-    /// What is wrong, in a sentence.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let ills = self.inside.lock().expect("nobody panics while asking");
-        let name = &self.name;
-        match &*ills {
-            Ills { away: Some((since, reason)), .. } if since.elapsed() > GRACE => {
-                Some(format!("no news from {name} for {} s: {reason}", since.elapsed().as_secs()))
-            }
-            Ills { refused: Some(reason), .. } => Some(format!("no news from {name}: {reason}")),
-            Ills { is_deaf: true, .. } => Some(format!("what is published at {name} does not come back from it")),
-            _ => None,
-        }
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Ills)) {
-        change(&mut self.inside.lock().expect("nobody panics while asking"));
-    }
 }
 
 /// The listener of one node.
@@ -235,12 +185,20 @@ impl Session<'_> {
         }
         let mut asked = JoinSet::new();
         for channel in wanted {
-            if !self.confirmed.contains_key(&channel.name) {
-                let mut connection = self.connection.clone();
-                asked.spawn(async move {
-                    let answer = cmd("SSUBSCRIBE").arg(&channel.name).exec_async(&mut connection).await;
-                    (channel, answer)
-                });
+            match self.confirmed.get(&channel.name) {
+                Some(known) if Arc::ptr_eq(known, &channel) => {}
+                // Given up and wanted again before we came to it: Redis has been sending all the time.
+                Some(_) => {
+                    channel.confirm();
+                    self.confirmed.insert(channel.name.clone(), channel);
+                }
+                None => {
+                    let mut connection = self.connection.clone();
+                    asked.spawn(async move {
+                        let answer = cmd("SSUBSCRIBE").arg(&channel.name).exec_async(&mut connection).await;
+                        (channel, answer)
+                    });
+                }
             }
         }
         let mut refused = None;
@@ -373,46 +331,6 @@ enum Heard {
     Lost,
     /// The connection has.
     End,
-}
-
-/// Where the connection leaves what it hears. It must not wait, and what waits must not grow without end.
-struct Ear {
-    heard: mpsc::Sender<PushInfo>,
-    bytes: AtomicUsize,
-    missed: AtomicBool,
-}
-
-impl Ear {
-    fn new() -> (Self, mpsc::Receiver<PushInfo>) {
-        let (heard, hears) = mpsc::channel(WAITING_MESSAGES);
-        (Self { heard, bytes: AtomicUsize::new(0), missed: AtomicBool::new(false) }, hears)
-    }
-
-    fn hear(&self, push: PushInfo) {
-        let bytes = size(&push);
-        let is_message = push.kind == PushKind::SMessage;
-        if is_message && self.bytes.load(Ordering::Acquire) + bytes > WAITING_BYTES {
-            self.missed.store(true, Ordering::Release);
-            return;
-        }
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        if self.heard.try_send(push).is_err() {
-            self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-            self.missed.store(true, Ordering::Release);
-        }
-    }
-
-    fn done(&self, push: &PushInfo) {
-        self.bytes.fetch_sub(size(push), Ordering::AcqRel);
-    }
-
-    fn has_missed(&self) -> bool {
-        self.missed.load(Ordering::Acquire)
-    }
-}
-
-fn size(push: &PushInfo) -> usize {
-    push.data.iter().map(|value| if let Value::BulkString(bytes) = value { bytes.len() } else { 0 }).sum()
 }
 
 fn is_broken(error: &RedisError) -> bool {

@@ -13,9 +13,11 @@
 
 mod channel;
 mod dial;
+mod ear;
 mod error;
 mod follower;
 mod growth;
+mod health;
 mod keys;
 mod listener;
 mod log;
