@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use redis::{Value, from_redis_value};
 
 use crate::port::free_port;
+use crate::server::wait_for_replica;
 use crate::{AppendFsync, FaultProxy, RedisOptions, RedisServer, until};
 
 const SLOTS: u16 = 16_384;
@@ -128,32 +129,15 @@ impl RedisCluster {
         // Target first, so that there is always somebody who has it.
         target.command::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to])).await?;
         source.command::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to])).await?;
-        until(&format!("slot {slot} is known at its new node"), SETTLE_WITHIN, async || {
-            for node in &self.nodes {
-                let Ok(ranges) = self.ranges_at(node).await else { continue };
-                let owner = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
-                if owner.is_none_or(|(_, _, owner)| *owner != to) {
-                    return false;
-                }
-            }
-            true
-        })
-        .await
+        for master in self.masters().await?.into_iter().filter(|master| ![from, to].contains(master)) {
+            self.nodes[master].command::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to])).await?;
+        }
+        Ok(())
     }
 
-    /// Waits until a master's replicas have everything that it has; with writes going on that may be never.
-    pub async fn wait_for_replicas(&self, master: usize) -> anyhow::Result<()> {
-        until("the replicas have caught up", SETTLE_WITHIN, async || self.replicas_lag(master).await == Some(0)).await
-    }
-
-    /// Bytes of its replication that the best replica of a master has not yet confirmed; none where there is none.
-    pub async fn replicas_lag(&self, master: usize) -> Option<u64> {
-        let info: String = self.nodes[master].command("INFO replication").await.ok()?;
-        let number = |text: &str| text.trim().parse::<u64>().ok();
-        let head = number(info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"))?)?;
-        let replicas = info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online"));
-        let offsets = replicas.filter_map(|line| number(line.split("offset=").nth(1)?.split(',').next()?));
-        offsets.max().map(|best| head.saturating_sub(best))
+    /// Waits until a replica of this master has confirmed everything that the master has now.
+    pub async fn wait_for_replica(&self, master: usize) -> anyhow::Result<()> {
+        wait_for_replica(&self.nodes[master]).await
     }
 
     /// Kills a master and waits until a replica has its slots. Returns the new master.

@@ -14,8 +14,8 @@ mod sentinel;
 mod server;
 mod wait;
 
-pub use port::free_port;
 pub use cluster::{ClusterOptions, RedisCluster};
+pub use port::free_port;
 pub use process::Process;
 pub use proxy::FaultProxy;
 pub use sentinel::RedisSentinel;

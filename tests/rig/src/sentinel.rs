@@ -10,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use crate::port::free_port;
+use crate::server::wait_for_replica;
 use crate::{AppendFsync, Process, RedisOptions, RedisServer, until};
 
 /// The name under which the sentinels know the master.
@@ -29,8 +30,14 @@ struct Sentinel {
 }
 
 impl RedisSentinel {
-    /// Starts them with append-only files; returns once the sentinels know each other and the replica.
+    /// Starts them with append-only files; returns once the sentinels know each other and the replica. A server that does
+    /// not answer for a second is taken for dead.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(1_000).await
+    }
+
+    /// The same with sentinels that are so patient.
+    pub async fn start_with(down_after_ms: u64) -> anyhow::Result<Self> {
         let options = RedisOptions::append_only(AppendFsync::Always);
         let master = RedisServer::start(options.clone()).await?;
         let mut config = vec![format!("replicaof 127.0.0.1 {}", master.port())];
@@ -38,7 +45,7 @@ impl RedisSentinel {
         let replica = RedisServer::start(RedisOptions { config, ..options }).await?;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
-            sentinels.push(Sentinel::start(master.port()).await?);
+            sentinels.push(Sentinel::start(master.port(), down_after_ms).await?);
         }
         let set = Self { servers: vec![master, replica], sentinels };
         set.wait_until_complete().await?;
@@ -85,15 +92,9 @@ impl RedisSentinel {
         self.wait_for_another(old).await
     }
 
-    /// Waits until the replica has everything that the master has.
+    /// Waits until the replica has confirmed everything that the master has now.
     pub async fn wait_for_replica(&self) -> anyhow::Result<()> {
-        let master = self.master().await?;
-        until("the replica has caught up", SETTLE_WITHIN, async || {
-            let Ok(info) = self.servers[master].command::<String>("INFO replication").await else { return false };
-            let head = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
-            head.is_some_and(|head| info.contains(&format!("offset={},", head.trim())))
-        })
-        .await
+        wait_for_replica(&self.servers[self.master().await?]).await
     }
 
     /// Starts a killed server again; the sentinels make it a replica.
@@ -131,7 +132,7 @@ impl RedisSentinel {
 }
 
 impl Sentinel {
-    async fn start(master: u16) -> anyhow::Result<Self> {
+    async fn start(master: u16, down_after_ms: u64) -> anyhow::Result<Self> {
         let (port, folder) = (free_port(), TempDir::with_prefix("sentinel-")?);
         let file = folder.path().join("sentinel.conf");
         let lines = [
@@ -139,7 +140,7 @@ impl Sentinel {
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", folder.path().display()),
             format!("sentinel monitor {NAME} 127.0.0.1 {master} 2"),
-            format!("sentinel down-after-milliseconds {NAME} 1000"),
+            format!("sentinel down-after-milliseconds {NAME} {down_after_ms}"),
             format!("sentinel failover-timeout {NAME} 3000"),
         ];
         std::fs::write(&file, lines.join("\n") + "\n")?;

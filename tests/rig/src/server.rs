@@ -9,8 +9,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
-use crate::Process;
 use crate::port::free_port;
+use crate::{Process, until};
 
 /// No server takes so long to start or to load.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -175,6 +175,19 @@ impl RedisServer {
         self.process = launch(self.port, self.folder.path(), &self.options).await?;
         Ok(())
     }
+}
+
+/// Waits until a replica of this server has confirmed everything that the server has now. What is written meanwhile does
+/// not count: with writes going on, a replica is never quite level.
+pub(crate) async fn wait_for_replica(server: &RedisServer) -> anyhow::Result<()> {
+    let head: u64 = server.info("master_repl_offset").await?.trim().parse()?;
+    until("a replica has caught up", START_WITHIN, async || {
+        let info: String = server.command("INFO replication").await.unwrap_or_default();
+        let replicas = info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online"));
+        let mut offsets = replicas.filter_map(|line| line.split("offset=").nth(1)?.split(',').next()?.parse().ok());
+        offsets.any(|offset: u64| offset >= head)
+    })
+    .await
 }
 
 async fn launch(port: u16, folder: &Path, options: &RedisOptions) -> anyhow::Result<Process> {

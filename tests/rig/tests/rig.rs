@@ -101,7 +101,7 @@ async fn a_slot_moves_with_its_keys_and_a_killed_master_is_replaced() {
     assert_eq!(cluster.owner_of(slot).await.unwrap(), new);
     assert_eq!(cluster.nodes()[new].command::<u32>("GET {seven}:b").await.unwrap(), 2);
 
-    cluster.wait_for_replicas(new).await.unwrap();
+    cluster.wait_for_replica(new).await.unwrap();
     let promoted = cluster.failover(new).await.unwrap();
     assert_eq!(cluster.nodes()[promoted].command::<u32>("GET {seven}:a").await.unwrap(), 1);
     cluster.restart(new).await.unwrap();

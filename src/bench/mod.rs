@@ -1,7 +1,9 @@
 //! Measures this build on this machine: event in to frame out, the fold alone, ingest with acknowledgement.
 //!
 //! The server is a process of its own on a fresh data folder, driven over real HTTP and a real WebSocket. The fold runs
-//! here, on one thread, on a generated day.
+//! here, on one thread, on a generated day. `memory.rs` measures what Redis needs.
+
+mod memory;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -11,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use ringside_collector::fold::day::Day;
@@ -26,6 +28,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 /// `ringside bench`
 #[derive(Args)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: Option<What>,
     /// How long the latency run lasts, in seconds
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -43,11 +47,21 @@ pub(crate) struct BenchArgs {
     batch: usize,
 }
 
+/// Something else to measure.
+#[derive(Subcommand)]
+enum What {
+    /// How much memory Redis needs for campaigns, calls and histories (starts a redis-server of its own)
+    Redis(memory::MemoryArgs),
+}
+
 const PASSWORD: &str = "only for this bench";
 const KEY: &str = "bench-key-that-lives-as-long-as-the-bench";
 
 /// Runs the three measurements and prints a table.
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    if let Some(What::Redis(args)) = &args.what {
+        return memory::run(args).await;
+    }
     let mut out = std::io::stdout();
     writeln!(out, "{:<60} {:>14}", "measured", "figure")?;
     let fold = fold::measure(Day { seed: 1, calls: args.calls }, FoldSettings::default());
