@@ -266,7 +266,7 @@ pub trait Engine: Send + Sync + 'static {
     /// twice; state publications always replace. Returns the new number of batches.
     async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError>;
 
-    /// Follows all rooms whose home is this partition, from now on.
+    /// Follows all rooms whose home is this partition, from now on; what is on its way just then may be told too.
     async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError>;
 
     /// Reads a room.

@@ -67,9 +67,8 @@ async fn readiness_is_red_while_no_canary_comes_back_and_green_by_itself() {
     at_last("readiness is green", || engine.ping()).await;
     // Publishing waits, everything that only reads is answered: the health check that asks PING sees nothing.
     let () = server.command("CLIENT PAUSE 60000 WRITE").await.unwrap();
-    until("readiness turns red", SOON, async || engine.ping().await.is_err()).await.unwrap();
-    let reason = engine.ping().await.unwrap_err().to_string();
-    assert!(reason.contains("does not come back"), "{reason}");
+    let red = async || engine.ping().await.is_err_and(|reason| reason.to_string().contains("does not come back"));
+    until("readiness turns red and says why", SOON, red).await.unwrap();
     let () = server.command("CLIENT UNPAUSE").await.unwrap();
     at_last("readiness turns green", || engine.ping()).await;
 }

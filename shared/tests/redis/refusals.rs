@@ -21,7 +21,8 @@ async fn what_is_no_redis_of_ours_is_refused_with_a_sentence() {
     connect(settings(&server.url(), "a")).await;
     let other = RedisSettings { partitions: 16, ..settings(&server.url(), "a") };
     assert!(matches!(refused(other).await, ConnectError::Partitions { there: 8, asked: 16, .. }));
-    let login = RedisSettings { password: Some(Password::new("wrong")), ..settings(&server.url(), "a") };
+    let (user, password) = (Some("nobody".to_owned()), Some(Password::new("wrong")));
+    let login = RedisSettings { user, password, ..settings(&server.url(), "a") };
     assert!(matches!(refused(login).await, ConnectError::Login { .. }));
     assert!(matches!(refused(settings(&server.url(), "a b")).await, ConnectError::BadPrefix(_)));
     let as_cluster = settings(&server.url().replace("redis://", "redis+cluster://"), "a");

@@ -180,7 +180,9 @@ pub async fn two_followers_are_both_told<A: Arena>(arena: impl Fn() -> A) {
     let mut two = engine.subscribe(home(&room)).await.unwrap();
     engine.publish(token, batch(1, vec![event(&room, 2, "b")])).await.unwrap();
     assert_eq!((frame(&mut *one).await.offset, frame(&mut *one).await.offset), (1, 2));
-    assert_eq!(frame(&mut *two).await.offset, 2);
+    // What was on its way when it joined may be told too; who joins reads the room first and knows it.
+    let first = frame(&mut *two).await.offset;
+    assert!(first == 2 || first == 1 && frame(&mut *two).await.offset == 2, "it begins with {first}");
     drop(one);
     engine.publish(token, batch(2, vec![event(&room, 3, "c")])).await.unwrap();
     assert_eq!(frame(&mut *two).await.offset, 3);

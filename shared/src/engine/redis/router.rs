@@ -142,12 +142,12 @@ impl Router {
                 (ErrorKind::Server(ServerErrorKind::NoScript), _) if let Some(script) = request.script => {
                     node.load(script).await.map_err(Failure::into_engine_error)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Moved), Some((host, port))) => {
+                (ErrorKind::Server(ServerErrorKind::Moved), Some((there, _))) => {
                     self.note_trouble();
-                    node = self.node_at(&node, host, port);
+                    node = self.node_at(&node, there)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Ask), Some((host, port))) => {
-                    node = self.node_at(&node, host, port);
+                (ErrorKind::Server(ServerErrorKind::Ask), Some((there, _))) => {
+                    node = self.node_at(&node, there)?;
                     is_asking = true;
                 }
                 (ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown), _) => {
@@ -266,14 +266,17 @@ impl Router {
         })
     }
 
-    /// The node that another one points at; an empty host is its own.
-    fn node_at(&self, from: &Node, host: &str, port: u16) -> Arc<Node> {
+    /// The node that another one points at, as `host:port`; an empty host is its own.
+    fn node_at(&self, from: &Node, there: &str) -> Result<Arc<Node>, EngineError> {
+        let strange = || EngineError::Damaged(format!("a node of the cluster points at {there:?}"));
+        let (host, port) = there.rsplit_once(':').ok_or_else(strange)?;
+        let port = port.parse().map_err(|_| strange())?;
         let host = match (host, from.target()) {
             ("", Target::Address(address)) => address.host.clone(),
             _ => host.to_owned(),
         };
         let mut nodes = self.nodes.lock().expect("nobody panics with the nodes");
-        self.known(&mut nodes, Target::Address(Address { host, port }))
+        Ok(self.known(&mut nodes, Target::Address(Address { host, port })))
     }
 }
 
