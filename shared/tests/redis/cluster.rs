@@ -1,5 +1,6 @@
 //! What a cluster can go through: cut connections, a slot that moves, a master that dies.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringside_rig::{ClusterOptions, RedisCluster, until};
@@ -87,4 +88,39 @@ async fn a_masters_failover_heals_and_changes_the_epoch() {
     assert_ne!(after.epoch, epoch);
     assert_eq!(after.head, 2);
     until("readiness is green", Duration::from_secs(20), async || engine.ping().await.is_ok()).await.unwrap();
+}
+
+/// Scripts whose keys are on both nodes are refused for a moment and tried again; nobody outside notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_go_on_while_their_slot_moves_and_each_is_heard_of_once() {
+    let cluster = RedisCluster::start(3, 0).await.unwrap();
+    let engine = connect(settings(&cluster.url(), "load")).await;
+    let partition = Partition(5);
+    let room = room_in(partition, engine.partitions());
+    let token = own(&engine, partition).await;
+    let mut subscription = engine.subscribe(partition).await.unwrap();
+    let slot = cluster.slot_of("load:{5}:meta").await.unwrap();
+    let is_moved = AtomicBool::new(false);
+    let writing = async {
+        let mut written = 0;
+        while !is_moved.load(Ordering::Acquire) {
+            engine.append(vec![(partition, bytes("a"))]).await.unwrap();
+            publish(&engine, token, &room, &format!("{written}")).await.unwrap();
+            written += 1;
+            engine.commit(token, Position(written), vec![("k".into(), bytes("v"))], vec![]).await.unwrap();
+        }
+        publish(&engine, token, &room, "last").await.unwrap();
+        written
+    };
+    let moving = async {
+        for _ in 0..6 {
+            let from = cluster.owner_of(slot).await.unwrap();
+            cluster.migrate_slot(slot, (from + 1) % 3).await.unwrap();
+        }
+        is_moved.store(true, Ordering::Release);
+    };
+    let hearing = hear(&engine, &mut *subscription, &room, "last");
+    let (written, (), _) = tokio::join!(writing, moving, hearing);
+    assert_eq!(view(&engine, &room).await.head, written + 1);
+    assert_eq!(engine.load(partition).await.unwrap().position, Position(written));
 }
