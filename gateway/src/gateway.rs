@@ -10,13 +10,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
+use crate::delivery::Goodbye;
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
 use crate::observe;
+use crate::pulse::Pulse;
 use crate::settings::GatewaySettings;
 
-/// How long connections get to read their goodbye.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last connections get to read their goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +36,12 @@ struct Inside {
     engine: Arc<dyn Engine>,
     settings: GatewaySettings,
     hub: Arc<Hub>,
+    pulse: Arc<Pulse>,
     tokens: Tokens,
     passwords: Passwords,
     throttle: Throttle,
     standing: Arc<Standing>,
-    /// Cancelled when connections have to go.
-    draining: CancellationToken,
+    goodbye: Goodbye,
     /// Cancelled when everything has to end.
     stop: CancellationToken,
     connections: TaskTracker,
@@ -52,7 +54,9 @@ impl Gateway {
         let keys = SigningKeys::load(engine.as_ref()).await?;
         let standing = Standing::load(engine.clone()).await?;
         let stop = CancellationToken::new();
-        let hub = Hub::new(engine.clone(), settings.publish_every, stop.clone());
+        let pulse = Pulse::new();
+        tokio::spawn(pulse.clone().run(engine.clone(), stop.clone()));
+        let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
         Ok(Self(Arc::new(Inside {
@@ -61,9 +65,10 @@ impl Gateway {
             throttle: Throttle::default(),
             standing,
             hub,
+            pulse,
             engine,
             settings,
-            draining: CancellationToken::new(),
+            goodbye: Goodbye::default(),
             stop,
             connections: TaskTracker::new(),
         })))
@@ -74,12 +79,15 @@ impl Gateway {
         self.0.hub.initial(viewer, room).await
     }
 
-    /// Turns readiness red, tells all connections to come back elsewhere, and ends what runs here.
+    /// Turns readiness red, tells connections to come back elsewhere, a few at a time, and ends what runs here. Whoever
+    /// still comes is sent elsewhere; so keep listening until it returns.
     pub async fn drain(&self) {
-        self.0.draining.cancel();
+        let over = self.0.settings.drain_over;
+        let connections = self.0.connections.len();
+        self.0.goodbye.begin(connections, over);
         self.0.connections.close();
-        info!(connections = self.0.connections.len(), "saying goodbye");
-        if tokio::time::timeout(GOODBYE_WITHIN, self.0.connections.wait()).await.is_err() {
+        info!(connections, "saying goodbye");
+        if tokio::time::timeout(over + GOODBYE_WITHIN, self.0.connections.wait()).await.is_err() {
             warn!(connections = self.0.connections.len(), "some connections did not take their goodbye");
         }
         self.0.stop.cancel();
@@ -120,8 +128,12 @@ impl Gateway {
         &self.0.standing
     }
 
-    pub(crate) fn draining(&self) -> &CancellationToken {
-        &self.0.draining
+    pub(crate) fn goodbye(&self) -> &Goodbye {
+        &self.0.goodbye
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     pub(crate) fn connections(&self) -> &TaskTracker {

@@ -16,6 +16,7 @@ mod origin;
 mod pages;
 mod protect;
 mod proxies;
+mod pulse;
 mod routes;
 mod settings;
 

@@ -153,7 +153,8 @@ export class Link {
       return;
     }
     this.store.apply(frame);
-    if (frame.room && this.state !== "live") {
+    // A room that can't be read right now says so in an error; that is no live data.
+    if (frame.room && frame.type !== "error" && this.state !== "live") {
       this.tries = 0;
       this.#endPolling();
       this.#become("live");

@@ -1,7 +1,5 @@
 //! Whether the machines, and this gateway, are well.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,8 +12,6 @@ use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
-const PING_WITHIN: Duration = Duration::from_secs(2);
-
 /// `GET /analytics/system/health`
 pub(crate) async fn show_system(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
     let initial = gateway.initial(&viewer, &Room::System).await?;
@@ -27,19 +23,18 @@ pub(crate) async fn show_liveness(State(gateway): State<Gateway>) -> Response {
     Json(json!({ "status": "ok", "version": gateway.settings().version })).into_response()
 }
 
-/// `GET /readyz`: it can serve, or why not.
+/// `GET /readyz`: it can serve, or why not. Answers at once, whatever is broken.
 pub(crate) async fn show_readiness(State(gateway): State<Gateway>) -> Response {
     let mut reasons = Vec::new();
-    match tokio::time::timeout(PING_WITHIN, gateway.engine().ping()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => reasons.push("the engine does not answer".to_owned()),
+    if !gateway.pulse().is_well() {
+        reasons.push("the engine does not answer".to_owned());
     }
     match gateway.hub().broken_links() {
         0 => {}
         broken => reasons.push(format!("{broken} subscriptions are being restored")),
     }
     reasons.extend(gateway.settings().readiness.iter().filter_map(|ask| ask()));
-    if gateway.draining().is_cancelled() {
+    if gateway.goodbye().has_begun() {
         reasons.push("draining".to_owned());
     }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

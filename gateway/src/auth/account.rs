@@ -1,6 +1,7 @@
 //! Accounts: who may log in, and as what. They live in the engine's registry as `account/{name}`.
 
 use std::fmt;
+use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::{CampaignId, TenantId, Timestamp};
@@ -11,6 +12,9 @@ use super::viewer::{Role, Scope};
 
 /// What the keys of accounts begin with.
 pub(super) const PREFIX: &str = "account/";
+
+/// How long the engine may take to answer somebody who waits.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A name that somebody logs in with.
 #[derive(Debug, Clone)]
@@ -187,7 +191,7 @@ impl Accounts {
         password: &str,
     ) -> Result<Option<Account>, AccountError> {
         let account = match key(name) {
-            Ok(key) => engine.get(&key).await?.map(|value| decode(name, &value)).transpose()?,
+            Ok(key) => in_time(engine.get(&key)).await?.map(|value| decode(name, &value)).transpose()?,
             Err(_) => None,
         };
         // A locked account takes as long as a wrong password and says no more.
@@ -205,6 +209,12 @@ impl Accounts {
         let changed = change(decode(name, &value)?);
         Ok(engine.set(&key, Some(encode(&changed))).await?)
     }
+}
+
+/// The engine's answer, or that there is none: whoever logs in or out is not made to wait for a dead Redis.
+pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    let no_answer = |_| Err(EngineError::Unavailable(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())));
+    tokio::time::timeout(ANSWERED_WITHIN, asked).await.unwrap_or_else(no_answer)
 }
 
 fn key(name: &str) -> Result<String, AccountError> {

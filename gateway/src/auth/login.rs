@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json, RequestExt};
 use metrics::counter;
+use ringside_shared::engine::EngineError;
 use ringside_shared::model::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use super::account::Accounts;
+use super::account::{AccountError, Accounts, in_time};
 use super::viewer::{Viewer, cookie_name, escape_query};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -80,7 +81,7 @@ pub(crate) async fn log_out(
         return error.into_response();
     }
     if let Ok(viewer) = viewer
-        && let Err(error) = gateway.standing().end(&viewer).await
+        && let Err(error) = in_time(gateway.standing().end(&viewer)).await
     {
         return Error::from(error).into_response();
     }
@@ -115,9 +116,11 @@ async fn check(
         info!(?user, address = shown_address, reason = "locked", "login refused");
         return Err(Error::Locked { wait_secs: wait.as_secs().max(1) });
     }
-    let account = Accounts::verify(gateway.engine(), gateway.passwords(), &username, &password)
-        .await
-        .map_err(|error| Error::internal(&error))?;
+    let account = Accounts::verify(gateway.engine(), gateway.passwords(), &username, &password);
+    let account = account.await.map_err(|error| match error {
+        AccountError::Engine(error @ EngineError::Unavailable(_)) => Error::from(error),
+        error => Error::internal(&error),
+    })?;
     let Some(account) = account else {
         count("wrong");
         let tries_left = gateway.throttle().count_wrong(&username, address, Instant::now());

@@ -1,7 +1,7 @@
 //! What was taken back since tokens were issued: locked accounts, changed passwords, ended logins.
 //!
 //! Read from the registry every few seconds, on every gateway; a change wakes the live connections, which look whether
-//! they may go on. Reading fails open for as long as the engine is away: nothing live can be seen then anyway.
+//! they may go on. While the engine is away, the last known ones count.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
@@ -46,9 +46,14 @@ impl Standing {
 
     /// Reads again and again, until cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut failing = false;
         while stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_some() {
-            if let Err(error) = self.read().await {
-                warn!(%error, "accounts could not be read; the last known ones count");
+            match account::in_time(self.read()).await {
+                Err(error) if !std::mem::replace(&mut failing, true) => {
+                    warn!(%error, "accounts can't be read; the last known ones count until they can");
+                }
+                Err(_) => {}
+                Ok(()) => failing = false,
             }
         }
     }

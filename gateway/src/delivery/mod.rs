@@ -1,6 +1,7 @@
 //! The three doors: WebSocket, SSE and polls. Each is thin; what is sent to whom is decided in [`session`].
 
 mod cursors;
+mod goodbye;
 mod limits;
 mod poll;
 mod session;
@@ -8,6 +9,7 @@ mod sse;
 mod watch;
 mod ws;
 
+pub(crate) use goodbye::Goodbye;
 pub(crate) use poll::poll;
 pub(crate) use sse::{stream_alerts, stream_events};
 pub(crate) use ws::{open_metrics_socket, open_socket};

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::cursors::Cursors;
+use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
 use crate::api::Query;
@@ -34,6 +35,7 @@ pub(crate) async fn poll(
     let came_with = cursors.clone();
     let counted = Connected::by("poll");
     let _tracked = gateway.connections().token();
+    let goodbye = gateway.goodbye();
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS));
     let until = Instant::now() + wait;
     let mut frames: Vec<Outgoing> = Vec::new();
@@ -47,18 +49,19 @@ pub(crate) async fn poll(
         if session.has_more() && bytes < ANSWER_BYTES {
             continue;
         }
-        if !frames.is_empty() {
+        if !frames.is_empty() || goodbye.has_begun() {
             break;
         }
         tokio::select! {
             () = session.rang() => {}
             () = tokio::time::sleep_until(until) => break,
-            () = gateway.draining().cancelled() => {
-                let retry_ms: u64 = rand::random_range(500..5_000);
-                frames.push(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
-                break;
-            }
+            // Around once more: with what has come until now.
+            () = goodbye.begun() => {}
         }
+    }
+    let leaves = goodbye.has_begun();
+    if leaves {
+        frames.push(plain(frame_kind::BYE, None, &json!({ "retryMs": Goodbye::retry_ms() })));
     }
     for (room, cursor) in frames.iter().filter_map(|outgoing| outgoing.reached.as_ref()) {
         cursors.reach(room, *cursor);
@@ -71,5 +74,10 @@ pub(crate) async fn poll(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    if leaves {
+        // The next question is to be asked over a new connection, which a balancer opens elsewhere.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

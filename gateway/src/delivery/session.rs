@@ -25,6 +25,8 @@ use crate::observe;
 const BATCH_BYTES: usize = 64 << 10;
 /// A room that could not be read is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long is read on for somebody who has to go; what is then still missing comes by cursor, elsewhere.
+const REST_WITHIN: Duration = Duration::from_secs(1);
 
 /// Something for the client, and what it has reached with it.
 #[derive(Debug, Clone)]
@@ -186,6 +188,22 @@ impl Session {
             }
         }
         batch
+    }
+
+    /// All that there is for the client now, for one who has to go.
+    pub(crate) async fn rest(&mut self) -> Vec<Outgoing> {
+        let mut rest = Vec::new();
+        let read = async {
+            loop {
+                rest.append(&mut self.batch().await);
+                if !self.has_more() {
+                    break;
+                }
+            }
+        };
+        // A batch that is cut off was not sent, and so is not part of the client's cursor.
+        let _ = tokio::time::timeout(REST_WITHIN, read).await;
+        rest
     }
 
     /// Says something that is no room's content.

@@ -15,8 +15,10 @@ use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::cursors::Cursors;
+use super::goodbye::Goodbye;
 use super::session::{Outgoing, Session, plain};
 use crate::api::{Asked, Query};
 use crate::auth::Viewer;
@@ -75,7 +77,7 @@ fn open(
     filter: Option<&Filter>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    if gateway.draining().is_cancelled() {
+    if gateway.goodbye().has_begun() {
         return Err(Error::Unavailable);
     }
     // A cursor that can't be read is no reason to stay away for ever, which is what a browser does after a 400.
@@ -112,6 +114,9 @@ struct Streaming {
     cursors: Cursors,
     waiting: VecDeque<Outgoing>,
     ended: bool,
+    /// When it is its turn to go, and when to come back, once that is known.
+    turn: Option<Instant>,
+    bye_ms: Option<u64>,
     first: bool,
     counted: Connected,
     _tracked: tokio_util::task::task_tracker::TaskTrackerToken,
@@ -125,6 +130,8 @@ fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<I
         cursors,
         waiting: VecDeque::new(),
         ended: false,
+        turn: None,
+        bye_ms: None,
         first: true,
         counted: Connected::by("sse"),
     };
@@ -141,13 +148,13 @@ impl Streaming {
                 break;
             }
             let expiry = self.session.viewer().expires_at.since(Timestamp::now()).max(0) as u64;
-            let draining = self.gateway.draining().clone();
             let mut taken_back = self.gateway.standing().watch();
             tokio::select! {
                 () = self.session.rang() => {}
-                () = draining.cancelled() => {
-                    let retry_ms: u64 = rand::random_range(500..5_000);
-                    self.waiting.push_back(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
+                () = self.gateway.goodbye().turn(&mut self.turn) => {
+                    // What has come until now goes first.
+                    self.waiting.extend(self.session.rest().await);
+                    self.bye_ms = Some(Goodbye::retry_ms());
                     self.ended = true;
                 }
                 () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
@@ -157,7 +164,11 @@ impl Streaming {
                 _ = taken_back.changed() => self.ended = !self.gateway.standing().allows(self.session.viewer()),
             }
         }
-        let outgoing = self.waiting.pop_front()?;
+        let Some(outgoing) = self.waiting.pop_front() else {
+            let retry_ms = self.bye_ms.take()?;
+            let bye = plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms }));
+            return Some(Event::default().data(bye.text.as_str()).retry(Duration::from_millis(retry_ms)));
+        };
         let mut event = Event::default().data(outgoing.text.as_str());
         if let Some((room, cursor)) = &outgoing.reached {
             self.cursors.reach(room, *cursor);

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite;
 use tracing::debug;
 
+use super::goodbye::Goodbye;
 use super::limits::{Allowance, MESSAGE_BYTES, TAKEN_BYTES};
 use super::session::{Heard, Outgoing, Session, plain};
 use crate::auth::{Viewer, bearer, cookie};
@@ -33,8 +34,6 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// A token's end is announced so long before.
 const EXPIRING_BEFORE: Duration = Duration::from_secs(60);
-/// Those who have to move come back spread over this time.
-const SPREAD_MS: u64 = 5_000;
 
 /// Why a connection ends, with the close code that says whether to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +94,7 @@ fn open(
         log_foreign("socket", headers, None, caller.address);
         return error.into_response();
     }
-    if gateway.draining().is_cancelled() {
+    if gateway.goodbye().has_begun() {
         return Error::Unavailable.into_response();
     }
     let viewer = match viewer(&gateway, caller, headers) {
@@ -188,7 +187,8 @@ impl Connection {
         let ping_every = self.gateway.settings().ping_every;
         let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
         let mut taken_back = self.gateway.standing().watch();
-        let draining = self.gateway.draining().clone();
+        let gateway = self.gateway.clone();
+        let mut turn = None;
         loop {
             let batch = self.session.batch().await;
             if let Err(end) = self.write(batch).await {
@@ -198,10 +198,10 @@ impl Connection {
             let clock = next_clock(self.session.viewer(), self.warned);
             tokio::select! {
                 biased;
-                () = draining.cancelled() => {
-                    let retry_ms = rand::random_range(500..SPREAD_MS);
-                    let bye = plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms }));
-                    return self.write(vec![bye]).await.err().unwrap_or(End::Draining);
+                () = gateway.goodbye().turn(&mut turn) => {
+                    let mut last = self.session.rest().await;
+                    last.push(plain(frame_kind::BYE, None, &json!({ "retryMs": Goodbye::retry_ms() })));
+                    return self.write(last).await.err().unwrap_or(End::Draining);
                 }
                 () = tokio::time::sleep(clock) => {
                     let viewer = self.session.viewer();

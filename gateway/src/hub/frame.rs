@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
-use ringside_shared::engine::{Cursor, Room, RoomFrame};
+use ringside_shared::engine::{Cursor, Lane, Room, RoomFrame, RoomId};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, with_conflated};
 use serde::Deserialize;
@@ -39,6 +39,19 @@ impl Frame {
             text: OnceLock::new(),
             row: OnceLock::new(),
             filtered: Mutex::default(),
+        }
+    }
+
+    /// As the engine told it.
+    pub(super) fn published(&self, room: &RoomId, lane: Lane) -> RoomFrame {
+        RoomFrame {
+            room: room.clone(),
+            epoch: self.cursor.epoch,
+            offset: self.cursor.offset,
+            lane,
+            kind: self.kind.clone(),
+            at: self.at,
+            body: self.body.clone(),
         }
     }
 

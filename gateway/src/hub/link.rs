@@ -11,23 +11,33 @@ use tracing::{debug, warn};
 
 use super::Refusal;
 use super::room::RoomCell;
+use crate::pulse::Pulse;
 
 /// How long a room stays after its last watcher left: who reloads a page finds it as it was.
 const LINGER: Duration = Duration::from_secs(15);
 /// A room that was silent for so long is compared with the engine.
 const SILENT: Duration = Duration::from_secs(10);
 /// How long the engine may take to take a subscription.
-const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(5);
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(2);
+/// Who waited for a subscription that was refused so lately is not made to wait for another one.
+const REFUSED_LATELY: Duration = Duration::from_millis(500);
 
 /// One partition.
 pub(crate) struct Link {
     partition: Partition,
     engine: Arc<dyn Engine>,
+    pulse: Arc<Pulse>,
     /// Short and never across an await.
     rooms: Mutex<Rooms>,
     /// What ends the running subscription's task.
-    following: tokio::sync::Mutex<Option<CancellationToken>>,
+    following: tokio::sync::Mutex<Following>,
     up: AtomicBool,
+}
+
+#[derive(Default)]
+struct Following {
+    running: Option<CancellationToken>,
+    refused: Option<Instant>,
 }
 
 struct Rooms {
@@ -36,10 +46,11 @@ struct Rooms {
 }
 
 impl Link {
-    pub(crate) fn new(partition: Partition, engine: Arc<dyn Engine>) -> Self {
+    pub(crate) fn new(partition: Partition, engine: Arc<dyn Engine>, pulse: Arc<Pulse>) -> Self {
         Self {
             partition,
             engine,
+            pulse,
             rooms: Mutex::new(Rooms { cells: HashMap::new(), empty_since: Instant::now() }),
             following: tokio::sync::Mutex::default(),
             up: AtomicBool::new(true),
@@ -50,7 +61,7 @@ impl Link {
     pub(crate) async fn room(self: &Arc<Self>, id: &RoomId) -> Result<Arc<RoomCell>, Refusal> {
         let cell = {
             let mut rooms = self.rooms.lock().expect("nobody panics in a link");
-            let made = || Arc::new(RoomCell::new(id.clone(), self.engine.clone()));
+            let made = || Arc::new(RoomCell::new(id.clone(), self.engine.clone(), self.pulse.clone()));
             rooms.cells.entry(id.clone()).or_insert_with(made).clone()
         };
         cell.touch();
@@ -67,28 +78,38 @@ impl Link {
 
     async fn follow(self: &Arc<Self>) -> Result<(), Refusal> {
         let mut following = self.following.lock().await;
-        if following.is_some() {
+        if following.running.is_some() {
             return Ok(());
         }
-        let subscription = self.subscribe().await?;
+        if following.refused.is_some_and(|at| at.elapsed() < REFUSED_LATELY) {
+            return Err(Refusal::Unavailable);
+        }
+        let subscription = match self.subscribe().await {
+            Ok(subscription) => subscription,
+            Err(refusal) => {
+                following.refused = Some(Instant::now());
+                return Err(refusal);
+            }
+        };
         let stop = CancellationToken::new();
-        *following = Some(stop.clone());
+        *following = Following { running: Some(stop.clone()), refused: None };
         tokio::spawn(self.clone().run(subscription, stop));
         Ok(())
     }
 
     async fn subscribe(&self) -> Result<Box<dyn Subscription>, Refusal> {
-        match tokio::time::timeout(SUBSCRIBE_WITHIN, self.engine.subscribe(self.partition)).await {
-            Ok(Ok(subscription)) => Ok(subscription),
-            Ok(Err(error)) => {
+        match self.pulse.within(SUBSCRIBE_WITHIN, self.engine.subscribe(self.partition)).await {
+            Some(Ok(subscription)) => return Ok(subscription),
+            // Of an engine that is away the operator has been told.
+            Some(Err(error)) if self.pulse.is_well() => {
                 warn!(partition = self.partition.0, %error, "a partition can't be followed");
-                Err(Refusal::Unavailable)
             }
-            Err(_) => {
+            None if self.pulse.is_well() => {
                 warn!(partition = self.partition.0, "the engine took too long to take a subscription");
-                Err(Refusal::Unavailable)
             }
+            Some(Err(_)) | None => {}
         }
+        Err(Refusal::Unavailable)
     }
 
     async fn run(self: Arc<Self>, mut subscription: Box<dyn Subscription>, stop: CancellationToken) {
@@ -138,7 +159,11 @@ impl Link {
         let Ok(mut following) = self.following.try_lock() else { return };
         let mut rooms = self.rooms.lock().expect("nobody panics in a link");
         let before = rooms.cells.len();
-        rooms.cells.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.unused() < LINGER);
+        // While the engine is away, what is known here is all there is to show.
+        let away = !self.pulse.is_well();
+        rooms
+            .cells
+            .retain(|_, cell| Arc::strong_count(cell) > 1 || cell.unused() < LINGER || (away && cell.is_filled()));
         for cell in rooms.cells.values() {
             if cell.silent() > SILENT {
                 cell.repair();
@@ -147,7 +172,7 @@ impl Link {
         if before > 0 {
             rooms.empty_since = Instant::now();
         } else if rooms.empty_since.elapsed() > LINGER
-            && let Some(stop) = following.take()
+            && let Some(stop) = following.running.take()
         {
             stop.cancel();
         }
@@ -155,7 +180,7 @@ impl Link {
 
     /// Ends it.
     pub(crate) async fn stop(&self) {
-        if let Some(stop) = self.following.lock().await.take() {
+        if let Some(stop) = self.following.lock().await.running.take() {
             stop.cancel();
         }
         self.rooms.lock().expect("nobody panics in a link").cells.clear();

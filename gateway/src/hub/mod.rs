@@ -32,6 +32,7 @@ use ringside_shared::model::TenantId;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Scope, Viewer};
+use crate::pulse::Pulse;
 use link::Link;
 
 /// Why somebody does not get a room.
@@ -48,6 +49,7 @@ pub enum Refusal {
 /// All rooms of this gateway.
 pub(crate) struct Hub {
     engine: Arc<dyn Engine>,
+    pulse: Arc<Pulse>,
     links: Vec<Arc<Link>>,
     overviews: Mutex<HashMap<(TenantId, Scope), Arc<Overview>>>,
     publish_every: Duration,
@@ -55,9 +57,15 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(engine: Arc<dyn Engine>, publish_every: Duration, stop: CancellationToken) -> Arc<Self> {
-        let links = (0..engine.partitions()).map(|n| Arc::new(Link::new(Partition(n), engine.clone()))).collect();
-        Arc::new(Self { engine, links, overviews: Mutex::default(), publish_every, stop })
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        pulse: Arc<Pulse>,
+        publish_every: Duration,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let link = |n| Arc::new(Link::new(Partition(n), engine.clone(), pulse.clone()));
+        let links = (0..engine.partitions()).map(link).collect();
+        Arc::new(Self { engine, pulse, links, overviews: Mutex::default(), publish_every, stop })
     }
 
     /// The room, filled and followed.
@@ -76,7 +84,7 @@ impl Hub {
             overviews.entry(key.clone()).or_insert_with(made).clone()
         };
         overview.touch();
-        overview.ready().await?;
+        overview.ready(&self.pulse).await?;
         Ok(overview)
     }
 
@@ -103,7 +111,10 @@ impl Hub {
             for link in &self.links {
                 link.sweep();
             }
-            self.overviews.lock().expect("nobody panics in the hub").retain(|_, overview| overview.is_wanted());
+            self.overviews
+                .lock()
+                .expect("nobody panics in the hub")
+                .retain(|_, overview| overview.is_wanted(&self.pulse));
         }
         self.overviews.lock().expect("nobody panics in the hub").clear();
         for link in &self.links {

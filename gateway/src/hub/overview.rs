@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
+use futures_util::{StreamExt, stream};
 use ringside_shared::engine::{Cursor, Epoch, Room};
 use ringside_shared::model::{Aggregate, CampaignId, TenantId, Timestamp};
 use ringside_shared::wire::{
@@ -23,11 +24,14 @@ use super::row::Row;
 use super::series::Summed;
 use super::{Hub, Initial, Refusal, RoomCell};
 use crate::auth::Scope;
+use crate::pulse::Pulse;
 
 /// How long an overview stays after the last one who watched it.
 const LINGER: Duration = Duration::from_secs(15);
 /// How long the first look at all campaigns may take.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+/// So many campaigns are read at once at the first look: a thousand are there within a second, and nobody is stormed.
+const JOINED_AT_ONCE: usize = 32;
 /// State is published at least so often.
 const AT_LEAST_EVERY: Duration = Duration::from_millis(500);
 /// More campaigns than this are published once a second.
@@ -99,12 +103,10 @@ impl Overview {
     }
 
     /// Returns once all campaigns have been looked at.
-    pub(super) async fn ready(&self) -> Result<(), Refusal> {
+    pub(super) async fn ready(&self, pulse: &Pulse) -> Result<(), Refusal> {
         let mut ready = self.ready.subscribe();
-        match tokio::time::timeout(READY_WITHIN, ready.wait_for(|ready| *ready)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
-        }
+        let ready = pulse.within(READY_WITHIN, async { ready.wait_for(|ready| *ready).await.is_ok() });
+        if ready.await == Some(true) { Ok(()) } else { Err(Refusal::Unavailable) }
     }
 
     /// Remembers that somebody is interested.
@@ -112,9 +114,10 @@ impl Overview {
         *self.used.lock().expect("nobody panics here") = Instant::now();
     }
 
-    /// False once nobody has watched it for a while; it has ended then.
-    pub(super) fn is_wanted(&self) -> bool {
-        if self.members.any() {
+    /// False once nobody has watched it for a while; it has ended then. While the engine is away, what is known here is
+    /// all there is to show.
+    pub(super) fn is_wanted(&self, pulse: &Pulse) -> bool {
+        if self.members.any() || (*self.ready.borrow() && !pulse.is_well()) {
             self.touch();
         }
         let wanted = self.used.lock().expect("nobody panics here").elapsed() < LINGER;
@@ -195,14 +198,18 @@ impl Overview {
                 self.numbers.lock().expect("nobody panics here").forget(&gone);
                 changed = true;
             }
-            for id in listed.into_iter().filter(|id| !watched.known.contains(id)).collect::<Vec<_>>() {
-                let room = Room::Campaign(id.clone());
-                let joined = async {
-                    let cell = hub.room(&self.tenant, &room).await?;
+            let new: Vec<CampaignId> = listed.into_iter().filter(|id| !watched.known.contains(id)).collect();
+            let join = |id: CampaignId| {
+                let (hub, tenant) = (hub.clone(), self.tenant.clone());
+                async move {
+                    let cell = hub.room(&tenant, &Room::Campaign(id.clone())).await?;
                     let initial = cell.initial(&Scope::All, None).await?;
-                    Ok((cell, initial))
-                };
-                let (cell, initial) = match joined.await {
+                    Ok((id, cell, initial))
+                }
+            };
+            let mut joining = stream::iter(new.into_iter().map(join)).buffer_unordered(JOINED_AT_ONCE);
+            while let Some(joined) = joining.next().await {
+                let (id, cell, initial) = match joined {
                     Ok(joined) => joined,
                     Err(refusal) => {
                         // Looked for again at the next tick, with all that was taken out of the mailbox.

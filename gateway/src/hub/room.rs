@@ -5,10 +5,11 @@
 //! for the same, one read answers them all.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ringside_shared::engine::{Cursor, Engine, ReadFrom, RoomFrame, RoomId, RoomView};
 use ringside_shared::model::Timestamp;
 use tracing::warn;
@@ -18,9 +19,16 @@ use super::mailbox::Members;
 use super::ring::{Accepted, RING_FRAMES, Ring};
 use super::{Refusal, filter};
 use crate::auth::Scope;
+use crate::pulse::Pulse;
 
 /// How long the engine may take to answer a read that somebody waits for.
-const READ_WITHIN: Duration = Duration::from_secs(5);
+const READ_WITHIN: Duration = Duration::from_secs(2);
+/// How long somebody waits for it who could be given what is known here.
+const KNOWN_AFTER: Duration = Duration::from_secs(1);
+/// Who waited for a read that failed so lately is not made to wait for another one.
+const FAILED_LATELY: Duration = Duration::from_millis(500);
+/// A repair that failed waits for the engine to answer again, but not for longer.
+const REPAIRED_EVERY: Duration = Duration::from_secs(5);
 /// An `initial` is shared by all who come within this time.
 const INITIAL_FRESH: Duration = Duration::from_millis(250);
 /// The same where nothing was published since.
@@ -35,6 +43,7 @@ pub(crate) struct RoomCell {
     pub(crate) id: RoomId,
     room: Arc<ringside_shared::engine::Room>,
     engine: Arc<dyn Engine>,
+    pulse: Arc<Pulse>,
     /// Short and never across an await.
     inside: Mutex<Inside>,
     pub(crate) members: Arc<Members>,
@@ -42,6 +51,8 @@ pub(crate) struct RoomCell {
     reading: tokio::sync::Mutex<()>,
     /// How often a repair was asked for since the last one began that saw everything.
     repairs_wanted: AtomicU64,
+    /// True where the next repair has to drop what is here.
+    contradicted: AtomicBool,
     /// When a frame or a read last said where the room is, and when somebody last came, in ms since `born`.
     heard_ms: AtomicU64,
     used_ms: AtomicU64,
@@ -54,19 +65,24 @@ struct Inside {
     /// Frames that came before the ring was filled, or after a gap.
     early: VecDeque<RoomFrame>,
     initial: Option<(Instant, Arc<Initial>)>,
+    /// The newest snapshot that was read; it is not fanned out.
+    snapshot: Option<Bytes>,
+    failed: Option<Instant>,
     pages: VecDeque<(Instant, Cursor, Arc<RoomView>)>,
 }
 
 impl RoomCell {
-    pub(crate) fn new(id: RoomId, engine: Arc<dyn Engine>) -> Self {
+    pub(crate) fn new(id: RoomId, engine: Arc<dyn Engine>, pulse: Arc<Pulse>) -> Self {
         Self {
             room: Arc::new(id.room.clone()),
             id,
             engine,
+            pulse,
             inside: Mutex::default(),
             members: Arc::default(),
             reading: tokio::sync::Mutex::default(),
             repairs_wanted: AtomicU64::new(0),
+            contradicted: AtomicBool::new(false),
             heard_ms: AtomicU64::new(0),
             used_ms: AtomicU64::new(0),
             born: Instant::now(),
@@ -106,7 +122,14 @@ impl RoomCell {
         self.heard();
         let accepted = {
             let mut inside = self.inside.lock().expect("nobody panics in a room");
-            let accepted = inside.ring.as_mut().map(|ring| ring.accept(&frame));
+            let accepted = inside.ring.as_mut().map(|ring| match self.contradicted.load(Ordering::Acquire) {
+                // What follows a contradiction does not follow what is here.
+                true => Accepted::Gap,
+                false => ring.accept(&frame),
+            });
+            if accepted == Some(Accepted::Contradiction) {
+                self.contradicted.store(true, Ordering::Release);
+            }
             if matches!(accepted, None | Some(Accepted::Gap)) {
                 // What does not fit here any more is read from the engine.
                 inside.early.truncate(RING_FRAMES);
@@ -116,7 +139,7 @@ impl RoomCell {
         };
         match accepted {
             Some(Accepted::New) => self.members.tell(),
-            Some(Accepted::Gap) => self.repair(),
+            Some(Accepted::Gap | Accepted::Contradiction) => self.repair(),
             Some(Accepted::Known) | None => {}
         }
     }
@@ -124,17 +147,31 @@ impl RoomCell {
     /// Makes sure that the ring is filled.
     pub(crate) async fn fill(&self) -> Result<(), Refusal> {
         self.touch();
-        if self.with_ring(|_| ()).is_some() {
+        if self.is_filled() {
             return Ok(());
         }
         let _one = self.reading.lock().await;
-        if self.with_ring(|_| ()).is_none() {
-            self.refill(0).await?;
+        if self.is_filled() {
+            return Ok(());
         }
-        Ok(())
+        if self.failed_lately() {
+            return Err(Refusal::Unavailable);
+        }
+        self.refill(0).await
     }
 
-    /// The full snapshot for somebody; shared with others who come at the same time.
+    /// True where there is something that could be shown.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.with_ring(|_| ()).is_some()
+    }
+
+    fn failed_lately(&self) -> bool {
+        let inside = self.inside.lock().expect("nobody panics in a room");
+        inside.failed.is_some_and(|at| at.elapsed() < FAILED_LATELY)
+    }
+
+    /// The full snapshot for somebody; shared with others who come at the same time. Where the engine does not answer it
+    /// is made of what is known here, and its time says how old that is.
     pub(crate) async fn initial(&self, scope: &Scope, only: Option<&filter::Filter>) -> Result<Initial, Refusal> {
         self.fill().await?;
         let whole = match self.fresh_initial() {
@@ -143,7 +180,10 @@ impl RoomCell {
                 let _one = self.reading.lock().await;
                 match self.fresh_initial() {
                     Some(initial) => initial,
-                    None => self.read_initial().await?,
+                    None => match self.pulse.within(KNOWN_AFTER, self.read_initial()).await {
+                        Some(Ok(read)) => read,
+                        Some(Err(_)) | None => self.known_initial()?,
+                    },
                 }
             }
         };
@@ -191,6 +231,13 @@ impl RoomCell {
         Ok(initial)
     }
 
+    fn known_initial(&self) -> Result<Arc<Initial>, Refusal> {
+        let mut inside = self.inside.lock().expect("nobody panics in a room");
+        let snapshot = inside.snapshot.clone();
+        let view = inside.ring.as_ref().map(|ring| ring.view(&self.id, initial::RECENT, snapshot));
+        view.map(|view| self.keep_initial(&mut inside, &view)).ok_or(Refusal::Unavailable)
+    }
+
     fn keep_initial(&self, inside: &mut Inside, view: &RoomView) -> Arc<Initial> {
         let place = Cursor { epoch: view.epoch, offset: view.head };
         let newest = view.state.iter().chain(view.events.last()).map(|frame| frame.at).max();
@@ -202,6 +249,7 @@ impl RoomCell {
             place,
         });
         inside.initial = Some((Instant::now(), initial.clone()));
+        inside.snapshot = view.snapshot.clone();
         initial
     }
 
@@ -224,6 +272,9 @@ impl RoomCell {
         let _one = self.reading.lock().await;
         if let Some(view) = remembered() {
             return Ok(view);
+        }
+        if self.failed_lately() {
+            return Err(Refusal::Unavailable);
         }
         let view = Arc::new(self.read(ReadFrom::After { offset: after.offset, limit: PAGE }).await?);
         let mut inside = self.inside.lock().expect("nobody panics in a room");
@@ -264,8 +315,10 @@ impl RoomCell {
                     }
                     Ok(false) => {}
                     Err(_) => {
-                        tokio::time::sleep(patience).await;
+                        // With jitter: where one room can't be read, many can't, and all come when the engine is back.
+                        tokio::time::sleep(patience.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
                         patience = (patience * 2).min(Duration::from_secs(1));
+                        let _ = tokio::time::timeout(REPAIRED_EVERY, cell.pulse.well()).await;
                     }
                 }
             }
@@ -280,9 +333,14 @@ impl RoomCell {
             return Ok(true);
         };
         let view = self.read(ReadFrom::After { offset: head, limit: PAGE }).await?;
-        if view.epoch != epoch || view.head < head || view.trimmed > head {
+        let contradicted = self.contradicted.load(Ordering::Acquire);
+        if view.epoch != epoch || view.head < head || view.trimmed > head || contradicted {
             // Another life of the room, or a piece of it is gone: who watches begins anew.
-            self.refill(generation + 1).await?;
+            self.contradicted.store(false, Ordering::Release);
+            if let Err(refusal) = self.refill(generation + 1).await {
+                self.contradicted.fetch_or(contradicted, Ordering::AcqRel);
+                return Err(refusal);
+            }
             self.members.tell();
             return Ok(true);
         }
@@ -312,21 +370,20 @@ impl RoomCell {
     }
 
     async fn read(&self, from: ReadFrom) -> Result<RoomView, Refusal> {
-        let read = tokio::time::timeout(READ_WITHIN, self.engine.read_room(&self.id, from)).await;
+        let read = self.pulse.within(READ_WITHIN, self.engine.read_room(&self.id, from)).await;
         match read {
-            Ok(Ok(view)) => {
+            Some(Ok(view)) => {
                 self.heard();
-                Ok(view)
+                self.inside.lock().expect("nobody panics in a room").failed = None;
+                return Ok(view);
             }
-            Ok(Err(error)) => {
-                warn!(room = %self.id, %error, "a room could not be read");
-                Err(Refusal::Unavailable)
-            }
-            Err(_) => {
-                warn!(room = %self.id, "the engine took too long to read a room");
-                Err(Refusal::Unavailable)
-            }
+            // Of an engine that is away the operator has been told; a thousand rooms need not repeat it.
+            Some(Err(error)) if self.pulse.is_well() => warn!(room = %self.id, %error, "a room could not be read"),
+            None if self.pulse.is_well() => warn!(room = %self.id, "the engine took too long to read a room"),
+            Some(Err(_)) | None => {}
         }
+        self.inside.lock().expect("nobody panics in a room").failed = Some(Instant::now());
+        Err(Refusal::Unavailable)
     }
 }
 

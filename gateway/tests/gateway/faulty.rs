@@ -3,7 +3,7 @@
 //! What is published stays published: only what the gateway hears of it is disturbed, as a network would.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,17 @@ use tokio::sync::{broadcast, watch};
 enum Fault {
     Missed,
     Ended,
+}
+
+/// How an engine is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Away {
+    /// It is there.
+    No,
+    /// Whoever asks is told so at once.
+    Refuses,
+    /// Whoever asks waits.
+    Hangs,
 }
 
 /// The engine, and what is wrong with it.
@@ -39,6 +50,10 @@ struct Wrong {
     refuses: AtomicBool,
     unreadable: AtomicBool,
     reads: Mutex<HashMap<String, usize>>,
+    away: watch::Sender<Away>,
+    /// Publications after the first offset are told as if so many of them had never been.
+    rewound: Mutex<Option<(u64, u64)>>,
+    subscribed: Arc<AtomicUsize>,
     holds: watch::Sender<bool>,
     held: watch::Sender<usize>,
 }
@@ -54,6 +69,9 @@ impl Faulty {
             refuses: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             reads: Mutex::default(),
+            away: watch::Sender::new(Away::No),
+            rewound: Mutex::default(),
+            subscribed: Arc::default(),
             holds: watch::Sender::new(false),
             held: watch::Sender::new(0),
         };
@@ -88,6 +106,26 @@ impl Faulty {
         self.wrong.refuses.store(refuse, Ordering::SeqCst);
     }
 
+    /// It is away, for everything that a gateway asks of it.
+    pub(crate) fn be_away(&self, away: Away) {
+        self.wrong.away.send_replace(away);
+    }
+
+    /// Rooms go back to this offset, losing the `by` publications after it, and go on from there; the epoch stays.
+    pub(crate) fn rewind(&self, to: u64, by: u64) {
+        *self.wrong.rewound.lock().unwrap() = Some((to, by));
+    }
+
+    /// How many subscriptions are running.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.wrong.subscribed.load(Ordering::SeqCst)
+    }
+
+    /// How often rooms were read, all together.
+    pub(crate) fn all_reads(&self) -> usize {
+        self.wrong.reads.lock().unwrap().values().sum()
+    }
+
     /// All rooms begin another life.
     pub(crate) fn change_epochs(&self) {
         self.wrong.salt.fetch_add(1, Ordering::SeqCst);
@@ -115,6 +153,24 @@ impl Faulty {
 }
 
 impl Wrong {
+    async fn there(&self) -> Result<(), EngineError> {
+        let mut away = self.away.subscribe();
+        let now = *away.borrow_and_update();
+        match now {
+            Away::No => Ok(()),
+            Away::Refuses => Err(self::away()),
+            Away::Hangs => away.wait_for(|away| *away != Away::Hangs).await.map(|_| ()).map_err(|_| self::away()),
+        }
+    }
+
+    /// Where a publication is told to be; none where it never was.
+    fn told_at(&self, offset: u64) -> Option<u64> {
+        match *self.rewound.lock().unwrap() {
+            Some((to, by)) if offset > to => (offset > to + by).then(|| offset - by),
+            _ => Some(offset),
+        }
+    }
+
     fn salted(&self, epoch: Epoch) -> Epoch {
         Epoch(epoch.0 ^ self.salt.load(Ordering::SeqCst))
     }
@@ -125,6 +181,12 @@ struct Disturbed {
     wrong: Arc<Wrong>,
     faults: broadcast::Receiver<Fault>,
     said_missed: bool,
+}
+
+impl Drop for Disturbed {
+    fn drop(&mut self) {
+        self.wrong.subscribed.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
@@ -142,6 +204,8 @@ impl Subscription for Disturbed {
                             continue;
                         }
                         frame.epoch = self.wrong.salted(frame.epoch);
+                        let Some(offset) = self.wrong.told_at(frame.offset) else { continue };
+                        frame.offset = offset;
                         return Some(Signal::Frame(frame));
                     }
                     Signal::Missed => return Some(Signal::Missed),
@@ -231,8 +295,10 @@ impl Engine for Faulty {
         if self.wrong.refuses.load(Ordering::SeqCst) {
             return Err(away());
         }
+        self.wrong.there().await?;
         let faults = self.wrong.faults.subscribe();
         let inner = self.inner.subscribe(partition).await?;
+        self.wrong.subscribed.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Disturbed { inner, wrong: self.wrong.clone(), faults, said_missed: false }))
     }
 
@@ -241,7 +307,10 @@ impl Engine for Faulty {
         if self.wrong.unreadable.load(Ordering::SeqCst) {
             return Err(away());
         }
+        self.wrong.there().await?;
         let mut view = self.inner.read_room(room, from).await?;
+        view.events.retain_mut(|event| self.wrong.told_at(event.offset).map(|offset| event.offset = offset).is_some());
+        view.head = (0..=view.head).rev().find_map(|offset| self.wrong.told_at(offset)).unwrap_or(0);
         view.epoch = self.wrong.salted(view.epoch);
         for frame in view.events.iter_mut().chain(&mut view.state) {
             frame.epoch = view.epoch;
@@ -255,6 +324,7 @@ impl Engine for Faulty {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        self.wrong.there().await?;
         self.inner.get(key).await
     }
 
@@ -263,14 +333,17 @@ impl Engine for Faulty {
     }
 
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        self.wrong.there().await?;
         self.inner.set(key, value).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        self.wrong.there().await?;
         self.inner.list(prefix).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {
+        self.wrong.there().await?;
         self.inner.ping().await
     }
 

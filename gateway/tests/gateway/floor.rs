@@ -76,6 +76,11 @@ impl Floor {
         let folder = TempDir::new().unwrap();
         let options = EmbeddedSettings { partitions: 4, histories, ..EmbeddedSettings::default() };
         let engine = wrap(Arc::new(Embedded::open(folder.path(), options).unwrap()));
+        Self::over(engine, settings, folder).await
+    }
+
+    /// With whatever engine.
+    pub(crate) async fn over(engine: Arc<dyn Engine>, settings: GatewaySettings, folder: TempDir) -> Self {
         let (gateway, address) = serve(engine.clone(), settings).await;
         Self { engine, gateway, address, owned: Mutex::default(), _folder: folder }
     }

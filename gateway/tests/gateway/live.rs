@@ -62,7 +62,7 @@ async fn slow_client_is_told_what_it_skips_and_delays_nobody() {
 
     // More than sockets hold on their way; `slow` reads nothing of it until all is published.
     let filler = "x".repeat(100_000);
-    for n in 0..300 {
+    for n in 0..150 {
         let body = json!({ "calls": [{ "callId": format!("c{n}"), "to": filler }] });
         floor.event("calls:alpha", frame_kind::CALL_EVENT, body).await;
         assert_eq!(calls(&fast.until("call_event").await), [format!("c{n}")]);
@@ -76,12 +76,12 @@ async fn slow_client_is_told_what_it_skips_and_delays_nobody() {
             "call_event" => seen += 1,
             other => panic!("{other}"),
         }
-        if frame["calls"][0]["callId"] == "c299" {
+        if frame["calls"][0]["callId"] == "c149" {
             break;
         }
     }
     assert!(skipped > 0, "it was told");
-    assert_eq!(seen + skipped, 300, "everything was delivered or counted");
+    assert_eq!(seen + skipped, 150, "everything was delivered or counted");
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn drain_says_when_to_come_back_and_turns_readiness_red() {
     let gateway = floor.gateway.clone();
     let drained = tokio::spawn(async move { gateway.drain().await });
     let bye = client.until("bye").await;
-    assert!((500..5_000).contains(&bye["retryMs"].as_u64().unwrap()), "{bye}");
+    assert!((250..2_500).contains(&bye["retryMs"].as_u64().unwrap()), "{bye}");
     assert_eq!(client.close_code().await, 4503);
     drained.await.unwrap();
     let (status, body) = floor.ask("/readyz", "").await;

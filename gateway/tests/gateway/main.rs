@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod away;
 mod client;
 mod doors;
+mod drain;
 mod faulty;
 mod floor;
 mod live;
@@ -13,3 +15,4 @@ mod refused;
 mod repair;
 mod resume;
 mod rights;
+mod storm;

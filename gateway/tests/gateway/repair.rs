@@ -151,6 +151,34 @@ async fn another_life_of_a_room_resets_its_watchers_and_begins_with_an_initial()
 }
 
 #[tokio::test]
+async fn a_room_that_goes_back_and_on_in_the_same_epoch_is_a_reset_and_no_silent_gap() {
+    // As a failover to a replica that had not got the last two calls yet.
+    for (published, hears_of_it) in [(1, true), (4, true), (0, false)] {
+        let (floor, faulty, mut client) = beginning().await;
+        for n in 2..=5 {
+            floor.call("alpha", n).await;
+        }
+        assert_eq!(next_calls(&mut client, 4).await, ["c2", "c3", "c4", "c5"]);
+        let head = floor.head("calls:alpha").await;
+        faulty.rewind(head.offset - 2, 2);
+        for n in 6..6 + published {
+            floor.call("alpha", n).await;
+        }
+        if !hears_of_it {
+            faulty.say_missed().await;
+        }
+        let reset = at_once(client.next()).await.unwrap();
+        assert_eq!((&reset["type"], &reset["room"]), (&json!("reset"), &json!("calls:alpha")), "{reset}");
+        let initial = at_once(client.until("initial")).await;
+        assert_eq!(calls(&initial)[..3], ["c1", "c2", "c3"], "the lost ones are gone");
+        assert!(!calls(&initial).contains(&"c5".to_owned()));
+        floor.call("alpha", 99).await;
+        at_once(client.until_that(|frame| calls(frame) == ["c99"])).await;
+        assert_eq!(client.checker.reached("calls:alpha"), Some(floor.head("calls:alpha").await));
+    }
+}
+
+#[tokio::test]
 async fn an_overview_outlives_the_life_of_its_rooms() {
     let (floor, faulty) = Floor::faulty().await;
     floor.directory(&["alpha", "beta"]).await;

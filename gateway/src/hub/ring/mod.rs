@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use ringside_shared::engine::{Cursor, Epoch, Lane, Room, RoomFrame, RoomView};
+use bytes::Bytes;
+use ringside_shared::engine::{Cursor, Epoch, Lane, Room, RoomFrame, RoomId, RoomView};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, frame_kind};
 
@@ -107,6 +108,8 @@ pub(crate) enum Accepted {
     Known,
     /// Others are missing before it.
     Gap,
+    /// Its place was taken by something else: the engine went back and on from there, and kept its epoch.
+    Contradiction,
 }
 
 impl Ring {
@@ -154,11 +157,38 @@ impl Ring {
             return Accepted::Gap;
         }
         if frame.offset <= self.head {
-            return Accepted::Known;
+            return if self.contradicts(frame) { Accepted::Contradiction } else { Accepted::Known };
         }
         self.head = frame.offset;
         self.take(frame);
         Accepted::New
+    }
+
+    fn contradicts(&self, frame: &RoomFrame) -> bool {
+        match frame.lane {
+            Lane::State => {
+                let same_place = self.state.as_ref().filter(|state| state.cursor.offset == frame.offset);
+                same_place.is_some_and(|state| state.body != frame.body)
+            }
+            Lane::Event => {
+                let place = self.events.binary_search_by_key(&frame.offset, |event| event.cursor.offset);
+                frame.offset > self.floor && place.map_or(true, |n| self.events[n].body != frame.body)
+            }
+        }
+    }
+
+    /// The room as far as it is known here, with so many events; `snapshot` is the newest that was read.
+    pub(crate) fn view(&self, id: &RoomId, events: usize, snapshot: Option<Bytes>) -> RoomView {
+        let newest = self.events.iter().skip(self.events.len().saturating_sub(events));
+        RoomView {
+            epoch: self.epoch,
+            head: self.head,
+            trimmed: self.floor,
+            events: newest.map(|event| event.published(id, Lane::Event)).collect(),
+            more: false,
+            state: self.state.as_ref().map(|state| state.published(id, Lane::State)),
+            snapshot,
+        }
     }
 
     /// Takes what a reading has that is new here; it must have every event after the head.

@@ -1,0 +1,131 @@
+//! While the engine is away: what is known is served with its age, what is not known is said to be missing, nobody hangs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::redirect::Policy;
+use ringside_gateway::Accounts;
+use serde_json::{Value, json};
+
+use crate::client::{Client, PATIENCE, calls};
+use crate::faulty::{Away, Faulty};
+use crate::floor::{Floor, tenant};
+
+/// Nobody who asks is made to wait for so long, whatever the engine does.
+const BOUNDED: Duration = Duration::from_secs(8);
+
+async fn readiness(floor: &Floor, status: u16) -> Value {
+    let found = async {
+        loop {
+            let began = Instant::now();
+            let (now, body) = floor.ask("/readyz", "").await;
+            assert!(began.elapsed() < Duration::from_secs(1), "a probe never waits for the engine");
+            if now == status {
+                return body;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("readiness turns by itself")
+}
+
+async fn page(floor: &Floor, path: &str, token: &str) -> (u16, String) {
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let asked = client.get(floor.url(path)).header("accept", "text/html").header("cookie", format!("ringside={token}"));
+    let answer = tokio::time::timeout(BOUNDED, asked.send()).await.expect("no page hangs").unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn watched() -> (Floor, Arc<Faulty>, Client) {
+    let (floor, faulty) = Floor::faulty().await;
+    floor.directory(&["alpha", "beta"]).await;
+    floor.numbers("alpha", 3, 41).await;
+    floor.numbers("beta", 4, 1).await;
+    floor.call("alpha", 1).await;
+    let mut client = floor.client().await;
+    for room in ["overview", "campaign:alpha", "calls:alpha", "alerts", "notifications", "metrics", "system"] {
+        client.subscribe(room).await;
+        client.until("initial").await;
+    }
+    // What is fresh is not read again anyway; this is about what is not.
+    floor.numbers("alpha", 5, 42).await;
+    floor.call("alpha", 2).await;
+    client.until("call_event").await;
+    client.until_that(|frame| frame["aggregate"]["totalActiveCalls"] == 9).await;
+    (floor, faulty, client)
+}
+
+#[tokio::test]
+async fn what_is_known_is_served_with_its_age_and_all_refills_by_itself() {
+    for away in [Away::Refuses, Away::Hangs] {
+        let (floor, faulty, mut client) = watched().await;
+        let token = floor.token().await;
+        let before = floor.head("calls:alpha").await;
+        let (_, known) = floor.ask("/analytics/campaigns/alpha/metrics", &token).await;
+        faulty.be_away(away);
+        assert_eq!(readiness(&floor, 503).await["reasons"], json!(["the engine does not answer"]));
+        // Longer than an `initial` is shared for, so that it has to be made of what is here.
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        let mut late = Client::connect(floor.address, "/ws", &token).await;
+        late.subscribe("calls:alpha").await;
+        let initial = late.until("initial").await;
+        assert_eq!((calls(&initial), &initial["cursor"]), (vec!["c1".into(), "c2".into()], &before.to_string().into()));
+        let (status, body) = floor.ask("/analytics/campaigns/alpha/metrics", &token).await;
+        assert_eq!((status, &body["activeCalls"], &body["asOf"]), (200, &json!(5), &known["asOf"]), "and its age");
+        for path in ["/", "/campaigns", "/campaigns/alpha"] {
+            let (status, html) = page(&floor, path, &token).await;
+            assert_eq!(status, 200, "{path}: {html}");
+        }
+        // Nobody here has ever looked at this one.
+        let (status, html) = page(&floor, "/campaigns/gamma", &token).await;
+        assert!(matches!(status, 404 | 503), "{status} {html}");
+        let began = Instant::now();
+        let (status, _) = floor.ask("/analytics/campaigns/gamma/metrics", &token).await;
+        assert!(matches!(status, 404 | 503) && began.elapsed() < BOUNDED, "{status}");
+        // The sockets are as they were, and go on.
+        faulty.be_away(Away::No);
+        readiness(&floor, 200).await;
+        floor.call("alpha", 3).await;
+        for client in [&mut client, &mut late] {
+            let next = client.until("call_event").await;
+            assert_eq!(calls(&next), ["c3"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_answered_in_time_and_those_who_are_in_stay_in() {
+    let (floor, faulty) = Floor::faulty().await;
+    let password = Some("correct horse battery");
+    Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), password).await.unwrap();
+    let log_in = || async {
+        let asked = reqwest::Client::new().post(floor.url("/auth/login"));
+        let asked = asked.json(&json!({ "username": "admin", "password": "correct horse battery" })).send();
+        let answer = tokio::time::timeout(BOUNDED, asked).await.expect("no login hangs").unwrap();
+        let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), retry, answer.json::<Value>().await.unwrap())
+    };
+    let (_, _, me) = log_in().await;
+    let token = me["token"].as_str().unwrap();
+    for away in [Away::Refuses, Away::Hangs] {
+        faulty.be_away(away);
+        let (status, retry, body) = log_in().await;
+        assert_eq!((status, retry.as_deref(), &body["code"]), (503, Some("2"), &json!("unavailable")), "{away:?}");
+        assert_eq!(floor.ask("/auth/me", token).await.0, 200, "the last known accounts count");
+        faulty.be_away(Away::No);
+        assert_eq!(log_in().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn many_who_ask_for_what_nobody_knows_are_all_answered_in_time() {
+    let (floor, faulty) = Floor::faulty().await;
+    let token = floor.token().await;
+    faulty.be_away(Away::Hangs);
+    let began = Instant::now();
+    let asked: Vec<_> = (0..40).map(|_| floor.ask_later("/analytics/campaigns/alpha/calls", &token)).collect();
+    for answer in asked {
+        let (status, body) = answer.await.unwrap();
+        assert_eq!((status, &body["code"]), (503, &json!("unavailable")));
+    }
+    assert!(began.elapsed() < BOUNDED, "one waits for the engine, the others wait for that one: {:?}", began.elapsed());
+}

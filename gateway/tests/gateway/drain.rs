@@ -1,0 +1,149 @@
+//! A gateway that goes away tells its clients to move, a few at a time, and nobody loses anything on the way.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringside_gateway::GatewaySettings;
+use ringside_shared::engine::Cursor;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::client::{Client, calls};
+use crate::doors::Stream;
+use crate::floor::{Floor, serve};
+
+fn leaving_over(drain_over: Duration) -> GatewaySettings {
+    GatewaySettings { drain_over, ..GatewaySettings::default() }
+}
+
+/// Watches until it is told to go; then goes elsewhere with its cursor, until it has seen the last call. Returns when it
+/// was told to go, when to come back, and all calls that it saw.
+async fn moves_on(
+    mut client: Client,
+    elsewhere: SocketAddr,
+    token: Arc<str>,
+    last: String,
+) -> (Instant, u64, Vec<String>) {
+    let mut seen = Vec::new();
+    let (told, retry_ms) = loop {
+        let frame = client.next().await.expect("no socket is closed without a goodbye");
+        match frame["type"].as_str().unwrap() {
+            "call_event" => seen.extend(calls(&frame)),
+            "bye" => break (Instant::now(), frame["retryMs"].as_u64().unwrap()),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(client.close_code().await, 4503);
+    let cursor = client.checker.reached("calls:alpha").unwrap();
+    let mut client = Client::connect(elsewhere, "/ws", &token).await;
+    client.resume("calls:alpha", cursor).await;
+    while seen.last() != Some(&last) {
+        seen.extend(calls(&client.until("call_event").await));
+    }
+    (told, retry_ms, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_sockets_move_to_another_gateway_in_turns_and_miss_nothing() {
+    const CLIENTS: usize = 200;
+    let floor = Arc::new(Floor::start().await);
+    let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(1))).await;
+    let token: Arc<str> = floor.token().await.into();
+    floor.call("alpha", 0).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let mut client = Client::connect(address, "/ws", &token).await;
+        client.subscribe("calls:alpha").await;
+        client.until("initial").await;
+        clients.spawn(moves_on(client, floor.address, token.clone(), "c300".to_owned()));
+    }
+    let publisher = {
+        let floor = floor.clone();
+        tokio::spawn(async move {
+            for n in 1..=300 {
+                floor.call("alpha", n).await;
+            }
+        })
+    };
+    let began = Instant::now();
+    old.drain().await;
+    publisher.await.unwrap();
+    let expected: Vec<String> = (1..=300).map(|n| format!("c{n}")).collect();
+    let (mut told, mut retries) = (Vec::new(), Vec::new());
+    while let Some(moved) = clients.join_next().await {
+        let (at, retry_ms, seen) = moved.unwrap();
+        assert_eq!(seen, expected, "each call once and in order, here or there");
+        told.push(at - began);
+        retries.push(retry_ms);
+    }
+    told.sort();
+    // Twenty each 100 ms; a busy machine may be late, never early.
+    for (n, at) in told.iter().enumerate() {
+        assert!(*at >= Duration::from_millis(100) * (n / 20) as u32, "number {n} was told after {at:?}");
+    }
+    retries.sort_unstable();
+    retries.dedup();
+    assert!(retries.len() > CLIENTS / 2 && retries[0] >= 250 && *retries.last().unwrap() < 2_500, "{retries:?}");
+}
+
+#[tokio::test]
+async fn a_stream_is_told_when_to_come_back_and_goes_on_elsewhere_from_its_last_event() {
+    let floor = Floor::start().await;
+    let (old, address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
+    let token = floor.token().await;
+    let mut stream = Stream::open_at(&format!("http://{address}/events?rooms=calls:alpha"), &token, None).await;
+    let (_, id) = stream.until("initial").await;
+    let drained = tokio::spawn(async move { old.drain().await });
+    let (bye, _) = stream.until("bye").await;
+    assert!(bye["retryMs"].as_u64().is_some());
+    assert!(stream.next().await.is_none(), "it ends after the goodbye");
+    assert_eq!(stream.retry_ms(), bye["retryMs"].as_u64(), "browsers go by the field, not by the frame");
+    drained.await.unwrap();
+    floor.call("alpha", 1).await;
+    let before = stream.checker.reached("calls:alpha").unwrap();
+    let mut stream = Stream::open(&floor, "/events?rooms=calls:alpha", id.as_deref()).await;
+    stream.checker.resume("calls:alpha", before);
+    assert_eq!(calls(&stream.until("call_event").await.0), ["c1"]);
+}
+
+#[tokio::test]
+async fn who_holds_a_poll_is_answered_at_once_and_who_comes_is_sent_elsewhere() {
+    let floor = Floor::start().await;
+    // So long that the answers below can't come from the end of the drain.
+    let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(600))).await;
+    let token = floor.token().await;
+    floor.call("alpha", 1).await;
+    let head: Cursor = floor.head("calls:alpha").await;
+    let poll = |wait: u64, offset: u64| {
+        let cursor = Cursor { offset, ..head };
+        let url = format!("http://{address}/poll?rooms=calls:alpha@{cursor}&wait={wait}");
+        reqwest::Client::new().get(url).bearer_auth(&token).send()
+    };
+    let mut sockets = Vec::new();
+    for _ in 0..11 {
+        sockets.push(Client::connect(address, "/ws", &token).await);
+    }
+    let held = tokio::spawn(poll(50, head.offset));
+    // It has asked once its question is counted as a connection, beside the sockets.
+    let draining = old.clone();
+    let drained = tokio::spawn(async move { draining.drain().await });
+    let answer = held.await.unwrap().unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["connection"].to_str().unwrap()), (200, "close"));
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!((body["frames"].as_array().unwrap().len(), &body["frames"][0]["type"]), (1, &"bye".into()), "{body}");
+    assert_eq!(body["cursor"], format!("calls:alpha@{head}"), "the place is kept");
+    let answer: Value = poll(50, head.offset - 1).await.unwrap().json().await.unwrap();
+    let kinds: Vec<&str> = answer["frames"].as_array().unwrap().iter().map(|f| f["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["call_event", "bye"], "what there is comes along");
+    for path in ["/ws", "/events?rooms=alerts"] {
+        let mut asked = reqwest::Client::new().get(format!("http://{address}{path}")).bearer_auth(&token);
+        if path == "/ws" {
+            asked = asked.header("connection", "upgrade").header("upgrade", "websocket");
+            asked = asked.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        }
+        let answer = asked.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "2"), "{path}");
+    }
+    drained.abort();
+}
