@@ -10,7 +10,7 @@ use crate::support::{LONG, SOON, at_last, bytes, connect, event, hear, own, publ
 const PARTITION: Partition = Partition(3);
 
 async fn server() -> RedisServer {
-    RedisServer::start(RedisOptions::default()).await.unwrap()
+    RedisServer::start(RedisOptions::default()).await.expect("redis-server is installed")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -44,16 +44,16 @@ async fn what_is_no_redis_of_ours_is_refused_with_a_sentence() {
 
 /// A certificate authority and a server's certificate for 127.0.0.1.
 fn certificates(folder: &Path) -> TlsFiles {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(vec![]).unwrap();
+    let authority_key = rcgen::KeyPair::generate().expect("keys can be made");
+    let mut authority = rcgen::CertificateParams::new(vec![]).expect("no name is wrong");
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let ca_pem = authority.self_signed(&authority_key).expect("it signs itself").pem();
     let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = server.signed_by(&key, &issuer).unwrap().pem();
+    let key = rcgen::KeyPair::generate().expect("keys can be made");
+    let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("it is an address");
+    let certificate = server.signed_by(&key, &issuer).expect("the authority signs").pem();
     let write = |name: &str, text: String| {
-        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::write(folder.join(name), text).expect("the folder is there");
         folder.join(name)
     };
     TlsFiles {

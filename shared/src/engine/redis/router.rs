@@ -237,7 +237,7 @@ impl Router {
     /// Takes over a map, keeping the connections to nodes that stay.
     fn draw(&self, ranges: Vec<(u16, u16, Target)>) {
         let mut nodes = self.nodes.lock().expect("nobody panics with the nodes");
-        let ranges = ranges.into_iter().map(|(from, to, target)| (from, to, self.known(&mut nodes, target)));
+        let ranges = ranges.into_iter().map(|(from, to, target)| (from, to, self.known(&mut nodes, &target)));
         let layout = Layout { ranges: ranges.collect() };
         let there = layout.nodes();
         nodes.retain(|_, node| there.iter().any(|kept| Arc::ptr_eq(kept, node)));
@@ -249,7 +249,7 @@ impl Router {
         }
     }
 
-    fn known(&self, nodes: &mut HashMap<Target, Arc<Node>>, target: Target) -> Arc<Node> {
+    fn known(&self, nodes: &mut HashMap<Target, Arc<Node>>, target: &Target) -> Arc<Node> {
         let made = || Arc::new(Node::new(self.dial.clone(), target.clone(), self.bulk_timeout));
         nodes.entry(target.clone()).or_insert_with(made).clone()
     }
@@ -276,7 +276,7 @@ impl Router {
             _ => host.to_owned(),
         };
         let mut nodes = self.nodes.lock().expect("nobody panics with the nodes");
-        Ok(self.known(&mut nodes, Target::Address(Address { host, port })))
+        Ok(self.known(&mut nodes, &Target::Address(Address { host, port })))
     }
 }
 
