@@ -1,4 +1,4 @@
-//! The command line for accounts and API keys, on a data folder that no process has open.
+//! The command line for accounts and API keys: on a data folder that no process has open, or on Redis while all run.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ringside_shared::engine::Engine;
 use ringside_shared::model::{SourceId, TenantId};
 
 use crate::config::Config;
-use crate::run::open_engine;
+use crate::engine::open_engine;
 
 /// `ringside user …`
 #[derive(Subcommand)]
@@ -134,7 +134,7 @@ async fn with_engine(
     work: impl AsyncFnOnce(Arc<dyn Engine>, TenantId) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let tenant = TenantId::parse(&config.tenant).context("configuration key \"tenant\"")?;
-    let engine = open_engine(config)?;
+    let engine = open_engine(config).await?;
     let done = work(engine.clone(), tenant).await;
     engine.close().await?;
     done

@@ -19,7 +19,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Config {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
-    /// Where the embedded engine keeps its data.
+    /// The Redis that all processes of an installation share; the embedded engine where it is left out.
+    pub(crate) redis: Option<String>,
+    /// The ACL user there.
+    pub(crate) redis_user: Option<String>,
+    /// Its password.
+    pub(crate) redis_password: Option<String>,
+    /// A PEM file of certificates that are trusted in place of the system's, for `rediss://`.
+    pub(crate) redis_ca: Option<PathBuf>,
+    /// What all keys and channels there begin with.
+    pub(crate) redis_prefix: String,
+    /// Where the embedded engine keeps its data; with Redis, where sources spool while it is away.
     pub(crate) data: PathBuf,
     /// The tenant that the first account and the first ingest key belong to.
     pub(crate) tenant: String,
@@ -31,6 +41,10 @@ pub(crate) struct Config {
     pub(crate) time_zone: String,
     /// Partitions of the log. Fixed once data exists.
     pub(crate) partitions: u16,
+    /// What a partition's log takes before its owner must catch up, in MB; the engine's own bound where it is left out.
+    pub(crate) log_mb: Option<u64>,
+    /// What each source keeps on disk while Redis is away, in MB.
+    pub(crate) spool_mb: u64,
     /// Run the simulator. Left out: yes, if no source is configured.
     pub(crate) simulate: Option<bool>,
     /// The simulator's seed.
@@ -55,6 +69,12 @@ pub(crate) struct Config {
     pub(crate) allowed_origins: Vec<String>,
     /// Set when TLS ends before this process: cookies are then sent over HTTPS only.
     pub(crate) secure_cookies: bool,
+    /// Load balancers, such as `10.0.0.0/8`, whose word on the client's address and on TLS counts.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// After a signal to stop, readiness is red for so long before anybody is sent away, in milliseconds.
+    pub(crate) drain_delay_ms: u64,
+    /// Connections are then told to go elsewhere spread over this time, in milliseconds.
+    pub(crate) drain_ms: u64,
     /// What to log, such as `info` or `ringside_gateway=debug`.
     pub(crate) log: String,
     /// `text` or `json`.
@@ -110,12 +130,19 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            redis: None,
+            redis_user: None,
+            redis_password: None,
+            redis_ca: None,
+            redis_prefix: "ringside".into(),
             data: "./ringside-data".into(),
             tenant: "default".into(),
             admin_password: None,
             ingest_key: None,
             time_zone: "UTC".into(),
             partitions: 64,
+            log_mb: None,
+            spool_mb: 64,
             simulate: None,
             simulator_seed: 1,
             simulator_rate: 1.0,
@@ -128,6 +155,9 @@ impl Default for Config {
             login_minutes: 8 * 60,
             allowed_origins: Vec::new(),
             secure_cookies: false,
+            trusted_proxies: Vec::new(),
+            drain_delay_ms: 0,
+            drain_ms: 5000,
             log: "info,fjall=off,lsm_tree=off,sfa=off".into(),
             log_format: LogFormat::Text,
             rules: None,
@@ -146,6 +176,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS:PORT", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
+    /// The Redis that all processes share, such as redis://host:6379 [default: none, data on this machine]
+    #[arg(long, value_name = "URL", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redis: Option<String>,
     /// The data folder [default: ./ringside-data]
     #[arg(long, value_name = "FOLDER", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +206,9 @@ pub(crate) struct Loaded {
 }
 
 /// The secrets, which `ringside check` does not print.
-const SECRETS: [&str; 2] = ["admin_password", "ingest_key"];
+const SECRETS: [&str; 3] = ["admin_password", "ingest_key", "redis_password"];
+/// Texts that are never read as numbers, truths or lists.
+const TEXTS: [&str; 7] = ["log", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix"];
 
 impl Loaded {
     /// Puts the layers together.
@@ -203,11 +239,21 @@ impl Loaded {
                 let shown = match value {
                     _ if SECRETS.contains(&key.as_str()) && !is_none(&value) => "(set, not shown)".to_owned(),
                     value if is_none(&value) => "(not set)".to_owned(),
+                    Value::String(_, url) if key == "redis" => without_login(&url),
                     value => serde_json::to_string(&value).unwrap_or_else(|_| "?".to_owned()),
                 };
                 (key, shown, origin)
             })
             .collect()
+    }
+}
+
+/// A URL without the user and password that may be in it.
+fn without_login(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, hosts))) => format!("{scheme}://(login not shown)@{hosts}"),
+        (None, Some((_, hosts))) => format!("(login not shown)@{hosts}"),
+        (_, None) => url.to_owned(),
     }
 }
 
@@ -247,6 +293,10 @@ impl Config {
             }
         };
         range("partitions", self.partitions.into(), 1, 1024)?;
+        range("log_mb", self.log_mb.unwrap_or(64), 1, 64 * 1024)?;
+        range("spool_mb", self.spool_mb, 1, 64 * 1024)?;
+        range("drain_delay_ms", self.drain_delay_ms, 0, 300_000)?;
+        range("drain_ms", self.drain_ms, 0, 300_000)?;
         range("metric_interval_ms", self.metric_interval_ms, 100, 3_600_000)?;
         range("alert_check_sec", self.alert_check_sec, 1, 3600)?;
         range("window_size", self.window_size as u64, 2, 3600)?;
@@ -292,7 +342,7 @@ impl Environment {
             } else if !known.contains_key(&key) {
                 let keys: Vec<_> = known.keys().map(|key| format!("RINGSIDE_{}", key.to_uppercase())).collect();
                 bail!("unknown configuration key {name} in the environment; the keys are {}", keys.join(", "));
-            } else if SECRETS.contains(&key.as_str()) || matches!(key.as_str(), "log" | "tenant" | "time_zone") {
+            } else if SECRETS.contains(&key.as_str()) || TEXTS.contains(&key.as_str()) {
                 // Texts as they are: a password of digits is not a number.
                 values.insert(key, Value::from(text));
             } else {
@@ -355,6 +405,18 @@ mod tests {
         assert_eq!(config.admin_password.as_deref(), Some("12345678"));
         assert_eq!(config.simulate, Some(false));
         assert_eq!(config.allowed_origins, ["https://a.example"]);
+    }
+
+    #[test]
+    fn the_login_in_a_redis_url_is_not_shown() {
+        for (url, shown) in [
+            ("redis://a:6379", "redis://a:6379"),
+            ("redis://ann:secret@a:6379", "redis://(login not shown)@a:6379"),
+            ("redis+cluster://:se@cr/et@a:1,b:2", "redis+cluster://(login not shown)@a:1,b:2"),
+            (":secret@a", "(login not shown)@a"),
+        ] {
+            assert_eq!(without_login(url), shown);
+        }
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! `ringside`: the live ops dashboard for outbound call campaigns, one binary with its roles as subcommands.
 //!
-//! `config.rs` reads the configuration, `run.rs` wires the roles and owns the order of shutdown, `accounts.rs` is the
-//! command line for accounts and keys, `bench.rs` measures.
+//! `config.rs` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
+//! each role is made of, `accounts.rs` is the command line for accounts and keys, `bench.rs` measures, `torture/` breaks
+//! things on purpose, `verify.rs` looks whether what is stored agrees with itself.
 
 mod accounts;
 mod bench;
+mod check;
 mod config;
+mod engine;
+mod floor;
+mod installation;
+mod listen;
+mod lobby;
+mod rules;
 mod run;
+mod torture;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,6 +25,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use config::{Config, Flags, Loaded, LogFormat};
+use run::Role;
 
 /// The live ops dashboard for outbound call campaigns.
 ///
@@ -32,22 +43,30 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Every key of the configuration can be set as RINGSIDE_<KEY> in the environment or in ringside.toml; `ringside check`
 lists the keys with their values and where each came from. Secrets also by file: RINGSIDE_ADMIN_PASSWORD_FILE,
-RINGSIDE_INGEST_KEY_FILE.";
+RINGSIDE_INGEST_KEY_FILE, RINGSIDE_REDIS_PASSWORD_FILE.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Run everything in this process (the same as no command)
     Up,
+    /// Run a gateway on a shared Redis: pages, sockets, API; any number behind any load balancer
+    Gateway,
+    /// Run a collector on a shared Redis: event intake, sources, a share of the partitions; any number
+    Collector,
     /// Check the configuration, print each value and where it came from, and reach what it names
     Check,
-    /// Accounts (stop the running process first: one process at a time has the data folder)
+    /// Accounts (without --redis stop the running process first: one process at a time has the data folder)
     #[command(subcommand)]
     User(accounts::UserCommand),
-    /// API keys for /ingest/events (stop the running process first)
+    /// API keys for /ingest/events (without --redis stop the running process first)
     #[command(subcommand)]
     Key(accounts::KeyCommand),
     /// Measure this build on this machine: latency, fold, ingest
     Bench(bench::BenchArgs),
+    /// Run the scaled-out system on a real Redis under faults drawn from a seed, and judge it
+    Torture(torture::TortureArgs),
+    /// Check that what is stored (in --redis or --data) agrees with itself; writes nothing
+    Verify,
 }
 
 fn main() -> ExitCode {
@@ -71,11 +90,15 @@ fn main() -> ExitCode {
 
 async fn dispatch(command: Command, loaded: &Loaded) -> anyhow::Result<()> {
     match command {
-        Command::Up => run::up(&loaded.config).await,
-        Command::Check => run::check(loaded).await,
+        Command::Up => run::run(&loaded.config, Role::Up).await,
+        Command::Gateway => run::run(&loaded.config, Role::Gateway).await,
+        Command::Collector => run::run(&loaded.config, Role::Collector).await,
+        Command::Check => check::check(loaded).await,
         Command::User(command) => accounts::user(&loaded.config, command).await,
         Command::Key(command) => accounts::key(&loaded.config, command).await,
         Command::Bench(args) => bench::run(&args).await,
+        Command::Torture(args) => torture::run(&args).await,
+        Command::Verify => verify::run(&loaded.config).await,
     }
 }
 

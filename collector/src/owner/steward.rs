@@ -116,7 +116,8 @@ impl Steward {
             info!(collector.id = %self.settings.holder, "the engine answers again");
         }
         self.engine_answers = looked.is_ok();
-        self.settings.progress.looked(looked.is_ok(), self.resting.len());
+        let resting = self.resting.keys().filter(|partition| !self.held.contains_key(partition)).count();
+        self.settings.progress.looked(looked.is_ok(), resting);
     }
 
     async fn take_share(&mut self, members: &[String]) -> Result<(), EngineError> {
@@ -132,7 +133,12 @@ impl Steward {
         // Those that rest have their place: they are tried again here, as nobody else has a right to them.
         let (now, holding) = (Instant::now(), staying.len());
         let resting = self.resting.values().filter(|rest| rest.until > now).count();
-        self.take(share.saturating_sub(holding + resting)).await
+        let wanted = share.saturating_sub(holding + resting);
+        if wanted == 0 {
+            // What rested long enough and is above the share is another's to take.
+            self.resting.retain(|partition, rest| rest.until > now || self.held.contains_key(partition));
+        }
+        self.take(wanted).await
     }
 
     /// Takes so many partitions, if so many are free.
@@ -154,16 +160,16 @@ impl Steward {
         while missing > 0 && candidates.len() > 0 {
             let asked_at = Instant::now();
             let (engine, settings) = (self.engine.clone(), self.settings.clone());
-            let asked = candidates.by_ref().take(missing);
-            let answers = join_all(asked.map(|p| engine.acquire(p, &settings.holder, settings.lease))).await;
+            let asked: Vec<_> = candidates.by_ref().take(missing).collect();
+            let answers = join_all(asked.iter().map(|p| engine.acquire(*p, &settings.holder, settings.lease))).await;
             let mut failed = None;
-            for answer in answers {
+            for (partition, answer) in asked.into_iter().zip(answers) {
                 match answer {
                     Ok(Some(token)) => {
                         self.begin(Tenure { token, asked_at });
                         missing -= 1;
                     }
-                    Ok(None) => {}
+                    Ok(None) => drop(self.resting.remove(&partition)),
                     Err(reason) => failed = Some(reason),
                 }
             }

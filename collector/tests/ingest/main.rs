@@ -8,4 +8,5 @@ mod hostile;
 mod house;
 mod keys;
 mod signatures;
+mod spool;
 mod streams;

@@ -80,7 +80,11 @@ async fn directory(floor: &Floor) -> Vec<String> {
 async fn derived_events_that_a_full_log_did_not_take_survive_their_owner_and_come_when_there_is_room() {
     let floor = Floor::open();
     let home = Partition::of(&tenant(), None, PARTITIONS);
-    assert_ne!(home, Partition::of(&tenant(), Some(&campaign()), PARTITIONS), "the campaign announces itself elsewhere");
+    assert_ne!(
+        home,
+        Partition::of(&tenant(), Some(&campaign()), PARTITIONS),
+        "the campaign announces itself elsewhere"
+    );
     let engine = Wilful::new(floor.engine.clone());
     *engine.full.lock().unwrap() = Some(home);
     let (_, owners, _stop) = floor.own_through(engine.clone(), "one", OFTEN);

@@ -121,7 +121,6 @@ pub(crate) fn names(calls: std::ops::Range<usize>) -> Vec<String> {
     calls.map(|call| format!("c{call}")).collect()
 }
 
-
 /// Waits for a condition that nothing announces.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);

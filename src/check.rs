@@ -1,0 +1,43 @@
+//! `ringside check`: prints each value of the configuration and tries what it names.
+
+use std::io::Write;
+
+use anyhow::Context;
+use ringside_gateway::TrustedProxies;
+use ringside_shared::model::TenantId;
+
+use crate::config::Loaded;
+use crate::engine::open_engine;
+use crate::listen::listen;
+use crate::rules::fold_settings;
+
+/// Reads the configuration and tries what it names, and says how each came out.
+pub(crate) async fn check(loaded: &Loaded) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let rows = loaded.rows();
+    let width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
+    let mut out = std::io::stdout();
+    for (key, value, origin) in rows {
+        writeln!(out, "{key:width$}  {value}  ({origin})")?;
+    }
+    fold_settings(config)?;
+    TenantId::parse(&config.tenant).context("configuration key \"tenant\"")?;
+    listen(config.listen).await?;
+    writeln!(out, "ok  {} is free to listen on", config.listen)?;
+    TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
+    if config.redis.is_some() {
+        let engine = open_engine(config).await?;
+        engine.ping().await?;
+        let partitions = engine.partitions();
+        engine.close().await?;
+        writeln!(out, "ok  Redis answers, and has {partitions} partitions under the prefix {}", config.redis_prefix)?;
+    } else if config.data.exists() {
+        let engine = open_engine(config).await?;
+        engine.ping().await?;
+        engine.close().await?;
+        writeln!(out, "ok  the data folder {} can be used", config.data.display())?;
+    } else {
+        writeln!(out, "ok  the data folder {} is not there yet; the first start makes it", config.data.display())?;
+    }
+    Ok(())
+}

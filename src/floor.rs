@@ -1,0 +1,188 @@
+//! What each role is made of: which parts a process has, wired and running.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_collector::door::{Door, DoorSettings, system_clock};
+use ringside_collector::fold::FoldSettings;
+use ringside_collector::health::{Health, health_routes};
+use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
+use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
+use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
+use ringside_gateway::{Gateway, GatewaySettings, Readiness, TrustedProxies};
+use ringside_shared::engine::Engine;
+use ringside_shared::model::{SourceId, TenantId};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::installation::Installation;
+use crate::lobby::Lobby;
+use crate::rules::fold_settings;
+use crate::run::Role;
+
+/// A process with its role, running.
+pub(crate) struct Floor {
+    /// What the one who started it should read, besides the address.
+    pub(crate) welcome: Vec<String>,
+    pub(crate) engine: Arc<dyn Engine>,
+    /// None in a collector.
+    pub(crate) gateway: Option<Gateway>,
+    /// Cancelled, it turns readiness red.
+    pub(crate) stopping: CancellationToken,
+    /// Ends what looks after accounts.
+    pub(crate) keep: CancellationToken,
+    pub(crate) sources: JoinSet<Result<(), SourceError>>,
+    pub(crate) stop_sources: CancellationToken,
+    /// None in a gateway.
+    pub(crate) owners: Option<JoinHandle<()>>,
+    pub(crate) stop_owners: CancellationToken,
+}
+
+impl Floor {
+    /// Makes sure that somebody can log in, starts the role's parts and opens the lobby to them.
+    pub(crate) async fn open(
+        config: &Config,
+        role: Role,
+        engine: Arc<dyn Engine>,
+        lobby: &Lobby,
+        metrics: Option<PrometheusHandle>,
+    ) -> anyhow::Result<Self> {
+        let tenant = TenantId::parse(&config.tenant).context("configuration key \"tenant\"")?;
+        let fold = Arc::new(fold_settings(config)?);
+        let trusted_proxies =
+            TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
+        let installation = Installation::new(engine.clone(), config, tenant.clone());
+        let made_up = installation.ensure().await?;
+        let stopping = CancellationToken::new();
+        let owner_settings = OwnerSettings {
+            state_every: Duration::from_millis(config.state_interval_ms),
+            ..OwnerSettings::new(fold.clone(), holder_name())
+        };
+        let readiness = readiness(role, &stopping, &owner_settings);
+        let simulate = simulates(config, role);
+        let settings = GatewaySettings {
+            allowed_origins: config.allowed_origins.clone(),
+            secure_cookies: config.secure_cookies,
+            trusted_proxies,
+            drain_over: Duration::from_millis(config.drain_ms),
+            // A gateway of its own runs no simulator; the simulator's note says that some collector does, or did.
+            demo: simulate || (role == Role::Gateway && !engine.list("simulator/").await?.is_empty()),
+            readiness: readiness.clone(),
+            token_ttl: Duration::from_secs(config.login_minutes * 60),
+            metrics: metrics.clone(),
+            ..GatewaySettings::default()
+        };
+        let gateway = match role {
+            Role::Up | Role::Gateway => Some(Gateway::start(engine.clone(), settings).await?),
+            Role::Collector => None,
+        };
+
+        let mut router = match &gateway {
+            Some(gateway) => gateway.router(),
+            None => health_routes(Health {
+                engine: engine.clone(),
+                readiness,
+                metrics: metrics.map(|handle| -> Arc<dyn Fn() -> String + Send + Sync> {
+                    Arc::new(move || {
+                        handle.run_upkeep();
+                        handle.render()
+                    })
+                }),
+                version: env!("CARGO_PKG_VERSION"),
+            }),
+        };
+        let mut floor = Self {
+            welcome: made_up.lines(),
+            engine: engine.clone(),
+            gateway,
+            stopping,
+            keep: CancellationToken::new(),
+            sources: JoinSet::new(),
+            stop_sources: CancellationToken::new(),
+            owners: None,
+            stop_owners: CancellationToken::new(),
+        };
+        if role != Role::Gateway {
+            let door = door(engine.clone(), &fold);
+            let keys = installation.keys().clone();
+            router = router.merge(ingest_routes(Ingest { door: door.clone(), keys, limits: Limits::default() }));
+            floor.start_sources(config, simulate, &door, &tenant, &owner_settings.holder)?;
+            let owners = own_partitions(engine, owner_settings, floor.stop_owners.clone());
+            floor.owners = Some(tokio::spawn(owners));
+        }
+        if simulate && config.simulate.is_none() {
+            floor.welcome.push("No source is configured: a simulated floor is running (campaigns demo-…).".into());
+        }
+        if config.redis.is_some() {
+            tokio::spawn(installation.keep(floor.keep.clone()));
+        }
+        lobby.open(router);
+        Ok(floor)
+    }
+
+    fn start_sources(
+        &mut self,
+        config: &Config,
+        simulate: bool,
+        door: &Door,
+        tenant: &TenantId,
+        holder: &str,
+    ) -> anyhow::Result<()> {
+        let source = |name| SourceId::parse(name).expect("a plain name");
+        // The embedded engine is on the same disk and dies with the process: a spool would add nothing.
+        let spools = match &config.redis {
+            Some(_) => Spools::open(&config.data, config.spool_mb << 20)
+                .with_context(|| format!("the spool in {} can't be used", config.data.display()))?,
+            None => Spools::none(),
+        };
+        if simulate {
+            let simulator = simulator::SimulatorConfig {
+                seed: config.simulator_seed,
+                rate: config.simulator_rate,
+                ..simulator::SimulatorConfig::new(tenant.clone(), source("simulator"))
+            };
+            let (engine, holder) = (self.engine.clone(), holder.to_owned());
+            let (door, spools, shutdown) = (door.clone(), spools.clone(), self.stop_sources.clone());
+            self.sources.spawn(async move {
+                let run = |stop| simulator::run(simulator.clone(), door.clone(), spools.clone(), stop);
+                stand_by(engine, "simulators", &holder, shutdown, run).await
+            });
+        }
+        if config.host {
+            let host = host::HostConfig {
+                tenant: tenant.clone(),
+                source: source("host"),
+                interval_ms: config.metric_interval_ms,
+            };
+            self.sources.spawn(host::run(host, door.clone(), spools, self.stop_sources.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn simulates(config: &Config, role: Role) -> bool {
+    match role {
+        Role::Up => config.simulate.unwrap_or(true),
+        Role::Collector => config.simulate == Some(true),
+        Role::Gateway => false,
+    }
+}
+
+/// What must be well besides the engine: the partitions of whoever has some, and that it is not about to stop.
+fn readiness(role: Role, stopping: &CancellationToken, owners: &OwnerSettings) -> Vec<Readiness> {
+    let stopping = stopping.clone();
+    let mut readiness: Vec<Readiness> = vec![Arc::new(move || stopping.is_cancelled().then(|| "stopping".to_owned()))];
+    if role != Role::Gateway {
+        let progress = owners.progress.clone();
+        readiness.push(Arc::new(move || progress.trouble()));
+    }
+    readiness
+}
+
+fn door(engine: Arc<dyn Engine>, fold: &FoldSettings) -> Door {
+    let settings = DoorSettings { dedupe_horizon_ms: fold.dedupe_horizon_ms, ..DoorSettings::default() };
+    Door::new(engine, settings, system_clock())
+}

@@ -1,0 +1,131 @@
+//! What an installation has one of: the first account and the first API key. They live in the engine, made once by
+//! whichever process comes first.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringside_collector::door::system_clock;
+use ringside_collector::keys::Keys;
+use ringside_gateway::{Accounts, GeneratedPassword};
+use ringside_shared::engine::{Engine, EngineError};
+use ringside_shared::model::{SourceId, TenantId};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::config::Config;
+
+/// Who made the first API key, in the engine's registry.
+const FIRST_KEY: &str = "installation/first-key";
+/// How often it is looked whether all of it is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// An engine's first account and key, as the configuration wants them.
+#[derive(Clone)]
+pub(crate) struct Installation {
+    engine: Arc<dyn Engine>,
+    keys: Keys,
+    tenant: TenantId,
+    admin_password: Option<String>,
+    ingest_key: Option<String>,
+}
+
+/// What was made up just now and is shown once.
+pub(crate) struct MadeUp {
+    /// The admin's password.
+    pub(crate) password: Option<GeneratedPassword>,
+    /// The first API key.
+    pub(crate) key: Option<String>,
+}
+
+impl Installation {
+    pub(crate) fn new(engine: Arc<dyn Engine>, config: &Config, tenant: TenantId) -> Self {
+        Self {
+            keys: Keys::new(engine.clone(), system_clock()),
+            engine,
+            tenant,
+            admin_password: config.admin_password.clone(),
+            ingest_key: config.ingest_key.clone(),
+        }
+    }
+
+    /// The API keys.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Makes sure that somebody can log in and somebody can send events.
+    pub(crate) async fn ensure(&self) -> anyhow::Result<MadeUp> {
+        let password = self.admin_password.as_deref();
+        let password = Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await?;
+        let source = SourceId::parse("ingest").expect("a plain name");
+        let key = match &self.ingest_key {
+            Some(key) => {
+                self.keys.ensure(&self.tenant, &source, key).await?;
+                None
+            }
+            None if self.keys.list(None).await?.is_empty() && self.is_first().await? => {
+                Some(self.keys.issue(&self.tenant, &source, "first key", Vec::new()).await?.key)
+            }
+            None => None,
+        };
+        Ok(MadeUp { password, key })
+    }
+
+    /// True for one of all processes that ever ask: several that start at once must not make a key each.
+    async fn is_first(&self) -> Result<bool, EngineError> {
+        let mine = Bytes::from(rand::random::<u64>().to_string());
+        Ok(self.engine.create(FIRST_KEY, mine.clone()).await? == mine)
+    }
+
+    /// Makes it anew where an engine has lost everything (somebody flushed it), until `shutdown`: a floor without a
+    /// login would need a human to restart it.
+    pub(crate) async fn keep(self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match Accounts::list(self.engine.as_ref()).await {
+                Ok(accounts) if !accounts.is_empty() => continue,
+                Ok(_) => warn!("the engine has lost all accounts; making the first ones again"),
+                Err(reason) => {
+                    debug!(%reason, "could not look whether the accounts are there");
+                    continue;
+                }
+            }
+            match self.ensure().await {
+                Ok(made_up) => say(&made_up.lines()),
+                Err(reason) => warn!(%reason, "could not make the first account; trying again"),
+            }
+        }
+    }
+}
+
+impl MadeUp {
+    /// What the one who started the process should read.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(password) = &self.password {
+            lines.push(format!("Log in as admin with the password {password}"));
+            lines.push(
+                "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`.".into(),
+            );
+        }
+        if let Some(key) = &self.key {
+            lines.push(format!("Send events to /ingest/events with the API key {key}"));
+        }
+        lines
+    }
+}
+
+/// Prints lines for the one who started the process.
+pub(crate) fn say(lines: &[String]) {
+    let mut out = std::io::stdout();
+    for line in lines {
+        // Whoever closed our stdout does not want to read it.
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+}
