@@ -1,6 +1,9 @@
 //! The whole product, as a stranger meets it: the real binary on a fresh data folder, over HTTP and WebSocket.
 
 mod app;
+mod balancer;
 mod ingest;
 mod live;
+mod scaled;
 mod start;
+mod torture;

@@ -5,13 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const BINARY = process.env.RINGSIDE_BIN ?? new URL("../../../target/debug/ringside", import.meta.url).pathname;
+export const BINARY = process.env.RINGSIDE_BIN ?? new URL("../../../target/debug/ringside", import.meta.url).pathname;
 export const PASSWORD = "a-long-password-for-tests";
 export const INGEST_KEY = "0123456789abcdef0123456789abcdef";
 const START_WITHIN_MS = 60_000;
 
 /** A port that nobody listens on right now. */
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
