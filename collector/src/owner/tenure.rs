@@ -28,12 +28,12 @@ impl Tenure {
         loop {
             sleep_until(next).await;
             let asked_at = Instant::now();
-            if asked_at >= until {
-                return StintError::Lapsed;
-            }
-            match timeout_at(until, engine.renew(self.token, lease)).await {
+            // A process that was paused or starved asks once more: where nobody took it, there is nothing to reload.
+            let patience = until.max(asked_at + lease / 3);
+            match timeout_at(patience, engine.renew(self.token, lease)).await {
                 Ok(Ok(true)) => (until, next) = (asked_at + lease, asked_at + lease / 3),
                 Ok(Ok(false)) => return EngineError::Fenced(self.token).into(),
+                Ok(Err(_)) if Instant::now() >= until => return StintError::Lapsed,
                 Ok(Err(reason)) => {
                     debug!(partition.id = self.token.partition.0, %reason, "could not renew a lease; trying again");
                     next = Instant::now() + lease / 12;

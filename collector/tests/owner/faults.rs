@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, Partition, ReadFrom, Room, RoomId};
+use ringside_shared::engine::{Partition, ReadFrom, Room, RoomId};
 use ringside_shared::wire::DirectoryBody;
 use tokio::time::Instant;
 
