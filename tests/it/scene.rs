@@ -79,7 +79,7 @@ pub(crate) struct Scene {
     pub(crate) redis: RedisServer,
     pub(crate) collectors: Vec<Role>,
     pub(crate) gateways: Vec<Role>,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Scene {
@@ -94,7 +94,7 @@ impl Scene {
         for role in collectors.iter().chain(&gateways) {
             role.until_ready().await;
         }
-        Self { redis, collectors, gateways, folder }
+        Self { redis, collectors, gateways, _folder: folder }
     }
 
     /// Load on all collectors, each batch sent until one of them has acknowledged it.
