@@ -73,7 +73,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         writeln!(out, "{subject}: {wrong}\n  what to do: {remedy}")?;
     }
     if !findings.is_empty() {
-        bail!("{} findings", findings.len());
+        bail!("{} of the things looked at do not agree", findings.len());
     }
     writeln!(out, "Everything agrees.")?;
     Ok(())

@@ -186,7 +186,7 @@ fn deal(topology: Topology, dice: &mut ChaCha8Rng) -> Vec<Fault> {
             deck.extend(links);
             let master = any();
             deck.extend([Fault::GracefulFailover(master), Fault::CrashFailover(any())]);
-            let first = dice.random_range(0..56_u16);
+            let first = dice.random_range(0..60_u16);
             deck.push(Fault::MoveSlots(first));
         }
         Topology::Sentinel => deck.extend([Fault::CrashFailover(0), Fault::PauseReplica]),

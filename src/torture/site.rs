@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A busy machine must not look like a dead server: failovers are ours to cause, because only those can be judged.
 const PATIENT_MS: u64 = 4_000;
 /// How many partitions' slots move at once.
-const SLOTS_MOVED: u16 = 8;
+const SLOTS_MOVED: u16 = 3;
 
 /// Redis as it stands there.
 enum Store {
