@@ -161,10 +161,7 @@ async fn listen(listener: TcpListener, inner: Arc<Inner>) {
 async fn relay(client: TcpStream, inner: Arc<Inner>, mut weather: watch::Receiver<Weather>) {
     let born_at_cut = weather.borrow_and_update().cut;
     inner.connections.fetch_add(1, Ordering::Relaxed);
-    let server = match TcpStream::connect(inner.target).await {
-        Ok(server) => server,
-        Err(_) => return reset(&client),
-    };
+    let Ok(server) = TcpStream::connect(inner.target).await else { return reset(&client) };
     for stream in [&client, &server] {
         // Where it can't be set, answers come a little later.
         let _ = stream.set_nodelay(true);
