@@ -117,11 +117,13 @@ impl Faulty {
     }
 
     /// How many subscriptions are running.
+    #[allow(dead_code, reason = "only the storm asks, in a process of its own")]
     pub(crate) fn subscriptions(&self) -> usize {
         self.wrong.subscribed.load(Ordering::SeqCst)
     }
 
     /// How often rooms were read, all together.
+    #[allow(dead_code, reason = "only the storm asks, in a process of its own")]
     pub(crate) fn all_reads(&self) -> usize {
         self.wrong.reads.lock().unwrap().values().sum()
     }

@@ -15,4 +15,3 @@ mod refused;
 mod repair;
 mod resume;
 mod rights;
-mod storm;
