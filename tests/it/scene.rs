@@ -170,8 +170,13 @@ impl Load {
     }
 }
 
+/// The moment as events say it.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
 fn dialing(number: usize) -> Value {
-    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let at = now();
     let campaign = format!("load-{}", number % CAMPAIGNS);
     json!({"id": format!("e{number}"), "type": "call.dialing", "at": at, "campaign": campaign, "callId": format!("c{number}")})
 }
