@@ -37,7 +37,7 @@ struct Inside {
     settings: GatewaySettings,
     hub: Arc<Hub>,
     pulse: Arc<Pulse>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     passwords: Passwords,
     throttle: Throttle,
     standing: Arc<Standing>,
@@ -52,15 +52,17 @@ impl Gateway {
     pub async fn start(engine: Arc<dyn Engine>, settings: GatewaySettings) -> Result<Self, GatewayError> {
         observe::begin();
         let keys = SigningKeys::load(engine.as_ref()).await?;
+        let tokens = Arc::new(Tokens::new(keys, &settings.issuer, &settings.audience));
         let standing = Standing::load(engine.clone()).await?;
         let stop = CancellationToken::new();
+        tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
         let pulse = Pulse::new();
         tokio::spawn(pulse.clone().run(engine.clone(), stop.clone()));
         let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
         Ok(Self(Arc::new(Inside {
-            tokens: Tokens::new(keys, &settings.issuer, &settings.audience),
+            tokens,
             passwords: Passwords::new(),
             throttle: Throttle::default(),
             standing,

@@ -72,9 +72,11 @@ impl Standing {
         }
     }
 
-    /// Tells when anything was taken back.
+    /// Tells when anything was taken back; also once at the beginning, for what was since the token was verified.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        let mut changed = self.changed.subscribe();
+        changed.mark_changed();
+        changed
     }
 
     /// Ends a login, here at once and elsewhere within seconds.

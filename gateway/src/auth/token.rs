@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
+use ringside_shared::engine::Engine;
 use ringside_shared::model::{CampaignId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
 
+use super::account::in_time;
 use super::key::SigningKeys;
 use super::viewer::{Role, Scope, Viewer};
 use crate::error::Error;
@@ -17,6 +21,8 @@ use crate::error::Error;
 const REMEMBERED: usize = 20_000;
 /// Longer tokens are not even looked at.
 const LONGEST_TOKEN: usize = 8 * 1024;
+/// How often it is looked whether the installation's key is still ours.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The campaigns of a token: `"*"` or a list.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,11 +49,18 @@ struct Claims {
 /// Issues and verifies tokens.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    keys: SigningKeys,
+    /// Short and never across an await.
+    signed: Mutex<Signed>,
     validation: Validation,
     issuer: String,
     audience: String,
-    verified: Mutex<HashMap<[u8; 32], Arc<Viewer>>>,
+}
+
+/// A key, and tokens that were verified with it.
+#[derive(Debug)]
+struct Signed {
+    keys: Arc<SigningKeys>,
+    verified: HashMap<[u8; 32], Arc<Viewer>>,
 }
 
 impl Tokens {
@@ -60,12 +73,32 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = 0;
         Self {
-            keys,
+            signed: Mutex::new(Signed { keys: Arc::new(keys), verified: HashMap::new() }),
             validation,
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
-            verified: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Looks again and again whether the installation's key is still ours, until cancelled. One that is gone is put there
+    /// again; where another gateway was faster, or the engine is another one now, its key is ours from then on.
+    pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let ours = self.keys();
+            match in_time(ours.load_again(engine.as_ref())).await {
+                Ok(stored) if stored.kid != ours.kid => {
+                    warn!("the installation has another signing key now; logins from before don't count any more");
+                    let mut signed = self.signed.lock().expect("nobody panics while remembering");
+                    *signed = Signed { keys: Arc::new(stored), verified: HashMap::new() };
+                }
+                Ok(_) => {}
+                Err(error) => debug!(%error, "the signing key can't be read; ours counts"),
+            }
+        }
+    }
+
+    fn keys(&self) -> Arc<SigningKeys> {
+        self.signed.lock().expect("nobody panics while remembering").keys.clone()
     }
 
     /// Makes a token for somebody who has shown who they are.
@@ -94,9 +127,10 @@ impl Tokens {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
         };
+        let keys = self.keys();
         let mut head = Header::new(Algorithm::EdDSA);
-        head.kid = Some(self.keys.kid.clone());
-        let token = jsonwebtoken::encode(&head, &claims, &self.keys.private).expect("plain claims always sign");
+        head.kid = Some(keys.kid.clone());
+        let token = jsonwebtoken::encode(&head, &claims, &keys.private).expect("plain claims always sign");
         let viewer = viewer(claims).expect("what was just put in can be read");
         (token, viewer)
     }
@@ -107,15 +141,22 @@ impl Tokens {
             return Err(Error::Unauthorized);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let remembered = self.verified.lock().expect("nobody panics while remembering").get(&fingerprint).cloned();
+        let (keys, remembered) = {
+            let signed = self.signed.lock().expect("nobody panics while remembering");
+            (signed.keys.clone(), signed.verified.get(&fingerprint).cloned())
+        };
         let viewer = match remembered {
             Some(viewer) => viewer,
-            None => Arc::new(self.check(token)?),
+            None => Arc::new(self.check(token, &keys)?),
         };
         if viewer.expires_at <= now {
             return Err(Error::Unauthorized);
         }
-        let mut verified = self.verified.lock().expect("nobody panics while remembering");
+        let mut signed = self.signed.lock().expect("nobody panics while remembering");
+        if !Arc::ptr_eq(&keys, &signed.keys) {
+            return Err(Error::Unauthorized);
+        }
+        let verified = &mut signed.verified;
         if verified.len() >= REMEMBERED {
             verified.retain(|_, viewer| viewer.expires_at > now);
         }
@@ -126,10 +167,10 @@ impl Tokens {
         Ok(viewer)
     }
 
-    fn check(&self, token: &str) -> Result<Viewer, Error> {
-        let read = jsonwebtoken::decode::<Claims>(token, &self.keys.public, &self.validation);
+    fn check(&self, token: &str, keys: &SigningKeys) -> Result<Viewer, Error> {
+        let read = jsonwebtoken::decode::<Claims>(token, &keys.public, &self.validation);
         let token = read.map_err(|_| Error::Unauthorized)?;
-        if token.header.kid.as_deref() != Some(&self.keys.kid) {
+        if token.header.kid.as_deref() != Some(&keys.kid) {
             return Err(Error::Unauthorized);
         }
         viewer(token.claims).ok_or(Error::Unauthorized)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde_json::json;
 use tokio::time::Instant;
@@ -36,7 +37,9 @@ pub(crate) async fn poll(
     let counted = Connected::by("poll");
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();
-    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS));
+    let mut taken_back = gateway.standing().watch();
+    let expiry = Duration::from_millis(session.viewer().expires_at.since(Timestamp::now()).max(0) as u64);
+    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS)).min(expiry);
     let until = Instant::now() + wait;
     let mut frames: Vec<Outgoing> = Vec::new();
     let mut bytes = 0;
@@ -53,10 +56,16 @@ pub(crate) async fn poll(
             break;
         }
         tokio::select! {
-            () = session.rang() => {}
+            biased;
+            _ = taken_back.changed() => {
+                if !gateway.standing().allows(session.viewer()) {
+                    return Err(Error::Unauthorized);
+                }
+            }
             () = tokio::time::sleep_until(until) => break,
             // Around once more: with what has come until now.
             () = goodbye.begun() => {}
+            () = session.rang() => {}
         }
     }
     let leaves = goodbye.has_begun();

@@ -15,6 +15,7 @@ use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::cursors::Cursors;
@@ -117,6 +118,7 @@ struct Streaming {
     /// When it is its turn to go, and when to come back, once that is known.
     turn: Option<Instant>,
     bye_ms: Option<u64>,
+    taken_back: watch::Receiver<u64>,
     first: bool,
     counted: Connected,
     _tracked: tokio_util::task::task_tracker::TaskTrackerToken,
@@ -125,6 +127,7 @@ struct Streaming {
 fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<Item = Result<Event, Infallible>> {
     let streaming = Streaming {
         _tracked: gateway.connections().token(),
+        taken_back: gateway.standing().watch(),
         gateway,
         session,
         cursors,
@@ -142,26 +145,30 @@ impl Streaming {
     async fn next(&mut self) -> Option<Event> {
         while self.waiting.is_empty() && !self.ended {
             let batch = self.session.batch().await;
-            if !batch.is_empty() {
-                self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
-                self.waiting.extend(batch);
-                break;
-            }
+            self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
+            self.waiting.extend(batch);
             let expiry = self.session.viewer().expires_at.since(Timestamp::now()).max(0) as u64;
-            let mut taken_back = self.gateway.standing().watch();
+            // Its end comes first, so that it also comes to a stream that always has something to tell.
             tokio::select! {
-                () = self.session.rang() => {}
+                biased;
+                _ = self.taken_back.changed() => {
+                    if !self.gateway.standing().allows(self.session.viewer()) {
+                        self.waiting.clear();
+                        self.ended = true;
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
                 () = self.gateway.goodbye().turn(&mut self.turn) => {
                     // What has come until now goes first.
                     self.waiting.extend(self.session.rest().await);
                     self.bye_ms = Some(Goodbye::retry_ms());
                     self.ended = true;
                 }
-                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
+                () = std::future::ready(()), if !self.waiting.is_empty() => {}
+                () = self.session.rang() => {}
                 () = tokio::time::sleep(HEARTBEAT_EVERY) => {
                     self.waiting.push_back(plain(frame_kind::HEARTBEAT, None, &json!({})));
                 }
-                _ = taken_back.changed() => self.ended = !self.gateway.standing().allows(self.session.viewer()),
             }
         }
         let Some(outgoing) = self.waiting.pop_front() else {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringside_gateway::GatewaySettings;
+use ringside_rig::until;
 use ringside_shared::engine::Cursor;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, calls};
+use crate::client::{Client, PATIENCE, calls};
 use crate::doors::Stream;
 use crate::floor::{Floor, serve};
 
@@ -109,7 +110,7 @@ async fn a_stream_is_told_when_to_come_back_and_goes_on_elsewhere_from_its_last_
 
 #[tokio::test]
 async fn who_holds_a_poll_is_answered_at_once_and_who_comes_is_sent_elsewhere() {
-    let floor = Floor::start().await;
+    let (floor, faulty) = Floor::faulty().await;
     // So long that the answers below can't come from the end of the drain.
     let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(600))).await;
     let token = floor.token().await;
@@ -124,8 +125,10 @@ async fn who_holds_a_poll_is_answered_at_once_and_who_comes_is_sent_elsewhere() 
     for _ in 0..11 {
         sockets.push(Client::connect(address, "/ws", &token).await);
     }
+    let followed = faulty.subscriptions();
     let held = tokio::spawn(poll(50, head.offset));
-    // It has asked once its question is counted as a connection, beside the sockets.
+    // It is held once its room is followed, which nobody else watches.
+    until("the poll is held", PATIENCE, async || faulty.subscriptions() > followed).await.unwrap();
     let draining = old.clone();
     let drained = tokio::spawn(async move { draining.drain().await });
     let answer = held.await.unwrap().unwrap();

@@ -117,7 +117,6 @@ impl Faulty {
     }
 
     /// How many subscriptions are running.
-    #[allow(dead_code, reason = "only the storm asks, in a process of its own")]
     pub(crate) fn subscriptions(&self) -> usize {
         self.wrong.subscribed.load(Ordering::SeqCst)
     }

@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ringside_gateway::{Accounts, Role};
+use ringside_rig::until;
 use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, PATIENCE};
+use crate::doors::Stream;
 use crate::floor::{Floor, tenant};
 
 #[tokio::test]
@@ -226,6 +228,45 @@ async fn logging_out_ends_the_login_and_its_sockets() {
     assert!(sent.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(floor.ask("/auth/me", &token).await.0, 401);
+}
+
+#[tokio::test]
+async fn logging_out_ends_a_held_poll_and_a_stream() {
+    let (floor, faulty) = Floor::faulty().await;
+    let token = floor.token().await;
+    floor.call("alpha", 1).await;
+    let followed = faulty.subscriptions();
+    let cursor = floor.head("calls:alpha").await;
+    let held = floor.ask_later(&format!("/poll?rooms=calls:alpha@{cursor}&wait=50"), &token);
+    until("the poll is held", PATIENCE, async || faulty.subscriptions() > followed).await.unwrap();
+    let mut stream = Stream::open_at(&floor.url("/events?rooms=calls:alpha"), &token, None).await;
+    stream.until("initial").await;
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let asked = browser.post(floor.url("/auth/logout")).header("cookie", format!("ringside={token}"));
+    assert_eq!(asked.send().await.unwrap().status(), 303);
+    let (status, body) = tokio::time::timeout(PATIENCE, held).await.expect("long before its time is over").unwrap();
+    assert_eq!((status, &body["code"]), (401, &json!("unauthorized")));
+    assert!(stream.next().await.is_none(), "the stream ends");
+}
+
+#[tokio::test]
+async fn a_gateway_puts_a_lost_signing_key_back_and_adopts_another_ones() {
+    let floor = Floor::start().await;
+    let before = floor.token().await;
+    let key = floor.engine.get("signing/key").await.unwrap();
+    floor.engine.set("signing/key", None).await.unwrap();
+    let back = async || floor.engine.get("signing/key").await.unwrap() == key;
+    until("the key is there again", PATIENCE, back).await.unwrap();
+    assert_eq!(floor.ask("/auth/me", &before).await.0, 200, "nobody has to log in again");
+
+    // A gateway that was started after a flush has made its own before this one looked.
+    let other: [u8; 32] = rand::random();
+    floor.engine.set("signing/key", Some(other.to_vec().into())).await.unwrap();
+    let after = floor.token().await;
+    let adopted = async || floor.ask("/auth/me", &after).await.0 == 200;
+    until("what the other one issues counts here", PATIENCE, adopted).await.unwrap();
+    assert_eq!(floor.ask("/auth/me", &before).await.0, 401, "also what was verified before is forgotten");
+    assert_eq!(floor.engine.get("signing/key").await.unwrap().as_deref(), Some(&other[..]));
 }
 
 #[tokio::test]
