@@ -1,6 +1,7 @@
 //! What each role is made of: which parts a process has, wired and running.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -22,6 +23,9 @@ use crate::installation::Installation;
 use crate::lobby::Lobby;
 use crate::rules::fold_settings;
 use crate::run::Role;
+
+/// How often it is looked whether somebody simulates.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A process with its role, running.
 pub(crate) struct Floor {
@@ -63,13 +67,13 @@ impl Floor {
         };
         let readiness = readiness(role, &stopping, &owner_settings);
         let simulate = simulates(config, role);
+        let demo = Arc::new(AtomicBool::new(simulate));
         let settings = GatewaySettings {
             allowed_origins: config.allowed_origins.clone(),
             secure_cookies: config.secure_cookies,
             trusted_proxies,
             drain_over: Duration::from_millis(config.drain_ms),
-            // A gateway of its own runs no simulator; the simulator's note says that some collector does, or did.
-            demo: simulate || (role == Role::Gateway && !engine.list("simulator/").await?.is_empty()),
+            demo: demo.clone(),
             readiness: readiness.clone(),
             token_ttl: Duration::from_secs(config.login_minutes * 60),
             metrics: metrics.clone(),
@@ -118,6 +122,7 @@ impl Floor {
         }
         if config.redis.is_some() {
             tokio::spawn(installation.keep(floor.keep.clone()));
+            tokio::spawn(look_for_simulators(floor.engine.clone(), demo, floor.keep.clone()));
         }
         lobby.open(router);
         Ok(floor)
@@ -160,6 +165,19 @@ impl Floor {
             self.sources.spawn(host::run(host, door.clone(), spools, self.stop_sources.clone()));
         }
         Ok(())
+    }
+}
+
+/// Says that data is made up once any collector has noted that it simulates, or did, until `shutdown`.
+async fn look_for_simulators(engine: Arc<dyn Engine>, demo: Arc<AtomicBool>, shutdown: CancellationToken) {
+    while !demo.load(Ordering::Relaxed) {
+        // While the engine is away nothing new is shown either.
+        if engine.list("simulator/").await.is_ok_and(|notes| !notes.is_empty()) {
+            demo.store(true, Ordering::Relaxed);
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+            return;
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an operator can set of a gateway.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -7,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::proxies::TrustedProxies;
 
 /// Says what is not well, if anything.
-pub type Readiness = std::sync::Arc<dyn Fn() -> Option<String> + Send + Sync>;
+pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What an operator can set of a gateway. The defaults are right for a single machine.
 #[derive(Clone)]
@@ -26,8 +28,8 @@ pub struct GatewaySettings {
     pub trusted_proxies: TrustedProxies,
     /// Connections are told to go elsewhere spread over this time.
     pub drain_over: Duration,
-    /// True where a simulator makes the data: pages say so.
-    pub demo: bool,
+    /// True while a simulator makes data: pages say so.
+    pub demo: Arc<AtomicBool>,
     /// What this build calls itself.
     pub version: &'static str,
     /// How often an overview looks for changes.
@@ -50,7 +52,7 @@ impl Default for GatewaySettings {
             secure_cookies: false,
             trusted_proxies: TrustedProxies::default(),
             drain_over: Duration::from_secs(5),
-            demo: false,
+            demo: Arc::default(),
             version: env!("CARGO_PKG_VERSION"),
             publish_every: Duration::from_millis(250),
             ping_every: Duration::from_secs(25),

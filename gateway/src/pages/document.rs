@@ -1,5 +1,7 @@
 //! What every document has: a title, a theme, and where its files are.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::{HeaderMap, header};
 
 use super::assets;
@@ -96,7 +98,7 @@ impl Document {
             title: title.into(),
             page,
             theme: Theme::of(headers),
-            demo: gateway.settings().demo,
+            demo: gateway.settings().demo.load(Ordering::Relaxed),
             assets: assets::base(),
         }
     }
