@@ -18,6 +18,8 @@ use crate::config::Config;
 
 /// Who made the first API key, in the engine's registry.
 const FIRST_KEY: &str = "installation/first-key";
+/// Which life of the engine it is: a number that is gone once the engine has lost everything.
+const LIFE: &str = "installation/life";
 /// How often it is looked whether all of it is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
@@ -80,26 +82,36 @@ impl Installation {
     }
 
     /// Makes it anew where an engine has lost everything (somebody flushed it), until `shutdown`: a floor without a
-    /// login would need a human to restart it.
+    /// login would need a human to restart it. Every process does its part, as each may have been given another one.
     pub(crate) async fn keep(self, shutdown: CancellationToken) {
+        let mut known = None;
         loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            match Accounts::list(self.engine.as_ref()).await {
-                Ok(accounts) if !accounts.is_empty() => continue,
-                Ok(_) => warn!("the engine has lost all accounts; making the first ones again"),
-                Err(reason) => {
-                    debug!(%reason, "could not look whether the accounts are there");
-                    continue;
+            match self.life().await {
+                Ok(life) if known.as_ref() == Some(&life) => {}
+                Ok(life) => {
+                    let flushed = known.is_some();
+                    if flushed {
+                        warn!("the engine has lost everything; making the first account and key again");
+                    }
+                    match self.ensure().await {
+                        Ok(made_up) => {
+                            known = Some(life);
+                            say(&made_up.lines());
+                        }
+                        Err(reason) => warn!(%reason, "could not make the first account; trying again"),
+                    }
                 }
+                Err(reason) => debug!(%reason, "could not look whether the engine has lost everything"),
             }
-            match self.ensure().await {
-                Ok(made_up) => say(&made_up.lines()),
-                Err(reason) => warn!(%reason, "could not make the first account; trying again"),
+            if shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+                return;
             }
         }
+    }
+
+    /// The same for all, until the engine loses everything.
+    async fn life(&self) -> Result<Bytes, EngineError> {
+        self.engine.create(LIFE, Bytes::from(rand::random::<u64>().to_string())).await
     }
 }
 
