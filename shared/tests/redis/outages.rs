@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ringside_rig::{AppendFsync, FaultProxy, RedisOptions, RedisServer, until};
+use ringside_shared::engine::redis::RedisSettings;
 use ringside_shared::engine::{Batch, Engine, EngineError, Partition, Position, Signal};
 
 use crate::support::{LONG, SOON, at_last, bytes, connect, event, hear, own, publish, room_in, settings, view};
@@ -187,4 +188,32 @@ async fn an_owner_hears_of_an_entry_at_once() {
     }
     times.sort();
     assert!(times[10] < Duration::from_millis(100), "half of the waits took {:?} or more", times[10]);
+}
+
+/// A reconnect while everything is slow would refuse all callers at once, and they would begin anew all together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_takes_too_long_ends_no_connection_that_still_answers() {
+    let server = server().await;
+    let proxy = FaultProxy::to_port(server.port()).await.unwrap();
+    let late = settings(&proxy.url(), "late");
+    let engine = connect(RedisSettings { response_timeout: Duration::from_secs(2), ..late }).await;
+    // From here on the connection for news is known by its subscription.
+    let _subscription = engine.subscribe(PARTITION).await.unwrap();
+    let commands = async || -> Vec<String> {
+        let list: String = server.command("CLIENT LIST").await.unwrap();
+        let ours = list.lines().filter(|line| line.contains(" ssub=0 ") && !line.contains(" cmd=client"));
+        ours.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+    };
+    let append = async || engine.append(vec![(PARTITION, bytes("a"))]).await;
+    append().await.unwrap();
+    let before = commands().await;
+    for round in 0..3 {
+        proxy.pause();
+        let late = append().await;
+        assert!(matches!(late, Err(EngineError::Unavailable(_))), "round {round}: {late:?}");
+        proxy.heal();
+        append().await.unwrap();
+    }
+    let after = commands().await;
+    assert!(before.iter().any(|id| after.contains(id)), "{before:?} became {after:?}");
 }

@@ -10,7 +10,7 @@ use redis::{
     RedisConnectionInfo, RedisError, TlsCertificates, Value, cmd,
 };
 
-use super::error::ConnectError;
+use super::error::{ConnectError, sentence};
 use super::settings::RedisSettings;
 use super::topology::{Address, Location, Topology};
 
@@ -118,6 +118,20 @@ impl Dial {
         Ok(connection)
     }
 
+    /// Asks a server that was connected to before whether it can still be used; a sentence where it can't.
+    pub(super) async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        // In a cluster it is known from the map whether it is a master.
+        let can_be_used = match self.is_cluster {
+            true => cmd("PING").exec_async(connection).await.map(|()| true),
+            false => is_master(connection).await,
+        };
+        match can_be_used {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it is no master any more".to_owned()),
+            Err(error) => Err(sentence(&error)),
+        }
+    }
+
     /// Asks a sentinel; its own password is the servers', if it wants one at all.
     pub(super) async fn ask_sentinel(&self, sentinel: &Address, master: &str) -> Result<Option<Address>, ConnectError> {
         let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -145,7 +159,7 @@ impl Dial {
 }
 
 /// True where the server says that it is a master.
-pub(super) async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
+async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
     let role: Vec<Value> = cmd("ROLE").query_async(connection).await?;
     Ok(matches!(role.first(), Some(Value::BulkString(role)) if role == b"master"))
 }

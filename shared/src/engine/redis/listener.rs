@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::channel::{Channel, Ears};
-use super::dial::is_master;
 use super::ear::Ear;
 use super::error::sentence;
 use super::health::Health;
@@ -156,7 +155,7 @@ impl Session<'_> {
                 _ = layout.changed() => is_settled = false,
                 () = tokio::time::sleep(REFUSED_PAUSE), if !is_settled => {}
                 _ = pulse.tick() => {
-                    if let Some(reason) = self.pulse().await {
+                    if let Err(reason) = subscriber.router().dial().check(&mut self.connection).await {
                         return reason;
                     }
                 }
@@ -267,18 +266,6 @@ impl Session<'_> {
             }
             (PushKind::Disconnection, ..) => Heard::End,
             _ => Heard::Known,
-        }
-    }
-
-    /// Asks whether the connection stands; the reason why it is to be left.
-    async fn pulse(&mut self) -> Option<String> {
-        if self.listener.subscriber.router().is_cluster() {
-            return cmd("PING").exec_async(&mut self.connection).await.err().map(|error| sentence(&error));
-        }
-        match is_master(&mut self.connection).await {
-            Ok(true) => None,
-            Ok(false) => Some("it is no master any more".to_owned()),
-            Err(error) => Some(sentence(&error)),
         }
     }
 

@@ -3,6 +3,9 @@
 //! The shared one carries everything that is short, many callers at a time, so it needs no pool. What reads much gets
 //! a connection from a small pool instead: a long answer would hold up everybody behind it. While the server is away
 //! callers are refused within moments rather than kept waiting, and the keeper tries again for ever.
+//!
+//! A connection that is slow is not broken: when a caller's patience has ended, the keeper asks the server once before
+//! it gives the connection up. To connect again would cost a busy machine more, and refuse everybody meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,7 +67,8 @@ pub(super) enum Road {
 pub(super) struct Node {
     target: Target,
     state: watch::Receiver<State>,
-    broken: mpsc::Sender<u64>,
+    /// Which connecting is to be looked at.
+    doubts: mpsc::Sender<u64>,
     bulk_timeout: Duration,
     _keeper: Task,
 }
@@ -87,9 +91,9 @@ impl Node {
     pub(super) fn new(dial: Arc<Dial>, target: Target, bulk_timeout: Duration) -> Self {
         let down = State::Down { since: Instant::now(), reason: "not connected yet".to_owned() };
         let (states, state) = watch::channel(down);
-        let (broken, breaks) = mpsc::channel(8);
-        let keeper = Keeper { dial, target: target.clone(), bulk_timeout, states, broken: broken.clone(), breaks };
-        Self { target, state, broken, bulk_timeout, _keeper: Task::spawn(keeper.run()) }
+        let (doubts, doubted) = mpsc::channel(8);
+        let keeper = Keeper { dial, target: target.clone(), bulk_timeout, states, doubts: doubts.clone(), doubted };
+        Self { target, state, doubts, bulk_timeout, _keeper: Task::spawn(keeper.run()) }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -103,14 +107,19 @@ impl Node {
     /// Sends a command.
     pub(super) async fn send(&self, road: Road, command: &Cmd) -> Result<Value, Failure> {
         let mut line = self.line().await?;
-        let answer = match road {
-            Road::Hot => line.hot.send_packed_command(command).await,
-            Road::Bulk => {
-                let mut connection = line.bulk.get().await.map_err(|error| self.no_bulk(&line, error))?;
-                return connection.send_packed_command(command).await.and_then(checked).map_err(Failure::Redis);
-            }
+        if road == Road::Hot {
+            let answer = line.hot.send_packed_command(command).await;
+            return self.judge(&line, answer);
+        }
+        let answer = async {
+            let mut connection = line.bulk.get().await.map_err(|error| self.no_bulk(&line, error))?;
+            connection.send_packed_command(command).await.and_then(checked).map_err(Failure::Redis)
         };
-        self.judge(&line, answer)
+        tokio::select! {
+            answer = answer => answer,
+            // The shared one notices much sooner that nobody answers any more.
+            failure = self.gone(&line) => Err(failure),
+        }
     }
 
     /// Sends a command for a slot that is on its way to this server.
@@ -133,11 +142,11 @@ impl Node {
         self.judge(&line, loaded.map(|_| Value::Okay)).map(|_| ())
     }
 
-    /// Lets go of a connection that can't be used, though it stands: of a master that is none any more.
-    pub(super) fn drop_line(&self) {
+    /// Has the connection looked at: it may be one to a master that is none any more.
+    pub(super) fn doubt(&self) {
         if let State::Up(line) = &*self.state.borrow() {
             // Full means that it has been told often enough.
-            let _ = self.broken.try_send(line.generation);
+            let _ = self.doubts.try_send(line.generation);
         }
     }
 
@@ -166,11 +175,18 @@ impl Node {
     fn judge(&self, line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
         answer.and_then(checked).map_err(|error| {
             if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() {
-                // Also after a timeout: what is behind a command without an answer would wait as well.
-                let _ = self.broken.try_send(line.generation);
+                let _ = self.doubts.try_send(line.generation);
             }
             Failure::Redis(error)
         })
+    }
+
+    /// Returns once a line has been given up.
+    async fn gone(&self, line: &Line) -> Failure {
+        let is_line = |state: &State| matches!(state, State::Up(now) if now.generation == line.generation);
+        // An error says that the keeper is gone, and the line with it.
+        let _ = self.state.clone().wait_for(|state| !is_line(state)).await;
+        Failure::Down("the connection broke".to_owned())
     }
 
     fn no_bulk(&self, line: &Line, error: PoolError) -> Failure {
@@ -214,8 +230,8 @@ struct Keeper {
     target: Target,
     bulk_timeout: Duration,
     states: watch::Sender<State>,
-    broken: mpsc::Sender<u64>,
-    breaks: mpsc::Receiver<u64>,
+    doubts: mpsc::Sender<u64>,
+    doubted: mpsc::Receiver<u64>,
 }
 
 impl Keeper {
@@ -226,11 +242,10 @@ impl Keeper {
             match self.connect(generation).await {
                 Ok(line) => {
                     backoff = Backoff::new();
+                    let hot = line.hot.clone();
                     self.states.send_replace(State::Up(line));
-                    // What is said of earlier connections is old news.
-                    while self.breaks.recv().await.is_some_and(|broken| broken != generation) {}
+                    let reason = self.watch_over(hot, generation).await;
                     metrics::counter!("ringside_redis_reconnects_total", "connection" => "commands").increment(1);
-                    let reason = "the connection broke".to_owned();
                     self.states.send_replace(State::Down { since: Instant::now(), reason });
                 }
                 Err(error) => {
@@ -248,12 +263,25 @@ impl Keeper {
         }
     }
 
+    /// Returns why a connection is to be given up.
+    async fn watch_over(&mut self, mut hot: MultiplexedConnection, generation: u64) -> String {
+        while let Some(doubted) = self.doubted.recv().await {
+            // What is said of earlier connections is old news.
+            if doubted == generation
+                && let Err(reason) = self.dial.check(&mut hot).await
+            {
+                return reason;
+            }
+        }
+        "nobody needs it".to_owned()
+    }
+
     async fn connect(&self, generation: u64) -> Result<Line, ConnectError> {
         let address = self.target.find(&self.dial).await?;
-        let broken = self.broken.clone();
+        let doubts = self.doubts.clone();
         let hear = move |push: PushInfo| {
             if push.kind == PushKind::Disconnection {
-                let _ = broken.try_send(generation);
+                let _ = doubts.try_send(generation);
             }
             Ok::<_, ()>(())
         };

@@ -156,7 +156,7 @@ impl Router {
                 }
                 (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => {
                     // It was a master when we connected; who is it now?
-                    node.drop_line();
+                    node.doubt();
                     self.note_trouble();
                     tokio::time::sleep(BETWEEN_TRIES).await;
                     node = self.node(request.slot)?;
