@@ -64,8 +64,12 @@ pub(super) async fn serve(
 ) -> Result<(), StintError> {
     let (token, lease) = (tenure.token, settings.lease);
     let work = async {
-        let mut stint = Stint::begin(engine.clone(), token, settings).await?;
-        stint.run(&finish).await
+        let begun = tokio::select! {
+            biased;
+            () = finish.cancelled() => return Ok(()),
+            begun = Stint::begin(engine.clone(), token, settings) => begun,
+        };
+        begun?.run(&finish).await
     };
     // Beside the work, so that a long replay does not keep the lease from being renewed.
     let end = tokio::select! {

@@ -1,4 +1,4 @@
-//! A lease, held: renewed beside the work, however long that takes, and given up before it lapses.
+//! A lease, held: renewed beside the work, however long that takes, and given up soon after it lapses.
 //!
 //! The token alone would do: an engine refuses what comes with an old one. That a stint stops by its own clock as
 //! well saves it the work, and its readers a stale number.
@@ -28,12 +28,13 @@ impl Tenure {
         loop {
             sleep_until(next).await;
             let asked_at = Instant::now();
-            // A process that was paused or starved asks once more: where nobody took it, there is nothing to reload.
-            let patience = until.max(asked_at + lease / 3);
+            // Once more also after it has lapsed, of a process that was paused or an engine that is slow: where nobody
+            // took it there is nothing to reload, and to reload everything would make slow things slower.
+            let patience = until.max(asked_at) + lease / 3;
             match timeout_at(patience, engine.renew(self.token, lease)).await {
                 Ok(Ok(true)) => (until, next) = (asked_at + lease, asked_at + lease / 3),
                 Ok(Ok(false)) => return EngineError::Fenced(self.token).into(),
-                Ok(Err(_)) if Instant::now() >= until => return StintError::Lapsed,
+                Ok(Err(_)) if asked_at >= until => return StintError::Lapsed,
                 Ok(Err(reason)) => {
                     debug!(partition.id = self.token.partition.0, %reason, "could not renew a lease; trying again");
                     next = Instant::now() + lease / 12;

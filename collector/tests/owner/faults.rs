@@ -14,7 +14,7 @@ const OFTEN: Duration = Duration::from_millis(50);
 const NEVER: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn an_owner_whose_renewals_get_no_answer_stops_before_its_lease_lapses() {
+async fn an_owner_whose_renewals_get_no_answer_stops_when_its_lease_has_lapsed() {
     let floor = Floor::open();
     let engine = Wilful::new(floor.engine.clone());
     engine.ignores_renewals.store(true, Ordering::SeqCst);
