@@ -233,6 +233,10 @@ impl Spool {
     fn new_segment(&mut self) -> io::Result<File> {
         let folder = self.folder(&self.place.slot()?);
         fs::create_dir_all(&folder)?;
+        if self.next_number == 1 {
+            // The slot may just have become ours, with what a process that is gone has left in it.
+            self.load()?;
+        }
         let path = segment_in(&folder, self.next_number);
         let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
         self.next_number += 1;

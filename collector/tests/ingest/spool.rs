@@ -151,3 +151,20 @@ async fn processes_on_one_folder_don_t_share_a_spool_and_what_a_dead_one_left_is
     drain(&mut feed).await;
     assert_eq!(logged_ids(&house).await, ids(0..10));
 }
+
+#[tokio::test]
+async fn what_a_process_left_is_taken_over_also_by_one_that_was_there_before_it_died() {
+    let (house, data) = (House::new().await, TempDir::new().unwrap());
+    house.engine.set(Mood::Away);
+    let (spools, beside) = (Spools::open(data.path(), MB).unwrap(), Spools::open(data.path(), MB).unwrap());
+    let (mut feed, mut dying) = (feed(&house, &spools), feed(&house, &beside));
+    dying.push(samples(&house, 0..5));
+    dying.flush().await;
+    drop((dying, beside));
+    feed.push(samples(&house, 5..10));
+    feed.flush().await;
+    assert_eq!(feed.waiting(), 10);
+    house.engine.set(Mood::Willing);
+    drain(&mut feed).await;
+    assert_eq!(logged_ids(&house).await, ids(0..10));
+}
