@@ -50,12 +50,7 @@ pub struct HostConfig {
 }
 
 /// Samples this machine until `shutdown`.
-pub async fn run(
-    cfg: HostConfig,
-    door: Door,
-    spools: Spools,
-    shutdown: CancellationToken,
-) -> Result<(), SourceError> {
+pub async fn run(cfg: HostConfig, door: Door, spools: Spools, shutdown: CancellationToken) -> Result<(), SourceError> {
     if !(100..=3_600_000).contains(&cfg.interval_ms) {
         return Err(SourceError::BadConfig {
             source_id: cfg.source.to_string(),
