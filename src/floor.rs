@@ -29,8 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A process with its role, running.
 pub(crate) struct Floor {
-    /// What the one who started it should read, besides the address.
-    pub(crate) welcome: Vec<String>,
     pub(crate) engine: Arc<dyn Engine>,
     /// None in a collector.
     pub(crate) gateway: Option<Gateway>,
@@ -46,20 +44,22 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Makes sure that somebody can log in, starts the role's parts and opens the lobby to them.
+    /// Makes sure that somebody can log in, starts the role's parts and opens the lobby to them. Pushes to `shown` what
+    /// the one who started the process should read, besides the address, also where it fails.
     pub(crate) async fn open(
         config: &Config,
         role: Role,
         engine: Arc<dyn Engine>,
         lobby: &Lobby,
         metrics: Option<PrometheusHandle>,
+        shown: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
         let tenant = TenantId::parse(&config.tenant).context("configuration key \"tenant\"")?;
         let fold = Arc::new(fold_settings(config)?);
         let trusted_proxies =
             TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
-        let installation = Installation::new(engine.clone(), config, tenant.clone());
-        let made_up = installation.ensure().await?;
+        let installation = Installation::new(engine.clone(), config, role, tenant.clone());
+        installation.ensure(shown).await?;
         let stopping = CancellationToken::new();
         let owner_settings = OwnerSettings {
             state_every: Duration::from_millis(config.state_interval_ms),
@@ -99,7 +99,6 @@ impl Floor {
             }),
         };
         let mut floor = Self {
-            welcome: made_up.lines(),
             engine: engine.clone(),
             gateway,
             stopping,
@@ -118,7 +117,7 @@ impl Floor {
             floor.owners = Some(tokio::spawn(owners));
         }
         if simulate && config.simulate.is_none() {
-            floor.welcome.push("No source is configured: a simulated floor is running (campaigns demo-…).".into());
+            shown.push("No source is configured: a simulated floor is running (campaigns demo-…).".into());
         }
         if config.redis.is_some() {
             tokio::spawn(installation.keep(floor.keep.clone()));

@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringside_collector::door::system_clock;
 use ringside_collector::keys::Keys;
-use ringside_gateway::{Accounts, GeneratedPassword};
+use ringside_gateway::Accounts;
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::{SourceId, TenantId};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::config::Config;
+use crate::run::Role;
 
 /// Who made the first API key, in the engine's registry.
 const FIRST_KEY: &str = "installation/first-key";
@@ -31,24 +32,18 @@ pub(crate) struct Installation {
     tenant: TenantId,
     admin_password: Option<String>,
     ingest_key: Option<String>,
-}
-
-/// What was made up just now and is shown once.
-pub(crate) struct MadeUp {
-    /// The admin's password.
-    pub(crate) password: Option<GeneratedPassword>,
-    /// The first API key.
-    pub(crate) key: Option<String>,
+    role: Role,
 }
 
 impl Installation {
-    pub(crate) fn new(engine: Arc<dyn Engine>, config: &Config, tenant: TenantId) -> Self {
+    pub(crate) fn new(engine: Arc<dyn Engine>, config: &Config, role: Role, tenant: TenantId) -> Self {
         Self {
             keys: Keys::new(engine.clone(), system_clock()),
             engine,
             tenant,
             admin_password: config.admin_password.clone(),
             ingest_key: config.ingest_key.clone(),
+            role,
         }
     }
 
@@ -57,22 +52,28 @@ impl Installation {
         &self.keys
     }
 
-    /// Makes sure that somebody can log in and somebody can send events.
-    pub(crate) async fn ensure(&self) -> anyhow::Result<MadeUp> {
-        let password = self.admin_password.as_deref();
-        let password = Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await?;
+    /// Makes sure that somebody can log in and somebody can send events: with what it was given, and where nothing is
+    /// there yet, with what it makes up. A gateway makes up no key and a collector no account: each is shown where it is
+    /// needed. What was made up is pushed to `shown` at once, for it can't be found out later.
+    pub(crate) async fn ensure(&self, shown: &mut Vec<String>) -> anyhow::Result<()> {
+        if self.role != Role::Collector || self.admin_password.is_some() {
+            let password = self.admin_password.as_deref();
+            if let Some(password) = Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await? {
+                shown.push(format!("Log in as admin with the password {password}"));
+                shown.push(
+                    "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`."
+                        .into(),
+                );
+            }
+        }
         let source = SourceId::parse("ingest").expect("a plain name");
-        let key = match &self.ingest_key {
-            Some(key) => {
-                self.keys.ensure(&self.tenant, &source, key).await?;
-                None
-            }
-            None if self.keys.list(None).await?.is_empty() && self.is_first().await? => {
-                Some(self.keys.issue(&self.tenant, &source, "first key", Vec::new()).await?.key)
-            }
-            None => None,
-        };
-        Ok(MadeUp { password, key })
+        if let Some(key) = &self.ingest_key {
+            self.keys.ensure(&self.tenant, &source, key).await?;
+        } else if self.role != Role::Gateway && self.keys.list(None).await?.is_empty() && self.is_first().await? {
+            let key = self.keys.issue(&self.tenant, &source, "first key", Vec::new()).await?.key;
+            shown.push(format!("Send events to /ingest/events with the API key {key}"));
+        }
+        Ok(())
     }
 
     /// True for one of all processes that ever ask: several that start at once must not make a key each.
@@ -93,13 +94,12 @@ impl Installation {
                     if flushed {
                         warn!("the engine has lost everything; making the first account and key again");
                     }
-                    match self.ensure().await {
-                        Ok(made_up) => {
-                            known = Some(life);
-                            say(&made_up.lines());
-                        }
-                        Err(reason) => warn!(%reason, "could not make the first account; trying again"),
+                    let mut shown = Vec::new();
+                    match self.ensure(&mut shown).await {
+                        Ok(()) => known = Some(life),
+                        Err(reason) => warn!(%reason, "could not make the first account and key; trying again"),
                     }
+                    say(&shown);
                 }
                 Err(reason) => debug!(%reason, "could not look whether the engine has lost everything"),
             }
@@ -112,23 +112,6 @@ impl Installation {
     /// The same for all, until the engine loses everything.
     async fn life(&self) -> Result<Bytes, EngineError> {
         self.engine.create(LIFE, Bytes::from(rand::random::<u64>().to_string())).await
-    }
-}
-
-impl MadeUp {
-    /// What the one who started the process should read.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(password) = &self.password {
-            lines.push(format!("Log in as admin with the password {password}"));
-            lines.push(
-                "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`.".into(),
-            );
-        }
-        if let Some(key) = &self.key {
-            lines.push(format!("Send events to /ingest/events with the API key {key}"));
-        }
-        lines
     }
 }
 

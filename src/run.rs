@@ -80,31 +80,30 @@ async fn open(config: &Config, role: Role, lobby: &Lobby, url: &str) -> anyhow::
     let metrics = ringside_gateway::recorder().install_recorder().ok();
     let mut engine = None;
     let mut said: Option<Instant> = None;
+    // What the one who started us should read.
+    let (mut address, mut shown) = (Some(url.to_owned()), Vec::new());
     loop {
         let attempt = async {
             let engine = match &engine {
                 Some(engine) => Arc::clone(engine),
                 None => engine.insert(open_engine(config).await?).clone(),
             };
-            Floor::open(config, role, engine, lobby, metrics.clone()).await
+            Floor::open(config, role, engine, lobby, metrics.clone(), &mut shown).await
         };
-        match attempt.await {
-            Ok(floor) => {
-                let first = said.is_none().then(|| url.to_owned());
-                say(&first.into_iter().chain(floor.welcome.iter().cloned()).collect::<Vec<_>>());
-                return Ok(floor);
-            }
-            Err(reason) if config.redis.is_some() && is_away(&reason) => {
-                if said.is_none() {
-                    say(&[url.to_owned()]);
-                }
+        let opened = attempt.await.map_err(|reason| (config.redis.is_some() && is_away(&reason), reason));
+        // What was made up is shown whatever comes next; the address only where somebody will listen.
+        let address = address.take_if(|_| !matches!(opened, Err((false, _))));
+        say(&address.into_iter().chain(std::mem::take(&mut shown)).collect::<Vec<_>>());
+        match opened {
+            Ok(floor) => return Ok(floor),
+            Err((true, reason)) => {
                 if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
                     said = Some(Instant::now());
                     warn!(reason = format!("{reason:#}"), "waiting for Redis");
                 }
                 lobby.wait_for("Redis does not answer yet".to_owned());
             }
-            Err(reason) => return Err(reason),
+            Err((false, reason)) => return Err(reason),
         }
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
@@ -152,7 +151,8 @@ async fn run_until(stop: CancellationToken, config: &Config, floor: Floor, serve
     Ok(())
 }
 
-/// Cancelled at Ctrl-C or SIGTERM, which count from the call on: whoever reads our address may stop us at once.
+/// Cancelled at Ctrl-C or SIGTERM, which count from the call on: whoever reads our address may stop us at once. The
+/// second one ends the process.
 #[cfg(unix)]
 fn stop_signal() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
@@ -166,6 +166,13 @@ fn stop_signal() -> CancellationToken {
             _ = terminated.recv() => {}
         }
         told.cancel();
+        // Whoever asks twice does not want to wait for anybody's goodbye. What was acknowledged is safe.
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        warn!("stopped at once, as was asked for twice");
+        std::process::exit(1);
     });
     stop
 }

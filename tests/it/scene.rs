@@ -69,8 +69,12 @@ impl Role {
 pub(crate) fn command(role: &str, redis: &str, folder: &TempDir, flags: &[&str]) -> Command {
     let mut command = ringside(&folder.path().join("data"));
     command.arg(role).args(["--redis", redis, "--log", "info"]).args(flags);
-    command.env("RINGSIDE_ADMIN_PASSWORD", PASSWORD).env("RINGSIDE_INGEST_KEY", KEY).env("RINGSIDE_HOST", "false");
-    command.env("NO_COLOR", "1");
+    // Each is given what it serves, no more.
+    match role {
+        "collector" => command.env("RINGSIDE_INGEST_KEY", KEY),
+        _ => command.env("RINGSIDE_ADMIN_PASSWORD", PASSWORD),
+    };
+    command.env("RINGSIDE_HOST", "false").env("NO_COLOR", "1");
     command
 }
 

@@ -48,7 +48,7 @@ async fn a_half_open_connection_is_found_and_callers_are_not_kept_waiting() {
         let began = Instant::now();
         let refused = engine.append(vec![(PARTITION, bytes("a"))]).await;
         assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
-        assert!(began.elapsed() < Duration::from_secs(4), "a door would wait {:?}", began.elapsed());
+        assert!(began.elapsed() < SOON, "a door would wait {:?}", began.elapsed());
     }
     until("readiness turns red", SOON, async || engine.ping().await.is_err()).await.unwrap();
     let beside = connect(settings(&server.url(), "half")).await;
@@ -187,7 +187,8 @@ async fn an_owner_hears_of_an_entry_at_once() {
         times.push(heard.saturating_duration_since(appended));
     }
     times.sort();
-    assert!(times[10] < Duration::from_millis(100), "half of the waits took {:?} or more", times[10]);
+    // A wake-up that never comes costs 250 ms: half of them would not be below that on any machine.
+    assert!(times[10] < Duration::from_millis(240), "half of the waits took {:?} or more", times[10]);
 }
 
 /// A reconnect while everything is slow would refuse all callers at once, and they would begin anew all together.
