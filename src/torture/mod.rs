@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use judge::{Evidence, Kept, Verdict, judge};
 use load::{Gate, Load, TELLERS};
 use report::Happened;
-use schedule::{Schedule, Topology};
+use schedule::{Schedule, Single, Topology};
 use site::{PASSWORD, Site};
 use truth::{COUNTERS, Counts, Truth};
 use viewer::{Tracks, Viewer};
@@ -60,6 +60,12 @@ pub(crate) struct TortureArgs {
     /// How long the load and the faults last, in seconds
     #[arg(long, default_value_t = 60)]
     duration: u64,
+    /// Only this fault, 5 s after the start, on a stand-alone Redis, two collectors and three gateways
+    #[arg(long, value_enum, conflicts_with_all = ["topology", "seeds"])]
+    only: Option<Single>,
+    /// How long that one lasts, in seconds
+    #[arg(long, default_value_t = 3, requires = "only")]
+    lasts: u64,
     /// Events a second
     #[arg(long, default_value_t = 2_000)]
     rate: u64,
@@ -75,7 +81,10 @@ pub(crate) struct TortureArgs {
 pub(crate) async fn run(args: &TortureArgs) -> anyhow::Result<()> {
     let mut bad = Vec::new();
     for seed in args.seed..args.seed + args.seeds.max(1) {
-        let schedule = Schedule::draw(seed, args.topology, args.duration * 1000);
+        let schedule = match args.only {
+            Some(fault) => Schedule::single(seed, fault.into(), args.lasts * 1000),
+            None => Schedule::draw(seed, args.topology, args.duration * 1000),
+        };
         report::print_schedule(&schedule)?;
         let (verdict, happened, settled) = torture(args, &schedule).await.with_context(|| format!("seed {seed}"))?;
         report::print_verdict(&schedule, &verdict, &happened, settled)?;

@@ -112,6 +112,30 @@ impl fmt::Display for Fault {
     }
 }
 
+/// A fault that can be asked for by itself, at a length of one's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Single {
+    /// A collector is killed
+    KillCollector,
+    /// A collector is stopped and goes on in the belief that nothing happened
+    PauseCollector,
+    /// A gateway is killed
+    KillGateway,
+    /// Redis is killed and started again from its append-only file
+    RestartRedis,
+}
+
+impl From<Single> for Fault {
+    fn from(single: Single) -> Self {
+        match single {
+            Single::KillCollector => Self::KillCollector(0),
+            Single::PauseCollector => Self::PauseCollector(0),
+            Single::KillGateway => Self::KillGateway(0),
+            Single::RestartRedis => Self::RestartRedis,
+        }
+    }
+}
+
 /// A fault with its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Planned {
@@ -163,6 +187,12 @@ impl Schedule {
             at_ms += lasts_ms + dice.random_range(500..4_000);
         }
         Self { seed, topology, collectors, gateways, faults }
+    }
+
+    /// One fault on the smallest site that is one, some seconds after the load began.
+    pub(crate) fn single(seed: u64, fault: Fault, lasts_ms: u64) -> Self {
+        let faults = vec![Planned { at_ms: 5_000, lasts_ms, fault }];
+        Self { seed, topology: Topology::Standalone, collectors: 2, gateways: 3, faults }
     }
 }
 

@@ -107,11 +107,10 @@ impl Place {
                 let segments = sorted(&source)?;
                 let to = own.join(source.file_name().expect("it was listed by its name"));
                 fs::create_dir_all(&to)?;
-                let mut next = sorted(&to)?.last().and_then(|last| number_of(last)).map_or(1, |number| number + 1);
-                for segment in segments {
+                let first = sorted(&to)?.last().and_then(|last| number_of(last)).map_or(1, |number| number + 1);
+                for (number, segment) in (first..).zip(segments) {
                     info!(path = %segment.display(), "takes over what a process that is gone has spooled");
-                    fs::rename(&segment, segment_in(&to, next))?;
-                    next += 1;
+                    fs::rename(&segment, segment_in(&to, number))?;
                 }
             }
         }
