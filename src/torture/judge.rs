@@ -209,7 +209,10 @@ mod tests {
     }
 
     fn frame(kind: &str, offset: u64, said: Value) -> Value {
-        json!({"type": kind, "cursor": format!("a:{offset}"), "timestamp": "1970-01-01T00:00:02.000Z", "said": said})
+        let cursor = format!("a:{offset}");
+        let mut frame = json!({"type": kind, "cursor": cursor, "timestamp": "1970-01-01T00:00:02.000Z"});
+        frame["said"] = said;
+        frame
     }
 
     fn kept(evidence: &mut Evidence) -> &mut Kept {

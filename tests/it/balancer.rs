@@ -82,7 +82,7 @@ fn role(folder: &Path, role: &str, redis: &str, port: u16) -> Process {
 }
 
 /// A file of `deploy/` with other addresses, and nothing else changed.
-fn deployed(file: &str, listen: (&str, String), gateways: &[u16], collector: u16) -> String {
+fn deployed(file: &str, listen: (&str, &str), gateways: &[u16], collector: u16) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
     let mut text = std::fs::read_to_string(path).expect("the file is there");
     let mut replace = |from: &str, to: &str| {
@@ -95,14 +95,14 @@ fn deployed(file: &str, listen: (&str, String), gateways: &[u16], collector: u16
     for from in ["127.0.0.1:8091", "127.0.0.1:8092"] {
         replace(from, &format!("127.0.0.1:{collector}"));
     }
-    replace(listen.0, &listen.1);
+    replace(listen.0, listen.1);
     text
 }
 
 fn nginx(folder: &Path, port: u16, gateways: &[u16], collector: u16) -> Process {
     let (config, pid) = (folder.join("nginx.conf"), folder.join("nginx.pid"));
-    let listen = ("listen 8080;", format!("listen 0.0.0.0:{port};"));
-    std::fs::write(&config, deployed("nginx.conf", listen, gateways, collector)).expect("a file");
+    let listen = format!("listen 0.0.0.0:{port};");
+    std::fs::write(&config, deployed("nginx.conf", ("listen 8080;", &listen), gateways, collector)).expect("a file");
     let mut command = Command::new("nginx");
     command.arg("-p").arg(folder).arg("-c").arg(&config).args(["-e", "stderr", "-g"]);
     // One process, which is gone when it is killed.
@@ -113,8 +113,8 @@ fn nginx(folder: &Path, port: u16, gateways: &[u16], collector: u16) -> Process 
 
 fn haproxy(folder: &Path, port: u16, gateways: &[u16], collector: u16) -> Process {
     let config = folder.join("haproxy.cfg");
-    let listen = ("bind :8080", format!("bind :{port}"));
-    std::fs::write(&config, deployed("haproxy.cfg", listen, gateways, collector)).expect("a file");
+    let listen = format!("bind :{port}");
+    std::fs::write(&config, deployed("haproxy.cfg", ("bind :8080", &listen), gateways, collector)).expect("a file");
     let mut command = Command::new("haproxy");
     command.args(["-db", "-f"]).arg(&config).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     Process::start(&command).expect("HAProxy is there: tests/setup.sh")

@@ -1,5 +1,7 @@
 //! The whole product, as a stranger meets it: the real binary on a fresh data folder, over HTTP and WebSocket.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 mod app;
 mod balancer;
 mod ingest;
