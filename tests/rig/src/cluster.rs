@@ -240,16 +240,22 @@ impl RedisCluster {
         Ok(new)
     }
 
-    /// A replica of this master, by its place among the nodes.
+    /// A replica of this master, by its place among the nodes. One that was started just now is waited for: its master
+    /// takes it for failed until it has heard of it again.
     pub async fn replica_of(&self, master: usize) -> anyhow::Result<usize> {
-        let nodes: String = self.nodes[master].command("CLUSTER NODES").await?;
-        let replica = nodes.lines().find_map(|line| {
-            let mut words = line.split_whitespace();
-            let (id, _, flags, follows) = (words.next()?, words.next()?, words.next()?, words.next()?);
-            let follows_it = follows == self.ids[master] && flags.contains("slave") && !flags.contains("fail");
-            follows_it.then(|| self.ids.iter().position(|known| known == id)).flatten()
-        });
-        replica.with_context(|| format!("node {master} has no replica"))
+        let mut found = None;
+        until(&format!("node {master} knows of a replica"), SETTLE_WITHIN, async || {
+            let nodes = self.nodes[master].command::<String>("CLUSTER NODES").await.unwrap_or_default();
+            found = nodes.lines().find_map(|line| {
+                let mut words = line.split_whitespace();
+                let (id, _, flags, follows) = (words.next()?, words.next()?, words.next()?, words.next()?);
+                let follows_it = follows == self.ids[master] && flags.contains("slave") && !flags.contains("fail");
+                follows_it.then(|| self.ids.iter().position(|known| known == id)).flatten()
+            });
+            found.is_some()
+        })
+        .await?;
+        found.with_context(|| format!("node {master} has no replica"))
     }
 
     async fn alive(&self) -> anyhow::Result<&RedisServer> {
