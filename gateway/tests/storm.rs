@@ -57,7 +57,9 @@ async fn fifty_rooms(floor: &Floor) -> Vec<String> {
 
 /// All clients come at once to a gateway that nobody was on, as after the death of another one. Without sockets: a process
 /// has not that many.
-async fn all_come_back(floor: &Floor, places: &[String]) {
+/// All clients come to a fresh gateway at once. Returns how often one was told that a room could not be read in time: on
+/// a slow machine that happens, and each of those may have cost a read.
+async fn all_come_back(floor: &Floor, places: &[String]) -> usize {
     let (fresh, _) = serve(floor.engine.clone(), GatewaySettings::default()).await;
     let router = fresh.router();
     let token = floor.token().await;
@@ -66,6 +68,7 @@ async fn all_come_back(floor: &Floor, places: &[String]) {
         let mut rooms = format!("{},{}", places[n % ROOMS], places[(n + 17) % ROOMS]);
         async move {
             let mut missed = Vec::new();
+            let mut refused = 0;
             loop {
                 let request = Request::get(format!("/poll?wait=0&rooms={rooms}"));
                 let request = request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap();
@@ -75,16 +78,21 @@ async fn all_come_back(floor: &Floor, places: &[String]) {
                 let frames = body["frames"].as_array().unwrap();
                 missed.extend(frames.iter().flat_map(calls));
                 // As any client would: a room that could not be read in time is asked for again.
-                if frames.iter().all(|frame| frame["code"] != "unavailable") {
-                    return (missed, body);
+                let unread = frames.iter().filter(|frame| frame["code"] == "unavailable").count();
+                if unread == 0 {
+                    return (missed, body, refused);
                 }
+                refused += unread;
                 rooms = body["cursor"].as_str().unwrap().to_owned();
             }
         }
     }));
-    for (missed, last) in comings.await {
+    let mut refused_in_all = 0;
+    for (missed, last, refused) in comings.await {
         assert_eq!(missed, ["c2", "c3", "c2", "c3"], "exactly what was missed, none twice: {last}");
+        refused_in_all += refused;
     }
+    refused_in_all
 }
 
 /// A room that is silent for ten seconds is compared with the engine: on a slow machine that falls into this time.
@@ -103,10 +111,10 @@ async fn ten_thousand_who_come_back_to_fifty_rooms_cost_fifty_reads() {
         faulty.held(1).await;
         faulty.hold_answers(false);
     };
-    tokio::join!(all_come_back(&floor, &places), released);
+    let (refused, ()) = tokio::join!(all_come_back(&floor, &places), released);
     let reads = faulty.all_reads() - before;
     println!("{CLIENTS} clients, {ROOMS} rooms: {reads} reads in {:?}", began.elapsed());
-    assert!((ROOMS..=at_most(began)).contains(&reads), "{reads} reads");
+    assert!((ROOMS..=at_most(began) + refused).contains(&reads), "{reads} reads, {refused} refusals");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,13 +126,13 @@ async fn ten_thousand_who_come_back_cost_a_real_redis_no_more_than_that() {
     let places = fifty_rooms(&floor).await;
     server.command::<()>("CONFIG RESETSTAT").await.unwrap();
     let began = Instant::now();
-    all_come_back(&floor, &places).await;
+    let refused = all_come_back(&floor, &places).await;
     // Nobody owns a partition here: every script is a read of a room.
     let stats = server.command::<String>("INFO commandstats").await.unwrap();
     let calls = |line: &str| -> usize { line.split(['=', ',']).nth(1).unwrap().parse().unwrap() };
     let scripts = stats.lines().filter(|line| line.starts_with("cmdstat_eval")).map(calls).sum::<usize>();
     println!("{CLIENTS} clients, {ROOMS} rooms: {scripts} scripts in {:?}", began.elapsed());
-    assert!((ROOMS..=at_most(began) + ROOMS).contains(&scripts), "{stats}");
+    assert!((ROOMS..=at_most(began) + ROOMS + refused).contains(&scripts), "{stats}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

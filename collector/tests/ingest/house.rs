@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -12,11 +11,9 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use ringside_collector::door::{Clock, Door, DoorSettings};
 use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
 use ringside_collector::keys::{IssuedKey, Keys, Secret};
+use ringside_shared::engine::contract::Around;
 use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::engine::{
-    Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Subscription,
-    Token,
-};
+use ringside_shared::engine::{Engine, EngineError, Partition, Position};
 use ringside_shared::model::{Event, SourceId, TenantId, Timestamp};
 use ringside_shared::wire::Record;
 use serde_json::Value;
@@ -76,9 +73,9 @@ impl Moody {
 }
 
 #[async_trait]
-impl Engine for Moody {
-    fn partitions(&self) -> u16 {
-        self.inner.partitions()
+impl Around for Moody {
+    fn inner(&self) -> &dyn Engine {
+        &self.inner
     }
 
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
@@ -96,88 +93,6 @@ impl Engine for Moody {
                 Ok(())
             }
         }
-    }
-
-    async fn read_log(&self, p: Partition, after: Position, limit: usize) -> Result<Vec<LogEntry>, EngineError> {
-        self.inner.read_log(p, after, limit).await
-    }
-
-    async fn wait_log(&self, p: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.inner.wait_log(p, after, patience).await
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        self.inner.used_partitions().await
-    }
-
-    async fn acquire(&self, p: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        self.inner.acquire(p, holder, ttl).await
-    }
-
-    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        self.inner.renew(token, ttl).await
-    }
-
-    async fn release(&self, token: Token) -> Result<(), EngineError> {
-        self.inner.release(token).await
-    }
-
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        self.inner.attend(group, member, ttl).await
-    }
-
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        self.inner.leave(group, member).await
-    }
-
-    async fn load(&self, p: Partition) -> Result<Checkpoint, EngineError> {
-        self.inner.load(p).await
-    }
-
-    async fn commit(
-        &self,
-        token: Token,
-        position: Position,
-        puts: Vec<(Box<str>, Bytes)>,
-        deletes: Vec<Box<str>>,
-    ) -> Result<(), EngineError> {
-        self.inner.commit(token, position, puts, deletes).await
-    }
-
-    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.inner.publish(token, batch).await
-    }
-
-    async fn subscribe(&self, p: Partition) -> Result<Box<dyn Subscription>, EngineError> {
-        self.inner.subscribe(p).await
-    }
-
-    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        self.inner.read_room(room, from).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
-        self.inner.get(key).await
-    }
-
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        self.inner.create(key, value).await
-    }
-
-    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
-        self.inner.set(key, value).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-        self.inner.list(prefix).await
-    }
-
-    async fn ping(&self) -> Result<(), EngineError> {
-        self.inner.ping().await
-    }
-
-    async fn close(&self) -> Result<(), EngineError> {
-        self.inner.close().await
     }
 }
 
@@ -293,7 +208,7 @@ impl House {
     pub(crate) async fn logged(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for partition in 0..self.engine.partitions() {
-            for entry in self.engine.read_log(Partition(partition), Position(0), 1_000_000).await.unwrap() {
+            for entry in self.engine.inner().read_log(Partition(partition), Position(0), 1_000_000).await.unwrap() {
                 match Record::decode(&entry.record).unwrap() {
                     Record::Event(event) => events.push(event),
                     Record::Tick(at) => panic!("nobody ticks here: {at}"),

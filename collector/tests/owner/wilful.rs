@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ringside_shared::engine::{
-    Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Subscription,
-    Token,
-};
+use ringside_shared::engine::contract::Around;
+use ringside_shared::engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
 
 /// What it does otherwise than the engine behind it, and what it was asked.
 pub(crate) struct Wilful {
@@ -51,9 +49,9 @@ impl Wilful {
 }
 
 #[async_trait]
-impl Engine for Wilful {
-    fn partitions(&self) -> u16 {
-        self.inner.partitions()
+impl Around for Wilful {
+    fn inner(&self) -> &dyn Engine {
+        &*self.inner
     }
 
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
@@ -76,10 +74,6 @@ impl Engine for Wilful {
     async fn wait_log(&self, p: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
         self.here()?;
         self.inner.wait_log(p, after, patience).await
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        self.inner.used_partitions().await
     }
 
     async fn acquire(&self, p: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
@@ -109,10 +103,6 @@ impl Engine for Wilful {
         self.inner.attend(group, member, ttl).await
     }
 
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        self.inner.leave(group, member).await
-    }
-
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
         self.here()?;
         self.inner.load(partition).await
@@ -136,36 +126,8 @@ impl Engine for Wilful {
         self.inner.publish(token, batch).await
     }
 
-    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
-        self.inner.subscribe(partition).await
-    }
-
-    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        self.inner.read_room(room, from).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
-        self.inner.get(key).await
-    }
-
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        self.inner.create(key, value).await
-    }
-
-    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
-        self.inner.set(key, value).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-        self.inner.list(prefix).await
-    }
-
     async fn ping(&self) -> Result<(), EngineError> {
         self.here()?;
         self.inner.ping().await
-    }
-
-    async fn close(&self) -> Result<(), EngineError> {
-        self.inner.close().await
     }
 }

@@ -5,13 +5,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use ringside_shared::engine::contract::Around;
 use ringside_shared::engine::{
-    Batch, Checkpoint, Engine, EngineError, Epoch, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Signal,
-    Subscription, Token,
+    Engine, EngineError, Epoch, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -228,68 +227,9 @@ fn away() -> EngineError {
 }
 
 #[async_trait]
-impl Engine for Faulty {
-    fn partitions(&self) -> u16 {
-        self.inner.partitions()
-    }
-
-    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
-        self.inner.append(records).await
-    }
-
-    async fn read_log(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, EngineError> {
-        self.inner.read_log(partition, after, limit).await
-    }
-
-    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.inner.wait_log(partition, after, patience).await
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        self.inner.used_partitions().await
-    }
-
-    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        self.inner.acquire(partition, holder, ttl).await
-    }
-
-    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        self.inner.renew(token, ttl).await
-    }
-
-    async fn release(&self, token: Token) -> Result<(), EngineError> {
-        self.inner.release(token).await
-    }
-
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        self.inner.attend(group, member, ttl).await
-    }
-
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        self.inner.leave(group, member).await
-    }
-
-    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
-        self.inner.load(partition).await
-    }
-
-    async fn commit(
-        &self,
-        token: Token,
-        position: Position,
-        puts: Vec<(Box<str>, Bytes)>,
-        deletes: Vec<Box<str>>,
-    ) -> Result<(), EngineError> {
-        self.inner.commit(token, position, puts, deletes).await
-    }
-
-    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.inner.publish(token, batch).await
+impl Around for Faulty {
+    fn inner(&self) -> &dyn Engine {
+        &*self.inner
     }
 
     async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
@@ -329,10 +269,6 @@ impl Engine for Faulty {
         self.inner.get(key).await
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        self.inner.create(key, value).await
-    }
-
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         self.wrong.there().await?;
         self.inner.set(key, value).await
@@ -346,9 +282,5 @@ impl Engine for Faulty {
     async fn ping(&self) -> Result<(), EngineError> {
         self.wrong.there().await?;
         self.inner.ping().await
-    }
-
-    async fn close(&self) -> Result<(), EngineError> {
-        self.inner.close().await
     }
 }

@@ -41,3 +41,12 @@ export function pillSays(page, word, timeout = 45_000) {
     { timeout },
   );
 }
+
+/** Waits until something holds that can only be asked for again and again. */
+export async function eventually(what, holds, timeout = 45_000) {
+  for (const until = Date.now() + timeout; Date.now() < until; ) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`not in time: ${what}`);
+}

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, only shared ones: a case fails where it unwraps")]
 
 mod arena;
+mod around;
 pub mod leases;
 pub mod log;
 pub mod members;
@@ -16,6 +17,7 @@ pub mod state;
 pub mod walk;
 
 pub use arena::{Arena, HISTORIES, LOG_BYTES, PARTITIONS};
+pub use around::Around;
 
 /// Makes one test of each case of the contract. Takes an expression that makes a fresh [`Arena`](contract::Arena).
 ///
