@@ -1,14 +1,10 @@
-//! The port: taken with a sentence where it can't be, and served.
+//! The port: taken with a sentence where it can't be.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use anyhow::anyhow;
-use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 /// Takes an address.
 pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -24,16 +20,4 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         _ => anyhow!("can't listen on {address}: {error}"),
     })
-}
-
-/// Serves until `shutdown`, and then until the last answer is given.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> std::io::Result<()> {
-    let listener = listener.tap_io(|socket| {
-        // Without it a small frame may wait 40 ms for the one before it to be acknowledged.
-        if let Err(reason) = socket.set_nodelay(true) {
-            warn!(%reason, "could not turn off Nagle's algorithm on a connection");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

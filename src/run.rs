@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::{TRY_AGAIN_AFTER, is_away, open_engine};
 use crate::floor::Floor;
 use crate::installation::say;
-use crate::listen::{listen, serve};
+use crate::listen::listen;
 use crate::lobby::Lobby;
 
 /// Which part of the whole a process is.
@@ -57,7 +57,7 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening socket has no address")?;
     let lobby = Lobby::default();
     let stop_server = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, lobby.router(), stop_server.clone()));
+    let server = tokio::spawn(ringside_gateway::serve(listener, lobby.router(), stop_server.clone()));
     let url = match role {
         Role::Up | Role::Gateway => format!("Ringside is on http://{address}/"),
         Role::Collector => format!("The collector is on http://{address}/ingest/events"),
@@ -71,7 +71,7 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
 }
 
 struct Server {
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -137,7 +137,7 @@ async fn run_until(stop: CancellationToken, config: &Config, floor: Floor, serve
     }
     server.stop.cancel();
     match timeout(STEP_WITHIN, server.task).await {
-        Ok(ended) => ended.context("the server task")?.context("the server")?,
+        Ok(ended) => ended.context("the server task")?,
         Err(_) => warn!("some connections did not end in time; the data is safe"),
     }
     stop_owners.cancel();

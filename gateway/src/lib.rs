@@ -18,6 +18,7 @@ mod protect;
 mod proxies;
 mod pulse;
 mod routes;
+mod serve;
 mod settings;
 
 pub use auth::{Account, AccountError, Accounts, GeneratedPassword, PageViewer, Role, Scope, Viewer};
@@ -26,4 +27,5 @@ pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
 pub use observe::recorder;
 pub use proxies::{BadNetwork, TrustedProxies};
+pub use serve::{ServeSettings, serve, serve_with};
 pub use settings::{GatewaySettings, Readiness};

@@ -18,6 +18,7 @@ use ringside_shared::wire::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::faulty::Faulty;
@@ -36,8 +37,7 @@ pub(crate) async fn serve(engine: Arc<dyn Engine>, settings: GatewaySettings) ->
     let gateway = Gateway::start(engine, settings).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    tokio::spawn(ringside_gateway::serve(listener, gateway.router(), CancellationToken::new()));
     (gateway, address)
 }
 

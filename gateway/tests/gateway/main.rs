@@ -8,6 +8,7 @@ mod doors;
 mod drain;
 mod faulty;
 mod floor;
+mod hostile;
 mod live;
 mod observed;
 mod questions;
