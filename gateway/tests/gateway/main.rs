@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod away;
+mod bare;
 mod client;
+mod closing;
 mod doors;
 mod drain;
 mod faulty;
 mod floor;
+mod framing;
 mod hostile;
 mod live;
 mod observed;
@@ -16,3 +19,4 @@ mod refused;
 mod repair;
 mod resume;
 mod rights;
+mod utf8;
