@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, PATIENCE, calls};
-use crate::doors::Stream;
 use crate::floor::{Floor, serve};
+use crate::stream::Stream;
 
 fn leaving_over(drain_over: Duration) -> GatewaySettings {
     GatewaySettings { drain_over, ..GatewaySettings::default() }

@@ -9,8 +9,8 @@ use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};
-use crate::doors::Stream;
 use crate::floor::{Floor, tenant};
+use crate::stream::Stream;
 
 #[tokio::test]
 async fn api_routes_answer_401_and_pages_send_to_the_login() {
