@@ -75,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) drain_delay_ms: u64,
     /// Connections are then told to go elsewhere spread over this time, in milliseconds.
     pub(crate) drain_ms: u64,
+    /// Let operators publish to rooms `bench:{n}`, for load runs. `up` then has no collector: no sources, no intake.
+    pub(crate) bench: bool,
     /// What to log, such as `info` or `ringside_gateway=debug`.
     pub(crate) log: String,
     /// `text` or `json`.
@@ -158,6 +160,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             drain_delay_ms: 0,
             drain_ms: 5000,
+            bench: false,
             log: "info,fjall=off,lsm_tree=off,sfa=off".into(),
             log_format: LogFormat::Text,
             rules: None,
@@ -192,6 +195,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NUMBER", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) simulator_seed: Option<u64>,
+    /// Let operators publish to bench rooms, for load runs (up, gateway); with it `up` takes no events
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bench: Option<bool>,
     /// What to log, such as info or debug [default: info]
     #[arg(long, value_name = "FILTER", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -52,6 +52,11 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
             role.name()
         );
     }
+    if role == Role::Collector && config.bench {
+        bail!(
+            "a collector publishes what it folds, and no load run: --bench (or RINGSIDE_BENCH) is for up and gateway"
+        );
+    }
     let stop = stop_signal();
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().context("the listening socket has no address")?;

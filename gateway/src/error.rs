@@ -38,6 +38,9 @@ pub enum Error {
     /// 403: a room outside of the token's scope.
     #[error("You may not watch {0}. Ask an admin for the campaign.")]
     ForbiddenRoom(String),
+    /// 403: the role only looks.
+    #[error("Only operators, supervisors and admins may do this. Ask an admin for such a role.")]
+    NotOperator,
     /// 404: not there, or not to be seen; the answer is the same.
     #[error("This campaign does not exist, or you may not see it.")]
     NoSuchCampaign,
@@ -47,6 +50,20 @@ pub enum Error {
     /// 405: the address has other methods.
     #[error("This address does not take that method.")]
     WrongMethod,
+    /// 413: more than is taken at once.
+    #[error("A body has at most {} KiB. Send less at once.", .most_bytes >> 10)]
+    TooLarge {
+        /// What is taken.
+        most_bytes: usize,
+    },
+    /// 503: more comes than can be published.
+    #[error("More comes than can be published. Send it again in a second, or send less.")]
+    Busy,
+    /// 503: a load run's rooms are where a collector publishes.
+    #[error(
+        "A collector (or another gateway's load run) owns these rooms. Run load on an installation without collectors."
+    )]
+    OwnedByCollector,
     /// 503: the engine does not answer, or the gateway is going away.
     #[error("Live data is not available right now. Try again in a few seconds.")]
     Unavailable,
@@ -79,9 +96,13 @@ impl Error {
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
+            Self::NotOperator => (StatusCode::FORBIDDEN, "forbidden_role"),
             Self::NoSuchCampaign => (StatusCode::NOT_FOUND, "no_such_campaign"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::OwnedByCollector => (StatusCode::SERVICE_UNAVAILABLE, "owned_by_collector"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -116,7 +137,10 @@ impl IntoResponse for Error {
             Self::Locked { wait_secs } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_secs));
             }
-            Self::Unavailable => {
+            Self::Busy => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Unavailable | Self::OwnedByCollector => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
+use crate::bench::Bench;
 use crate::delivery::Goodbye;
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
@@ -42,6 +43,7 @@ struct Inside {
     throttle: Throttle,
     standing: Arc<Standing>,
     goodbye: Goodbye,
+    bench: Option<Bench>,
     /// Cancelled when everything has to end.
     stop: CancellationToken,
     connections: TaskTracker,
@@ -61,6 +63,7 @@ impl Gateway {
         let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
+        let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));
         Ok(Self(Arc::new(Inside {
             tokens,
             passwords: Passwords::new(),
@@ -71,6 +74,7 @@ impl Gateway {
             engine,
             settings,
             goodbye: Goodbye::default(),
+            bench,
             stop,
             connections: TaskTracker::new(),
         })))
@@ -78,6 +82,9 @@ impl Gateway {
 
     /// A room's full snapshot for a viewer: the very frame that a socket would be sent first.
     pub async fn initial(&self, viewer: &Viewer, room: &Room) -> Result<Initial, Refusal> {
+        if !self.may_watch(viewer, room) {
+            return Err(Refusal::Forbidden(room.clone()));
+        }
         self.0.hub.initial(viewer, room).await
     }
 
@@ -93,6 +100,9 @@ impl Gateway {
             warn!(connections = self.0.connections.len(), "some connections did not take their goodbye");
         }
         self.0.stop.cancel();
+        if let Some(bench) = &self.0.bench {
+            bench.ended().await;
+        }
     }
 
     /// What an operator has set.
@@ -104,6 +114,19 @@ impl Gateway {
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<Viewer>, Error> {
         let viewer = self.0.tokens.verify(token, Timestamp::now())?;
         if self.0.standing.allows(&viewer) { Ok(viewer) } else { Err(Error::Unauthorized) }
+    }
+
+    /// True where the viewer may watch the room: it is in their scope, or it is a load run's and they run it.
+    pub(crate) fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
+        match room {
+            Room::Bench(_) => self.0.bench.is_some() && viewer.role.operates(),
+            room => viewer.scope.allows(room),
+        }
+    }
+
+    /// What publishes a load run; none where no operator has switched it on.
+    pub(crate) fn bench(&self) -> Option<&Bench> {
+        self.0.bench.as_ref()
     }
 
     pub(crate) fn engine(&self) -> &dyn Engine {

@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod bench;
 mod caller;
 mod delivery;
 mod error;

@@ -55,7 +55,13 @@ impl Gateway {
         let files = pages::asset_routes().layer(CompressionLayer::new()).layer(from_fn(protect::protect));
 
         let routes = who.merge(live).merge(questions).merge(operators).merge(pages::page_routes());
-        self.around(routes).merge(files).with_state(self.clone())
+        let mut all = self.around(routes).merge(files);
+        if self.bench().is_some() {
+            // Thousands a second, and what each costs is taken for the cost of what is measured: nothing around them.
+            let bench = post(api::publish_bench).fallback(async || Error::WrongMethod);
+            all = all.merge(Router::new().route("/bench/{n}", bench.layer(DefaultBodyLimit::max(api::BODY_BYTES))));
+        }
+        all.with_state(self.clone())
     }
 
     /// What every answer goes through, from the handler outwards.

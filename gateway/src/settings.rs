@@ -38,6 +38,8 @@ pub struct GatewaySettings {
     pub readiness: Vec<Readiness>,
     /// How often a socket is pinged; one that says nothing for 2.4 times as long, not even a pong, is gone.
     pub ping_every: Duration,
+    /// True where load runs may be made: rooms `bench:{n}`, and `POST /bench/{n}` that publishes to them.
+    pub bench: bool,
     /// What `/metrics` shows, of a recorder as [`crate::recorder`] makes it; none where no recorder is installed.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -57,6 +59,7 @@ impl Default for GatewaySettings {
             publish_every: Duration::from_millis(250),
             ping_every: Duration::from_secs(25),
             readiness: Vec::new(),
+            bench: false,
             metrics: None,
         }
     }
@@ -77,6 +80,7 @@ impl std::fmt::Debug for GatewaySettings {
             .field("version", &self.version)
             .field("publish_every", &self.publish_every)
             .field("ping_every", &self.ping_every)
+            .field("bench", &self.bench)
             .finish_non_exhaustive()
     }
 }

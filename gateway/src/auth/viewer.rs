@@ -47,6 +47,11 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// True where it may do something, and not only look.
+    pub(crate) fn operates(self) -> bool {
+        self >= Self::Operator
+    }
 }
 
 /// Which campaigns of the tenant somebody may see.
@@ -75,10 +80,11 @@ impl Scope {
         }
     }
 
-    /// True where the room may be watched. Rooms of the whole tenant may; what is in them is cut where it has to be.
+    /// True where the room is in it. Rooms of the whole tenant are; what is in them is cut where it has to be. Rooms of load
+    /// runs depend on the role: see [`Gateway::may_watch`].
     pub(crate) fn allows(&self, room: &Room) -> bool {
         match room {
-            Room::Directory => false,
+            Room::Directory | Room::Bench(_) => false,
             Room::Campaign(id) | Room::Calls(id) => self.has(id),
             Room::Overview | Room::Metrics | Room::System | Room::Alerts | Room::Notifications => true,
         }

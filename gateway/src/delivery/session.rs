@@ -123,7 +123,7 @@ impl Session {
 
     /// Joins a room; the next batch begins with it. A room that was joined before begins anew.
     pub(crate) fn join(&mut self, room: Room, cursor: Option<Cursor>, filter: Option<Filter>) -> Result<(), Error> {
-        if !self.viewer.scope.allows(&room) {
+        if !self.gateway.may_watch(&self.viewer, &room) {
             return Err(Error::ForbiddenRoom(room.to_string()));
         }
         self.leave(&room);
@@ -280,7 +280,7 @@ impl Session {
         if viewer.user != self.viewer.user || viewer.tenant != self.viewer.tenant {
             return Heard::Stranger;
         }
-        let other_scope = viewer.scope != self.viewer.scope;
+        let other_scope = viewer.scope != self.viewer.scope || viewer.role != self.viewer.role;
         self.viewer = viewer;
         if other_scope {
             self.cut_to_scope(request_id);
@@ -291,7 +291,7 @@ impl Session {
     fn cut_to_scope(&mut self, request_id: Option<&str>) {
         let rooms: Vec<(Room, u32)> = self.by_room.iter().map(|(room, slot)| (room.clone(), *slot)).collect();
         for (room, slot) in rooms {
-            if !self.viewer.scope.allows(&room) {
+            if !self.gateway.may_watch(&self.viewer, &room) {
                 self.leave(&room);
                 let error = Error::ForbiddenRoom(room.to_string());
                 self.say_error(error.parts().1, &error.to_string(), Some(&room), request_id);

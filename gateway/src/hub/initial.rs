@@ -63,7 +63,7 @@ pub(super) fn body(room: &Room, view: &RoomView) -> Bytes {
         Room::Notifications => {
             list(&mut members, "notifications", recent.iter().filter_map(|frame| member(frame, "notification")));
         }
-        Room::Overview | Room::Metrics | Room::System | Room::Directory => {}
+        Room::Overview | Room::Metrics | Room::System | Room::Directory | Room::Bench(_) => {}
     }
     members.push('}');
     members.into()

@@ -4,6 +4,7 @@
 
 mod away;
 mod bare;
+mod bench;
 mod client;
 mod closing;
 mod doors;

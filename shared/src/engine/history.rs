@@ -16,7 +16,7 @@ pub struct History {
 /// How much each kind of room keeps. Rooms of state alone keep their newest state, whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Histories {
-    /// `calls:{id}`.
+    /// `calls:{id}`, and `bench:{n}`, which is measured in its place.
     pub calls: History,
     /// `alerts` and `notifications`.
     pub alerts: History,
@@ -28,7 +28,7 @@ impl Histories {
     /// What this room keeps.
     pub fn of(&self, room: &Room) -> History {
         match room {
-            Room::Calls(_) => self.calls,
+            Room::Calls(_) | Room::Bench(_) => self.calls,
             Room::Alerts | Room::Notifications => self.alerts,
             Room::Overview | Room::Campaign(_) | Room::Metrics | Room::System | Room::Directory => self.campaign,
         }

@@ -25,6 +25,8 @@ pub enum Room {
     Notifications,
     /// Which campaigns there are. For gateways only.
     Directory,
+    /// A load run's, by its number. Only there where an operator has switched it on.
+    Bench(u16),
 }
 
 /// Why a text names no room.
@@ -48,6 +50,10 @@ impl FromStr for Room {
             },
             Some(("campaign", id)) => campaign(id).map(Self::Campaign),
             Some(("calls", id)) => campaign(id).map(Self::Calls),
+            // One spelling each: a room is told apart by its text in engines and clients.
+            Some(("bench", n)) => {
+                n.parse().map(Self::Bench).ok().filter(|room| room.to_string() == text).ok_or(BadRoom)
+            }
             Some(_) => Err(BadRoom),
         }
     }
@@ -64,6 +70,7 @@ impl fmt::Display for Room {
             Self::Alerts => f.write_str("alerts"),
             Self::Notifications => f.write_str("notifications"),
             Self::Directory => f.write_str("directory"),
+            Self::Bench(n) => write!(f, "bench:{n}"),
         }
     }
 }
@@ -73,15 +80,19 @@ impl Room {
     pub fn campaign(&self) -> Option<&CampaignId> {
         match self {
             Self::Campaign(id) | Self::Calls(id) => Some(id),
-            Self::Overview | Self::Metrics | Self::System | Self::Alerts | Self::Notifications | Self::Directory => {
-                None
-            }
+            Self::Overview
+            | Self::Metrics
+            | Self::System
+            | Self::Alerts
+            | Self::Notifications
+            | Self::Directory
+            | Self::Bench(_) => None,
         }
     }
 
     /// True where its frames carry a cursor: rooms with something in them that must not be missed.
     pub fn has_cursor(&self) -> bool {
-        matches!(self, Self::Campaign(_) | Self::Calls(_) | Self::Alerts | Self::Notifications)
+        matches!(self, Self::Campaign(_) | Self::Calls(_) | Self::Alerts | Self::Notifications | Self::Bench(_))
     }
 }
 
@@ -169,7 +180,14 @@ mod tests {
         for text in ["overview", "campaign:alpha", "calls:a.b-c_1", "metrics", "system", "alerts", "notifications"] {
             assert_eq!(text.parse::<Room>().unwrap().to_string(), text);
         }
-        for text in ["", "directory", "campaign:", "campaign:a/b", "calls", "bench:1:2", "overview:x"] {
+        for n in [0, 7, u16::MAX] {
+            assert_eq!(format!("bench:{n}").parse(), Ok(Room::Bench(n)));
+            assert_eq!(Room::Bench(n).to_string(), format!("bench:{n}"));
+        }
+        for text in ["", "directory", "campaign:", "campaign:a/b", "calls", "bench:1:2", "overview:x"]
+            .into_iter()
+            .chain(["bench", "bench:", "bench:+1", "bench:01", "bench:-1", "bench:65536", "bench:x"])
+        {
             assert_eq!(text.parse::<Room>(), Err(BadRoom), "{text}");
         }
         assert_eq!("f3a1:1042".parse::<Cursor>().unwrap().to_string(), "f3a1:1042");
@@ -187,5 +205,6 @@ mod tests {
         let home = |room| RoomId::new(tenant.clone(), room).home(64);
         assert_eq!(home(Room::Campaign(campaign.clone())), home(Room::Calls(campaign)));
         assert_eq!(home(Room::Alerts), home(Room::Metrics));
+        assert_eq!(home(Room::Alerts), home(Room::Bench(7)));
     }
 }

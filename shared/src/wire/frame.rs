@@ -30,6 +30,7 @@ pub mod frame_kind {
     pub const BYE: &str = "bye";
     pub const ERROR: &str = "error";
     pub const HEARTBEAT: &str = "heartbeat";
+    pub const BENCH: &str = "bench";
 }
 
 /// A body as JSON.
