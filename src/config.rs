@@ -77,6 +77,12 @@ pub(crate) struct Config {
     pub(crate) drain_ms: u64,
     /// Let operators publish to rooms `bench:{n}`, for load runs. `up` then has no collector: no sources, no intake.
     pub(crate) bench: bool,
+    /// So many live connections a gateway lets in each second.
+    pub(crate) connects_per_second: u32,
+    /// A live connection is told to come back after so long, give or take a fifth, in minutes.
+    pub(crate) connection_max_minutes: u64,
+    /// What a gateway may take of memory, in MB; what the system sets where it is left out.
+    pub(crate) memory_limit_mb: Option<u64>,
     /// What to log, such as `info` or `ringside_gateway=debug`.
     pub(crate) log: String,
     /// `text` or `json`.
@@ -161,6 +167,9 @@ impl Default for Config {
             drain_delay_ms: 0,
             drain_ms: 5000,
             bench: false,
+            connects_per_second: 2000,
+            connection_max_minutes: 30,
+            memory_limit_mb: None,
             log: "info,fjall=off,lsm_tree=off,sfa=off".into(),
             log_format: LogFormat::Text,
             rules: None,
@@ -304,6 +313,9 @@ impl Config {
         range("spool_mb", self.spool_mb, 1, 64 * 1024)?;
         range("drain_delay_ms", self.drain_delay_ms, 0, 300_000)?;
         range("drain_ms", self.drain_ms, 0, 300_000)?;
+        range("connects_per_second", self.connects_per_second.into(), 1, 1_000_000)?;
+        range("connection_max_minutes", self.connection_max_minutes, 1, 7 * 24 * 60)?;
+        range("memory_limit_mb", self.memory_limit_mb.unwrap_or(64), 16, 64 * 1024 * 1024)?;
         range("metric_interval_ms", self.metric_interval_ms, 100, 3_600_000)?;
         range("alert_check_sec", self.alert_check_sec, 1, 3600)?;
         range("window_size", self.window_size as u64, 2, 3600)?;

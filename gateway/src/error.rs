@@ -64,6 +64,18 @@ pub enum Error {
         "A collector (or another gateway's load run) owns these rooms. Run load on an installation without collectors."
     )]
     OwnedByCollector,
+    /// 503: more live connections a second than are let in.
+    #[error("Too many connections are being opened. Come back in {}.", seconds_text(*.retry_secs))]
+    TooManyConnects {
+        /// When to come back.
+        retry_secs: u64,
+    },
+    /// 503: no memory for another live connection.
+    #[error("This gateway can't take more live connections. Come back in {}, or poll.", seconds_text(*.retry_secs))]
+    Full {
+        /// When to come back.
+        retry_secs: u64,
+    },
     /// 503: the engine does not answer, or the gateway is going away.
     #[error("Live data is not available right now. Try again in a few seconds.")]
     Unavailable,
@@ -86,6 +98,13 @@ fn minutes_text(secs: u64) -> String {
     }
 }
 
+fn seconds_text(secs: u64) -> String {
+    match secs {
+        1 => "1 second".to_owned(),
+        secs => format!("{secs} seconds"),
+    }
+}
+
 impl Error {
     /// Status and code.
     pub fn parts(&self) -> (StatusCode, &'static str) {
@@ -103,6 +122,8 @@ impl Error {
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::OwnedByCollector => (StatusCode::SERVICE_UNAVAILABLE, "owned_by_collector"),
+            Self::TooManyConnects { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too_many_connects"),
+            Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "full"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -134,8 +155,10 @@ impl IntoResponse for Error {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Locked { wait_secs } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_secs));
+            Self::TooManyConnects { retry_secs: secs }
+            | Self::Full { retry_secs: secs }
+            | Self::Locked { wait_secs: secs } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
             }
             Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

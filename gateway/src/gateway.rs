@@ -11,9 +11,10 @@ use tracing::{info, warn};
 
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
 use crate::bench::Bench;
-use crate::delivery::Goodbye;
+use crate::delivery::{Admission, Goodbye};
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
+use crate::memory::Memory;
 use crate::observe;
 use crate::pulse::Pulse;
 use crate::settings::GatewaySettings;
@@ -42,8 +43,10 @@ struct Inside {
     passwords: Passwords,
     throttle: Throttle,
     standing: Arc<Standing>,
-    goodbye: Goodbye,
     bench: Option<Bench>,
+    goodbye: Arc<Goodbye>,
+    admission: Admission,
+    memory: Arc<Memory>,
     /// Cancelled when everything has to end.
     stop: CancellationToken,
     connections: TaskTracker,
@@ -64,6 +67,10 @@ impl Gateway {
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
         let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));
+        let memory = Memory::new(settings.memory_limit, settings.memory_reading.clone());
+        tokio::spawn(memory.clone().run(stop.clone()));
+        let goodbye = Arc::new(Goodbye::default());
+        let admission = Admission::new(settings.connects_per_second, goodbye.clone(), memory.clone());
         Ok(Self(Arc::new(Inside {
             tokens,
             passwords: Passwords::new(),
@@ -75,6 +82,9 @@ impl Gateway {
             settings,
             goodbye: Goodbye::default(),
             bench,
+            goodbye,
+            admission,
+            memory,
             stop,
             connections: TaskTracker::new(),
         })))
@@ -155,6 +165,14 @@ impl Gateway {
 
     pub(crate) fn goodbye(&self) -> &Goodbye {
         &self.0.goodbye
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {

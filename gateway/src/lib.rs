@@ -12,6 +12,7 @@ mod delivery;
 mod error;
 mod gateway;
 mod hub;
+mod memory;
 mod observe;
 mod origin;
 mod pages;
@@ -26,6 +27,7 @@ pub use auth::{Account, AccountError, Accounts, GeneratedPassword, PageViewer, R
 pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
+pub use memory::MemoryReading;
 pub use observe::recorder;
 pub use proxies::{BadNetwork, TrustedProxies};
 pub use serve::{ServeSettings, serve, serve_with};

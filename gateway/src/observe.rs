@@ -24,6 +24,9 @@ pub fn recorder() -> PrometheusBuilder {
 pub(crate) fn begin() {
     describe_gauge!("ringside_gateway_connections", "Connections that are open, by transport");
     describe_counter!("ringside_gateway_connections_total", "Connections that were opened, by transport");
+    describe_counter!("ringside_gateway_connects_refused_total", "Live connections that were not let in, by reason");
+    describe_gauge!("ringside_gateway_memory_bytes", "What this process has resident");
+    describe_gauge!("ringside_gateway_memory_limit_bytes", "What it may have");
     describe_counter!("ringside_gateway_frames_sent_total", "Frames that were given to a transport");
     describe_histogram!(
         "ringside_gateway_data_age_seconds",
@@ -60,9 +63,27 @@ pub(crate) fn begin() {
     for reason in ["too_old", "other_epoch", "from_future"] {
         counter!("ringside_gateway_resets_total", "reason" => reason).increment(0);
     }
+    for reason in ["rate", "memory", "draining"] {
+        counter!("ringside_gateway_connects_refused_total", "reason" => reason).increment(0);
+    }
+    gauge!("ringside_gateway_memory_bytes").increment(0.0);
+    gauge!("ringside_gateway_memory_limit_bytes").increment(0.0);
     counter!("ringside_gateway_conflated_total").increment(0);
     counter!("ringside_gateway_skipped_total").increment(0);
     counter!("ringside_gateway_slow_closes_total").increment(0);
+}
+
+/// Somebody who wanted a live connection was sent away.
+pub(crate) fn refused(reason: &'static str) {
+    counter!("ringside_gateway_connects_refused_total", "reason" => reason).increment(1);
+}
+
+/// What memory this process takes, and what it may take.
+pub(crate) fn memory(used: u64, limit: Option<u64>) {
+    gauge!("ringside_gateway_memory_bytes").set(used as f64);
+    if let Some(limit) = limit {
+        gauge!("ringside_gateway_memory_limit_bytes").set(limit as f64);
+    }
 }
 
 /// Counts a connection for as long as it is there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::memory::{MemoryReading, resident_bytes};
 use crate::proxies::TrustedProxies;
 
 /// Says what is not well, if anything.
@@ -40,6 +41,15 @@ pub struct GatewaySettings {
     pub ping_every: Duration,
     /// True where load runs may be made: rooms `bench:{n}`, and `POST /bench/{n}` that publishes to them.
     pub bench: bool,
+    /// So many live connections are let in each second, and as many at once after a second of quiet.
+    pub connects_per_second: u32,
+    /// A live connection is told to come back after so long, give or take a fifth.
+    pub max_age: Duration,
+    /// What this process may take of memory, in bytes; what the system sets where it is left out. From 85 % of it on nobody
+    /// new is let in.
+    pub memory_limit: Option<u64>,
+    /// What it takes.
+    pub memory_reading: MemoryReading,
     /// What `/metrics` shows, of a recorder as [`crate::recorder`] makes it; none where no recorder is installed.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -60,6 +70,10 @@ impl Default for GatewaySettings {
             ping_every: Duration::from_secs(25),
             readiness: Vec::new(),
             bench: false,
+            connects_per_second: 2_000,
+            max_age: Duration::from_secs(30 * 60),
+            memory_limit: None,
+            memory_reading: Arc::new(resident_bytes),
             metrics: None,
         }
     }
@@ -81,6 +95,9 @@ impl std::fmt::Debug for GatewaySettings {
             .field("publish_every", &self.publish_every)
             .field("ping_every", &self.ping_every)
             .field("bench", &self.bench)
+            .field("connects_per_second", &self.connects_per_second)
+            .field("max_age", &self.max_age)
+            .field("memory_limit", &self.memory_limit)
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,7 @@ pub(crate) async fn show_readiness(State(gateway): State<Gateway>) -> Response {
         0 => {}
         broken => reasons.push(format!("{broken} subscriptions are being restored")),
     }
+    reasons.extend(gateway.memory().trouble());
     reasons.extend(gateway.settings().readiness.iter().filter_map(|ask| ask()));
     if gateway.goodbye().has_begun() {
         reasons.push("draining".to_owned());

@@ -94,6 +94,21 @@ mod tests {
         assert_eq!(leavers(25, Duration::ZERO), BTreeMap::from([(0, 25)]));
     }
 
+    #[test]
+    fn those_who_leave_are_all_let_in_elsewhere() {
+        use crate::delivery::admission::Bucket;
+        // As the operator is told to: at least 1 ms for each connection.
+        for (connections, secs) in [(10_000, 20), (10_000, 10), (2_000, 2), (60_000, 60)] {
+            let plan = Plan::of(connections, Duration::from_secs(secs));
+            let mut comes: Vec<_> =
+                (0..connections).map(|n| plan.turn(n) + Duration::from_millis(Goodbye::retry_ms())).collect();
+            comes.sort_unstable();
+            let mut bucket = Bucket::new(2_000, plan.began.into_std());
+            let refused = comes.iter().filter(|at| !bucket.take(at.into_std())).count();
+            assert_eq!(refused, 0, "of {connections} over {secs} s");
+        }
+    }
+
     #[tokio::test]
     async fn a_turn_is_kept_however_often_it_is_asked_for() {
         let goodbye = Goodbye::default();

@@ -1,7 +1,9 @@
 //! The three doors: WebSocket, SSE and polls. Each is thin; what is sent to whom is decided in [`session`].
 
+mod admission;
 mod cursors;
 mod goodbye;
+mod lifetime;
 mod limits;
 mod poll;
 mod session;
@@ -9,6 +11,7 @@ mod sse;
 mod watch;
 mod ws;
 
+pub(crate) use admission::Admission;
 pub(crate) use goodbye::Goodbye;
 pub(crate) use poll::poll;
 pub(crate) use sse::{stream_alerts, stream_events};

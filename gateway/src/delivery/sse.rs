@@ -18,8 +18,10 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::admission::Admitted;
 use super::cursors::Cursors;
 use super::goodbye::Goodbye;
+use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use crate::api::{Asked, Query};
 use crate::auth::Viewer;
@@ -54,6 +56,7 @@ impl RoomsQuery {
 /// `GET /events?rooms=…`
 pub(crate) async fn stream_events(
     State(gateway): State<Gateway>,
+    _: Admitted,
     viewer: Viewer,
     Query(query): Query<RoomsQuery>,
     headers: HeaderMap,
@@ -65,6 +68,7 @@ pub(crate) async fn stream_events(
 /// `GET /events/alerts`
 pub(crate) async fn stream_alerts(
     State(gateway): State<Gateway>,
+    _: Admitted,
     viewer: Viewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -78,9 +82,6 @@ fn open(
     filter: Option<&Filter>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    if gateway.goodbye().has_begun() {
-        return Err(Error::Unavailable);
-    }
     // A cursor that can't be read is no reason to stay away for ever, which is what a browser does after a 400.
     let before = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(Cursors::parse);
     if let Some(Ok(before)) = before {
@@ -118,6 +119,8 @@ struct Streaming {
     /// When it is its turn to go, and when to come back, once that is known.
     turn: Option<Instant>,
     bye_ms: Option<u64>,
+    /// When it has lasted long enough.
+    lasts_until: Instant,
     taken_back: watch::Receiver<u64>,
     first: bool,
     counted: Connected,
@@ -125,6 +128,7 @@ struct Streaming {
 }
 
 fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<Item = Result<Event, Infallible>> {
+    let lifetime = lifetime::lifetime(gateway.settings().max_age, rand::random());
     let streaming = Streaming {
         _tracked: gateway.connections().token(),
         taken_back: gateway.standing().watch(),
@@ -135,6 +139,7 @@ fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<I
         ended: false,
         turn: None,
         bye_ms: None,
+        lasts_until: Instant::now() + lifetime,
         first: true,
         counted: Connected::by("sse"),
     };
@@ -158,12 +163,8 @@ impl Streaming {
                     }
                 }
                 () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
-                () = self.gateway.goodbye().turn(&mut self.turn) => {
-                    // What has come until now goes first.
-                    self.waiting.extend(self.session.rest().await);
-                    self.bye_ms = Some(Goodbye::retry_ms());
-                    self.ended = true;
-                }
+                () = self.gateway.goodbye().turn(&mut self.turn) => self.leave(Goodbye::retry_ms()).await,
+                () = tokio::time::sleep_until(self.lasts_until) => self.leave(lifetime::retry_ms()).await,
                 () = std::future::ready(()), if !self.waiting.is_empty() => {}
                 () = self.session.rang() => {}
                 () = tokio::time::sleep(HEARTBEAT_EVERY) => {
@@ -185,5 +186,12 @@ impl Streaming {
             event = event.retry(RETRY);
         }
         Some(event)
+    }
+
+    /// Ends with a goodbye, after what has come until now.
+    async fn leave(&mut self, retry_ms: u64) {
+        self.waiting.extend(self.session.rest().await);
+        self.bye_ms = Some(retry_ms);
+        self.ended = true;
     }
 }
