@@ -80,7 +80,6 @@ impl Gateway {
             pulse,
             engine,
             settings,
-            goodbye: Goodbye::default(),
             bench,
             goodbye,
             admission,
