@@ -12,8 +12,8 @@ use ringside_shared::engine::Histories;
 use serde_json::Value;
 
 use crate::client::{PATIENCE, calls};
-use crate::doors::Stream;
 use crate::floor::Floor;
+use crate::stream::Stream;
 
 async fn ask(floor: &Floor, path: &str, token: &str) -> Response {
     reqwest::Client::new().get(floor.url(path)).bearer_auth(token).send().await.unwrap()
