@@ -1,7 +1,7 @@
 /**
- * Where the page comes alive: the embedded frames go into the store, components read it, the link goes on from there.
+ * Where the page comes alive: the embedded frames go into the store, components read it, the client goes on from there.
  *
- * @import { Frame } from "./protocol.js"
+ * @import { Frame } from "./ringside-client.js"
  */
 import { limitsOf } from "./charts/lane.js";
 import { Lanes } from "./charts/lanes.js";
@@ -25,7 +25,7 @@ import { registerTheme } from "./components/theme.js";
 import { Toasts } from "./components/toasts.js";
 import { moment, ServerClock, toLong } from "./lib/clock.js";
 import { byId, setText } from "./lib/dom.js";
-import { Link } from "./socket.js";
+import { RingsideClient } from "./ringside-client.js";
 import { Store } from "./store.js";
 
 const page = document.documentElement.dataset.page ?? "";
@@ -38,14 +38,19 @@ const NEWS_MS = 60_000;
 const YOUNG_MINUTES = 10;
 const clock = new ServerClock();
 const store = new Store(undefined, (at) => clock.now() - moment(at) < NEWS_MS);
-const rooms = frames.flatMap((frame) => (frame.room ? [frame.room] : []));
-for (const frame of frames) store.apply(frame);
+const client = new RingsideClient({ refresh: extendLogin });
+for (const frame of frames) {
+  store.apply(frame);
+  if (frame.room) client.subscribe(frame.room, { cursor: frame.cursor }, (frame) => store.apply(frame));
+}
 const made = document.getElementById("made");
 const madeAt = moment(made?.getAttribute("datetime"));
 clock.guess(Number.isNaN(madeAt) ? Math.max(...frames.map((frame) => moment(frame.timestamp))) : madeAt);
 
-const link = new Link({ store, clock, rooms });
-const connection = new Connection({ store, link, clock });
+client.onRoundTrip = (/** @type {number} */ sentAt, /** @type {string} */ serverTime) => clock.learn(sentAt, moment(serverTime));
+client.onError = (/** @type {Error} */ { message }) => console.warn(message);
+client.onUnauthorized = () => location.assign("/login?expired=1");
+const connection = new Connection({ store, client, clock });
 const sounds = new Sounds(store);
 /** @type {Lanes|null} */
 let lanes = null;
@@ -120,5 +125,11 @@ if (made) {
   showTime();
   setInterval(() => !store.paused && showTime(), 1000);
 }
+client.connect();
 connection.start();
-link.start();
+
+/** Another token for the cookie's login; null where only its owner can log in again. */
+async function extendLogin() {
+  const answer = await fetch("/auth/refresh", { method: "POST" });
+  return answer.ok ? (await answer.json()).token : null;
+}

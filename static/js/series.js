@@ -3,7 +3,7 @@
  *
  * A point is drawn at its end, because that is when its numbers were true. A gap is declared after 2.5 steps.
  *
- * @import { Series, SeriesPoint } from "./protocol.js"
+ * @import { Series, SeriesPoint } from "./ringside-client.js"
  */
 
 /** Kept seconds: two minutes, so that a minute can be made of whole ones. */

@@ -1,8 +1,8 @@
 /**
- * The browser's one source of truth. Frames go in through `apply`, whatever door they came by; components read the
- * fields and are told, once per animation frame, which topics changed. Nothing else holds data.
+ * The browser's one source of truth. Frames go in through `apply`, in the order that the client has seen to; components
+ * read the fields and are told, once per animation frame, which topics changed. Nothing else holds data.
  *
- * @import { Frame, Campaign, Aggregate, Series, Metric, Host, Alert, Note, CallChange, StatusChange, MetricSeries } from "./protocol.js"
+ * @import { Frame, Campaign, Aggregate, Series, Metric, Host, Alert, Note, CallChange, StatusChange, MetricSeries } from "./ringside-client.js"
  */
 import { moment } from "./lib/clock.js";
 import { addSecond, emptySeries } from "./series.js";
@@ -17,12 +17,6 @@ const POINTS_KEPT = 60;
 export function metricKey({ name, labels = {} }) {
   const parts = Object.keys(labels).sort();
   return [name, ...parts.map((label) => `${label}=${labels[label]}`)].join(",");
-}
-
-/** @param {string|undefined} cursor @returns {{ epoch: string, offset: number }|null} */
-function readCursor(cursor) {
-  const [epoch, offset] = (cursor ?? "").split(":");
-  return offset ? { epoch, offset: Number(offset) } : null;
 }
 
 export class Store {
@@ -50,25 +44,19 @@ export class Store {
   callsSeen = 0;
   /** Newest first. @type {StatusChange[]} */
   statuses = [];
-  /** The place reached in each room. @type {Map<string, string>} */
-  cursors = new Map();
   /** When each room's newest data was true, by the server's clock. @type {Map<string, number>} */
   roomAt = new Map();
   /** Frames held back while paused. @type {Frame[]} */
   #held = [];
   heldCount = 0;
   paused = false;
-  /** The next frame of these rooms is a fresh start. @type {Set<string>} */
-  #resetting = new Set();
-  /** Announced as skipped, per room. @type {Map<string, number>} */
-  #skipped = new Map();
   /** @type {Set<Topic>} */
   #changed = new Set();
   /** @type {{ topics: Set<Topic>|null, tell: (changed: Set<Topic>) => void }[]} */
   #readers = [];
   #scheduled = false;
-  /** What is new, for toasts and sounds: not what an `initial` brings. @type {{ alert: ((alert: Alert) => void)[], note: ((note: Note) => void)[], gap: ((room: string) => void)[] }} */
-  #hearers = { alert: [], note: [], gap: [] };
+  /** What is new, for toasts and sounds: not what an `initial` brings. @type {{ alert: ((alert: Alert) => void)[], note: ((note: Note) => void)[] }} */
+  #hearers = { alert: [], note: [] };
 
   /**
    * @param {(run: () => void) => void} [schedule] When to tell readers; once per animation frame in a page.
@@ -89,7 +77,7 @@ export class Store {
   }
 
   /**
-   * @param {"alert"|"note"|"gap"} what
+   * @param {"alert"|"note"} what
    * @param {(value: any) => void} tell
    */
   on(what, tell) {
@@ -123,7 +111,8 @@ export class Store {
 
   /** @param {Frame} frame */
   apply(frame) {
-    if (!this.#inOrder(frame)) return;
+    // What is missing can't be shown: an `initial` follows, or what is newest.
+    if (frame.type === "reset" || frame.type === "skipped") return;
     if (!this.paused) {
       this.#take(frame);
       return;
@@ -137,50 +126,6 @@ export class Store {
     }
     this.#held.push(frame);
     if (this.#held.length > 20_000) this.#held.shift();
-  }
-
-  /**
-   * Checks a frame's place against the one before it, and remembers it. False where it must not be applied.
-   * @param {Frame} frame
-   */
-  #inOrder(frame) {
-    const { room, type } = frame;
-    if (!room) return true;
-    if (type === "skipped") {
-      this.#skipped.set(room, (this.#skipped.get(room) ?? 0) + (frame.count ?? 0));
-      return false;
-    }
-    if (type === "reset") {
-      this.#resetting.add(room);
-      this.cursors.delete(room);
-      return false;
-    }
-    if (type === "subscribed" || type === "unsubscribed") return false;
-    if (type === "initial") {
-      this.#resetting.delete(room);
-      this.#skipped.delete(room);
-      if (frame.cursor) this.cursors.set(room, frame.cursor);
-      return true;
-    }
-    if (this.#resetting.has(room)) return false;
-    const here = readCursor(frame.cursor);
-    if (!here) return true;
-    const before = readCursor(this.cursors.get(room));
-    const announced = (this.#skipped.get(room) ?? 0) + (frame.conflated ?? 0);
-    const fits =
-      !before ||
-      (before.epoch === here.epoch && (here.offset === before.offset + 1 + announced || here.offset === before.offset));
-    if (!fits) {
-      // Sent twice after a change of doors: known already.
-      if (before.epoch === here.epoch && here.offset < before.offset) return false;
-      this.#resetting.add(room);
-      this.cursors.delete(room);
-      for (const tell of this.#hearers.gap) tell(room);
-      return false;
-    }
-    this.#skipped.delete(room);
-    this.cursors.set(room, String(frame.cursor));
-    return true;
   }
 
   /** @param {Frame} frame */

@@ -33,9 +33,8 @@ static BASE: LazyLock<String> = LazyLock::new(|| {
     format!("/static/{}", hex(&hash.finalize()[..6]))
 });
 
-/// Modules that no page needs at once: entries, types, and what `app.js` imports when it is wanted.
-const LATER: [&str; 5] =
-    ["js/app.js", "js/login.js", "js/protocol.js", "js/components/campaign-page.js", "js/components/jump.js"];
+/// Modules that no page needs at once: entries, and what `app.js` imports when it is wanted.
+const LATER: [&str; 4] = ["js/app.js", "js/login.js", "js/components/campaign-page.js", "js/components/jump.js"];
 
 static MODULES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut modules: Vec<String> = Static::iter()

@@ -4,7 +4,7 @@ import { count, percent } from "../lib/number.js";
 
 /**
  * Key, name and the member of `outcomes`.
- * @type {[string, string, keyof import("../protocol.js").Outcomes][]}
+ * @type {[string, string, keyof import("../ringside-client.js").Outcomes][]}
  */
 export const TILES = [
   ["converted", "Converted", "converted"],
@@ -23,7 +23,7 @@ export const TILES = [
 
 /**
  * The tiles that are not zero.
- * @param {import("../protocol.js").Outcomes} outcomes
+ * @param {import("../ringside-client.js").Outcomes} outcomes
  * @returns {{ tiles: Tile[], total: number }}
  */
 export function tilesOf(outcomes) {

@@ -2,7 +2,7 @@
  * Alerts: the banner for the worst open critical, the badge in the header, and the feed of the newest 50.
  *
  * @import { Store } from "../store.js"
- * @import { Alert } from "../protocol.js"
+ * @import { Alert } from "../ringside-client.js"
  */
 import { moment, toSeconds } from "../lib/clock.js";
 import { byId, say, setHidden, setHtml, setText } from "../lib/dom.js";

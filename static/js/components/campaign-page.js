@@ -2,7 +2,7 @@
  * What only a campaign's page has: its status, its abandon rate by definition, facts, oddities.
  *
  * @import { Store } from "../store.js"
- * @import { Campaign, Ratio } from "../protocol.js"
+ * @import { Campaign, Ratio } from "../ringside-client.js"
  */
 import { moment, toMinutes, toSeconds } from "../lib/clock.js";
 import { byId, setAttribute, setHtml, setText } from "../lib/dom.js";

@@ -1,7 +1,7 @@
 /**
  * One row of the campaign table: made once, then changed cell by cell.
  *
- * @import { Campaign, Ratio } from "../protocol.js"
+ * @import { Campaign, Ratio } from "../ringside-client.js"
  */
 import { drawnValues, drawSparkline } from "../charts/sparkline.js";
 import { moment, toSeconds } from "../lib/clock.js";

@@ -2,7 +2,7 @@
  * The campaign table: live values in place, sort, filters, cards. It does not re-sort under a pointer or focus.
  *
  * @import { Store } from "../store.js"
- * @import { Campaign } from "../protocol.js"
+ * @import { Campaign } from "../ringside-client.js"
  */
 import { byId, say, setAttribute, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";

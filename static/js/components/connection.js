@@ -2,7 +2,7 @@
  * The connection pill and its panel: what the line is, and how old the data.
  *
  * @import { Store } from "../store.js"
- * @import { Link } from "../socket.js"
+ * @import { RingsideClient } from "../ringside-client.js"
  * @import { ServerClock } from "../lib/clock.js"
  */
 import { toSeconds } from "../lib/clock.js";
@@ -17,7 +17,7 @@ export const OFFLINE_MS = 30_000;
 /** @typedef {{ kind: string, word: string, via: string, age: string, late: boolean }} Face */
 
 /** What the pill says. Pure, so that it can be tested without a page.
- * @param {{ state: Link["state"], ageMs: number, paused: boolean, held: number, pausedForMs: number, tries: number, retryInMs: number }} facts
+ * @param {{ state: RingsideClient["state"], ageMs: number, paused: boolean, held: number, pausedForMs: number, tries: number, retryInMs: number }} facts
  * @returns {Face}
  */
 export function pillFace({ state, ageMs, paused, held, pausedForMs, tries, retryInMs }) {
@@ -26,7 +26,7 @@ export function pillFace({ state, ageMs, paused, held, pausedForMs, tries, retry
     return { kind: "paused", word: "PAUSED", via, age: duration(pausedForMs), late: false };
   }
   const late = ageMs > LATE_MS;
-  if (state === "refused") return { kind: "offline", word: "OFFLINE", via: "no access", age: age(ageMs), late };
+  if (state === "closed") return { kind: "offline", word: "OFFLINE", via: "refused", age: age(ageMs), late };
   if (ageMs > OFFLINE_MS) return { kind: "offline", word: "OFFLINE", via: "last data", age: `${age(ageMs)} ago`, late };
   if (state === "live") return { kind: "live", word: "LIVE", via: "WebSocket", age: age(ageMs), late };
   if (state === "polling") return { kind: "polling", word: "POLLING", via: "every 2s", age: age(ageMs), late };
@@ -47,18 +47,18 @@ export class Connection {
   #kind = "";
   #pausedAt = 0;
 
-  /** @param {{ store: Store, link: Link, clock: ServerClock }} parts */
-  constructor({ store, link, clock }) {
+  /** @param {{ store: Store, client: RingsideClient, clock: ServerClock }} parts */
+  constructor({ store, client, clock }) {
     this.store = store;
-    this.link = link;
+    this.client = client;
     this.clock = clock;
     this.pill = byId("conn");
   }
 
   start() {
-    this.link.onState = () => this.show();
-    byId("reconnect").addEventListener("click", () => this.link.reconnectNow());
-    byId("try-now").addEventListener("click", () => this.link.reconnectNow());
+    this.client.onState = () => this.show();
+    byId("reconnect").addEventListener("click", () => this.client.connect());
+    byId("try-now").addEventListener("click", () => this.client.connect());
     this.store.subscribe(["held"], () => {
       this.#pausedAt = this.store.paused ? this.#pausedAt || this.clock.here() : 0;
       this.show();
@@ -74,15 +74,15 @@ export class Connection {
   }
 
   show() {
-    const { link, store } = this;
-    const retryInMs = link.retryAt - this.clock.here();
+    const { client, store } = this;
+    const retryInMs = client.retryAt - this.clock.here();
     const face = pillFace({
-      state: link.state,
+      state: client.state,
       ageMs: this.ageMs,
       paused: store.paused,
       held: store.heldCount,
       pausedForMs: this.clock.here() - this.#pausedAt,
-      tries: link.tries,
+      tries: client.tries,
       retryInMs,
     });
     this.pill.className = `conn is-${face.kind}`;
@@ -98,12 +98,12 @@ export class Connection {
 
   /** @param {number} retryInMs */
   #panel(retryInMs) {
-    const { link } = this;
+    const { client } = this;
     const say = (/** @type {string} */ key, /** @type {string} */ text) =>
       setText(document.querySelector(`[data-conn=${key}]`), text);
-    say("state", retryInMs > 0 && link.state !== "live" ? `${link.state}, next try in ${Math.ceil(retryInMs / 1000)}s` : link.state);
-    say("transport", link.state === "live" ? "WebSocket" : link.state === "polling" ? "HTTP, every 2s" : UNKNOWN);
-    say("roundtrip", latency(link.roundTripMs));
+    say("state", retryInMs > 0 && client.state !== "live" ? `${client.state}, next try in ${Math.ceil(retryInMs / 1000)}s` : client.state);
+    say("transport", client.state === "live" ? "WebSocket" : client.state === "polling" ? "HTTP, every 2s" : UNKNOWN);
+    say("roundtrip", latency(client.roundTripMs));
     say("last", Number.isNaN(this.store.dataAt) ? UNKNOWN : `${toSeconds(this.store.dataAt)}, ${age(this.ageMs)} ago`);
     say("offset", latency(Math.abs(this.clock.offset)));
   }

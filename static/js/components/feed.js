@@ -2,7 +2,7 @@
  * The event feed: a virtual list of the newest 2,000 calls, newest on top. It holds still while somebody reads it.
  *
  * @import { Store } from "../store.js"
- * @import { CallChange } from "../protocol.js"
+ * @import { CallChange } from "../ringside-client.js"
  */
 import { millis, moment, toSeconds } from "../lib/clock.js";
 import { byId, setAttribute, setHidden, setHtml, setText } from "../lib/dom.js";

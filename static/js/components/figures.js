@@ -1,7 +1,7 @@
 /**
  * What KPI cells say of a campaign or of the sum over campaigns: the rules of `gateway/src/pages/kpi.rs`.
  *
- * @import { Campaign, Aggregate, Ratio, Series, SeriesPoint } from "../protocol.js"
+ * @import { Campaign, Aggregate, Ratio, Series, SeriesPoint } from "../ringside-client.js"
  * @import { Trend, Rise } from "./trend.js"
  */
 import { count, duration, full, percent, rate } from "../lib/number.js";

@@ -2,7 +2,7 @@
  * System health: a group of rows for each host.
  *
  * @import { Store } from "../store.js"
- * @import { Host } from "../protocol.js"
+ * @import { Host } from "../ringside-client.js"
  */
 import { byId, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";

@@ -2,7 +2,7 @@
  * Cards for generic metrics: whatever has a name and a number gets one, with no code.
  *
  * @import { Store } from "../store.js"
- * @import { Metric } from "../protocol.js"
+ * @import { Metric } from "../ringside-client.js"
  */
 import { drawSparkline } from "../charts/sparkline.js";
 import { byId, setAttribute, setHidden, setHtml } from "../lib/dom.js";

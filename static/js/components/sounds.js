@@ -2,7 +2,7 @@
  * Alert sounds: one short tone per kind, made here, off until switched on, and at least five seconds apart.
  *
  * @import { Store } from "../store.js"
- * @import { Alert, Note } from "../protocol.js"
+ * @import { Alert, Note } from "../ringside-client.js"
  */
 import { byId, setAttribute, setHtml } from "../lib/dom.js";
 import { icon } from "../lib/html.js";

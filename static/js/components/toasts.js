@@ -2,7 +2,7 @@
  * Toasts: at most three, the newest on top, the rest as "+2 more". Criticals stay until dismissed.
  *
  * @import { Store } from "../store.js"
- * @import { Alert, Note } from "../protocol.js"
+ * @import { Alert, Note } from "../ringside-client.js"
  */
 import { byId, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";

@@ -40,8 +40,8 @@ export function trendOfValues(now, before, rise) {
 
 /**
  * Rates change in percentage points.
- * @param {import("../protocol.js").Ratio} now
- * @param {import("../protocol.js").Ratio} before
+ * @param {import("../ringside-client.js").Ratio} now
+ * @param {import("../ringside-client.js").Ratio} before
  * @param {Rise} rise
  */
 export function trendOfRatios(now, before, rise) {
