@@ -41,6 +41,9 @@ pub enum Error {
     /// 403: the role only looks.
     #[error("Only operators, supervisors and admins may do this. Ask an admin for such a role.")]
     NotOperator,
+    /// 403: for admins only.
+    #[error("Only admins may do this. Ask one of them.")]
+    NotAdmin,
     /// 404: not there, or not to be seen; the answer is the same.
     #[error("This campaign does not exist, or you may not see it.")]
     NoSuchCampaign,
@@ -115,7 +118,7 @@ impl Error {
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
-            Self::NotOperator => (StatusCode::FORBIDDEN, "forbidden_role"),
+            Self::NotOperator | Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden_role"),
             Self::NoSuchCampaign => (StatusCode::NOT_FOUND, "no_such_campaign"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),

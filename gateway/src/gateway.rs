@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
 use crate::bench::Bench;
-use crate::delivery::{Admission, Goodbye};
+use crate::delivery::{Admission, Goodbye, Ledger};
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
 use crate::memory::Memory;
@@ -46,6 +46,7 @@ struct Inside {
     bench: Option<Bench>,
     goodbye: Arc<Goodbye>,
     admission: Admission,
+    ledger: Arc<Ledger>,
     memory: Arc<Memory>,
     /// Cancelled when everything has to end.
     stop: CancellationToken,
@@ -83,6 +84,7 @@ impl Gateway {
             bench,
             goodbye,
             admission,
+            ledger: Arc::default(),
             memory,
             stop,
             connections: TaskTracker::new(),
@@ -168,6 +170,10 @@ impl Gateway {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.ledger
     }
 
     pub(crate) fn memory(&self) -> &Memory {

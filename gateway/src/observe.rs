@@ -6,9 +6,12 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use ringside_shared::model::Timestamp;
+use tracing::{debug, info};
 
 /// Upper bounds of the buckets of everything that is measured in seconds: from a read of the ring to a lost minute.
 const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -25,12 +28,17 @@ pub(crate) fn begin() {
     describe_gauge!("ringside_gateway_connections", "Connections that are open, by transport");
     describe_counter!("ringside_gateway_connections_total", "Connections that were opened, by transport");
     describe_counter!("ringside_gateway_connects_refused_total", "Live connections that were not let in, by reason");
+    describe_counter!("ringside_gateway_closes_total", "Connections that this gateway closed, by close code");
+    describe_gauge!("ringside_gateway_queue_bytes", "What waits to be written, of all connections");
+    describe_gauge!("ringside_gateway_queue_bytes_max", "What waits to be written, of the connection that has most");
+    describe_gauge!("ringside_gateway_paced", "Connections by the pace that they get states at");
+    describe_counter!("ringside_gateway_gaps_total", "Gaps that were found in rooms, by reason and whether repaired");
     describe_gauge!("ringside_gateway_memory_bytes", "What this process has resident");
     describe_gauge!("ringside_gateway_memory_limit_bytes", "What it may have");
     describe_counter!("ringside_gateway_frames_sent_total", "Frames that were given to a transport");
     describe_histogram!(
         "ringside_gateway_data_age_seconds",
-        "Age of the oldest content of a write, when it is written"
+        "Time since the oldest content of a write was published, when it is written"
     );
     describe_counter!(
         "ringside_gateway_conflated_total",
@@ -66,6 +74,18 @@ pub(crate) fn begin() {
     for reason in ["rate", "memory", "draining"] {
         counter!("ringside_gateway_connects_refused_total", "reason" => reason).increment(0);
     }
+    for code in [4401, 4403, 4408, 4503, 4508, 4600] {
+        counter!("ringside_gateway_closes_total", "code" => code_label(code)).increment(0);
+    }
+    for reason in [Gap::Missed, Gap::Epoch, Gap::Contradiction, Gap::Position] {
+        gap(reason, true).increment(0);
+        gap(reason, false).increment(0);
+    }
+    for pace in ["full", "250ms", "1s", "2s"] {
+        paced(pace).increment(0.0);
+    }
+    gauge!("ringside_gateway_queue_bytes").increment(0.0);
+    gauge!("ringside_gateway_queue_bytes_max").increment(0.0);
     gauge!("ringside_gateway_memory_bytes").increment(0.0);
     gauge!("ringside_gateway_memory_limit_bytes").increment(0.0);
     counter!("ringside_gateway_conflated_total").increment(0);
@@ -86,29 +106,142 @@ pub(crate) fn memory(used: u64, limit: Option<u64>) {
     }
 }
 
-/// Counts a connection for as long as it is there.
-pub(crate) struct Connected(&'static str);
+/// What waits to be written, as the ledger has just added it up: all of it, and what the slowest has.
+pub(crate) fn queues((sum, most): (usize, usize)) {
+    gauge!("ringside_gateway_queue_bytes").set(sum as f64);
+    gauge!("ringside_gateway_queue_bytes_max").set(most as f64);
+}
+
+/// What was found wrong with a room's ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the rooms begin to tell with their next change")]
+pub(crate) enum Gap {
+    /// Frames did not come.
+    Missed,
+    /// The room has begun anew.
+    Epoch,
+    /// Two frames have the same place.
+    Contradiction,
+    /// What is here is further than the room.
+    Position,
+}
+
+impl Gap {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::Epoch => "epoch",
+            Self::Contradiction => "contradiction",
+            Self::Position => "position",
+        }
+    }
+}
+
+/// A room had a gap; it was repaired from its history, or who watches had to begin anew.
+pub(crate) fn gap(gap: Gap, repaired: bool) -> Counter {
+    let repaired = if repaired { "yes" } else { "no" };
+    counter!("ringside_gateway_gaps_total", "reason" => gap.name(), "repaired" => repaired)
+}
+
+/// How many connections go at this pace.
+pub(crate) fn paced(pace: &'static str) -> Gauge {
+    gauge!("ringside_gateway_paced", "pace" => pace)
+}
+
+/// A close code as a label; there are few.
+fn code_label(code: u16) -> &'static str {
+    match code {
+        4401 => "4401",
+        4403 => "4403",
+        4408 => "4408",
+        4503 => "4503",
+        4508 => "4508",
+        4600 => "4600",
+        _ => "other",
+    }
+}
+
+/// Counts a connection for as long as it is there, and tells its life to the log when it ends.
+pub(crate) struct Connected {
+    transport: &'static str,
+    opened: Instant,
+    // Looked up once: each look-up costs more than what is counted.
+    open: Gauge,
+    frames: Counter,
+    age: Histogram,
+    life: Life,
+    end: Option<(u16, &'static str)>,
+}
+
+/// What a connection was given.
+#[derive(Debug, Default)]
+struct Life {
+    frames: u64,
+    bytes: u64,
+    conflated: u64,
+    skipped: u64,
+}
 
 impl Connected {
     pub(crate) fn by(transport: &'static str) -> Self {
-        gauge!("ringside_gateway_connections", "transport" => transport).increment(1.0);
         counter!("ringside_gateway_connections_total", "transport" => transport).increment(1);
-        Self(transport)
+        let open = gauge!("ringside_gateway_connections", "transport" => transport);
+        open.increment(1.0);
+        debug!(transport, "a connection was opened");
+        Self {
+            transport,
+            opened: Instant::now(),
+            open,
+            frames: counter!("ringside_gateway_frames_sent_total", "transport" => transport),
+            age: histogram!("ringside_gateway_data_age_seconds", "transport" => transport),
+            life: Life::default(),
+            end: None,
+        }
     }
 
-    /// Frames were given to the transport; `oldest` is when the oldest of their contents was made.
-    pub(crate) fn sent(&self, frames: usize, oldest: Option<Timestamp>) {
-        counter!("ringside_gateway_frames_sent_total", "transport" => self.0).increment(frames as u64);
+    /// Frames were given to the transport; `oldest` is when the oldest of their contents was published.
+    pub(crate) fn sent(&mut self, frames: usize, oldest: Option<Timestamp>) {
+        self.life.frames += frames as u64;
+        self.frames.increment(frames as u64);
         if let Some(oldest) = oldest {
             let age = Duration::from_millis(Timestamp::now().since(oldest).max(0) as u64);
-            histogram!("ringside_gateway_data_age_seconds", "transport" => self.0).record(age.as_secs_f64());
+            self.age.record(age.as_secs_f64());
         }
+    }
+
+    /// They were so long.
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        self.life.bytes += bytes as u64;
+    }
+
+    /// Some were left out, which [`left_out`] has counted.
+    #[allow(dead_code, reason = "sessions begin to tell with their next change")]
+    pub(crate) fn left_out(&mut self, conflated: u64, skipped: u64) {
+        self.life.conflated += conflated;
+        self.life.skipped += skipped;
+    }
+
+    /// It is we who end it, with this close code (which a stream has for us alone) and for this reason.
+    pub(crate) fn ends(&mut self, code: u16, reason: &'static str) {
+        self.end = Some((code, reason));
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        gauge!("ringside_gateway_connections", "transport" => self.0).decrement(1.0);
+        self.open.decrement(1.0);
+        let (transport, age_ms) = (self.transport, self.opened.elapsed().as_millis() as u64);
+        let Life { frames, bytes, conflated, skipped } = self.life;
+        match self.end {
+            Some((code, end)) => {
+                counter!("ringside_gateway_closes_total", "code" => code_label(code)).increment(1);
+                info!(transport, age_ms, frames, bytes, conflated, skipped, code, end, "a connection was closed");
+            }
+            None => {
+                let end = "the client went";
+                debug!(transport, age_ms, frames, bytes, conflated, skipped, end, "a connection ended");
+            }
+        }
     }
 }
 

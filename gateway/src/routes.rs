@@ -50,7 +50,8 @@ impl Gateway {
         let operators = Router::new()
             .route("/healthz", get(api::show_liveness))
             .route("/readyz", get(api::show_readiness))
-            .route("/metrics", get(api::show_metrics));
+            .route("/metrics", get(api::show_metrics))
+            .route("/admin/connections", get(api::list_connections));
         // The files are many and small: no request id and no log line for each.
         let files = pages::asset_routes().layer(CompressionLayer::new()).layer(from_fn(protect::protect));
 

@@ -11,6 +11,7 @@ use super::{json_answer, with_place};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::observe;
 
 /// `GET /analytics/system/health`
 pub(crate) async fn show_system(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
@@ -45,6 +46,7 @@ pub(crate) async fn show_readiness(State(gateway): State<Gateway>) -> Response {
 /// `GET /metrics`: Prometheus text.
 pub(crate) async fn show_metrics(State(gateway): State<Gateway>) -> Result<Response, Error> {
     let handle = gateway.settings().metrics.as_ref().ok_or(Error::NoSuchAddress)?;
+    observe::queues(gateway.ledger().queued_bytes());
     handle.run_upkeep();
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))];
     Ok((headers, handle.render()).into_response())

@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod campaigns;
+mod connections;
 mod dashboard;
 mod health;
 mod metrics;
@@ -11,6 +12,7 @@ mod query;
 pub(crate) use bench::{BODY_BYTES, publish_bench};
 pub(crate) use calls::list_calls;
 pub(crate) use campaigns::{list_campaigns, show_campaign};
+pub(crate) use connections::list_connections;
 pub(crate) use dashboard::show_dashboard;
 pub(crate) use health::{show_liveness, show_metrics, show_readiness, show_system};
 pub(crate) use metrics::{show_latest, show_recent, show_stats};

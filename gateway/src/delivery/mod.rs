@@ -3,16 +3,19 @@
 mod admission;
 mod cursors;
 mod goodbye;
+mod ledger;
 mod lifetime;
 mod limits;
 mod poll;
 mod session;
 mod sse;
+mod standpoint;
 mod watch;
 mod ws;
 
 pub(crate) use admission::Admission;
 pub(crate) use goodbye::Goodbye;
+pub(crate) use ledger::{Ledger, Line, Look, RoomLook};
 pub(crate) use poll::poll;
 pub(crate) use sse::{stream_alerts, stream_events};
 pub(crate) use ws::{open_metrics_socket, open_socket};

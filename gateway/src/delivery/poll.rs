@@ -1,5 +1,6 @@
 //! The polling door: what is new since the last poll, at once or as soon as there is something.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,9 +14,11 @@ use tokio::time::Instant;
 use super::cursors::Cursors;
 use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
-use super::sse::{RoomsQuery, begin};
+use super::sse::{RoomsQuery, begin, weak};
+use super::standpoint::Standpoint;
 use crate::api::Query;
 use crate::auth::Viewer;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::observe::Connected;
@@ -28,13 +31,17 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// `GET /poll?rooms=…&wait=25`
 pub(crate) async fn poll(
     State(gateway): State<Gateway>,
+    caller: Caller,
     viewer: Viewer,
     Query(query): Query<RoomsQuery>,
 ) -> Result<Response, Error> {
     let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    let mut session = begin(&gateway, viewer, &cursors, query.filter().as_ref())?;
-    let came_with = cursors.clone();
-    let counted = Connected::by("poll");
+    let viewer = Arc::new(viewer);
+    let mut session = begin(&gateway, viewer.clone(), &cursors, query.filter().as_ref())?;
+    let standpoint = Arc::new(Standpoint::new(cursors.clone()));
+    let came_with = standpoint.came_with();
+    let _entry = gateway.ledger().enter("poll", &viewer, caller.address, weak(&standpoint));
+    let mut counted = Connected::by("poll");
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();
     let mut taken_back = gateway.standing().watch();
@@ -48,6 +55,7 @@ pub(crate) async fn poll(
         // A resume ends with the newest state, also with one that the last poll gave out: that is no news.
         batch.retain(|outgoing| outgoing.reached.as_ref().is_none_or(|(room, cursor)| !came_with.has(room, *cursor)));
         bytes += batch.iter().map(|outgoing| outgoing.text.len()).sum::<usize>();
+        standpoint.queued(bytes);
         frames.extend(batch);
         if session.has_more() && bytes < ANSWER_BYTES {
             continue;
@@ -79,6 +87,7 @@ pub(crate) async fn poll(
     let texts: Vec<&str> = frames.iter().map(|outgoing| outgoing.text.as_str()).collect();
     // Rooms and cursors are letters, digits and ".:@,-_": nothing that JSON would have to escape.
     let body = format!(r#"{{"frames":[{}],"cursor":"{cursors}"}}"#, texts.join(","));
+    counted.wrote(body.len());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -21,10 +21,13 @@ use tokio::time::Instant;
 use super::admission::Admitted;
 use super::cursors::Cursors;
 use super::goodbye::Goodbye;
+use super::ledger::{Entry, Watched};
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
+use super::standpoint::Standpoint;
 use crate::api::{Asked, Query};
 use crate::auth::Viewer;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::hub::Filter;
@@ -57,26 +60,29 @@ impl RoomsQuery {
 pub(crate) async fn stream_events(
     State(gateway): State<Gateway>,
     _: Admitted,
+    caller: Caller,
     viewer: Viewer,
     Query(query): Query<RoomsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, viewer, cursors, query.filter().as_ref(), &headers)
+    open(gateway, caller, viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
 pub(crate) async fn stream_alerts(
     State(gateway): State<Gateway>,
     _: Admitted,
+    caller: Caller,
     viewer: Viewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    open(gateway, viewer, Cursors::of(Room::Alerts), None, &headers)
+    open(gateway, caller, viewer, Cursors::of(Room::Alerts), None, &headers)
 }
 
 fn open(
     gateway: Gateway,
+    caller: Caller,
     viewer: Viewer,
     mut cursors: Cursors,
     filter: Option<&Filter>,
@@ -87,8 +93,11 @@ fn open(
     if let Some(Ok(before)) = before {
         cursors.take_over(&before);
     }
-    let session = begin(&gateway, viewer, &cursors, filter)?;
-    let mut response = Sse::new(events(gateway, session, cursors)).into_response();
+    let viewer = Arc::new(viewer);
+    let session = begin(&gateway, viewer.clone(), &cursors, filter)?;
+    let standpoint = Arc::new(Standpoint::new(cursors));
+    let entry = gateway.ledger().enter("sse", &viewer, caller.address, weak(&standpoint));
+    let mut response = Sse::new(events(gateway, session, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -98,11 +107,11 @@ fn open(
 /// A session that has joined the rooms at their cursors.
 pub(super) fn begin(
     gateway: &Gateway,
-    viewer: Viewer,
+    viewer: Arc<Viewer>,
     cursors: &Cursors,
     filter: Option<&Filter>,
 ) -> Result<Session, Error> {
-    let mut session = Session::new(gateway.clone(), Arc::new(viewer));
+    let mut session = Session::new(gateway.clone(), viewer);
     for (room, cursor) in cursors.iter() {
         let filter = filter.filter(|_| *room == Room::Metrics).cloned();
         session.join(room.clone(), *cursor, filter)?;
@@ -110,11 +119,18 @@ pub(super) fn begin(
     Ok(session)
 }
 
+/// As the ledger holds it.
+pub(super) fn weak(standpoint: &Arc<Standpoint>) -> Weak<dyn Watched> {
+    let watched: Arc<dyn Watched> = standpoint.clone();
+    Arc::downgrade(&watched)
+}
+
 struct Streaming {
     gateway: Gateway,
     session: Session,
-    cursors: Cursors,
+    standpoint: Arc<Standpoint>,
     waiting: VecDeque<Outgoing>,
+    queued_bytes: usize,
     ended: bool,
     /// When it is its turn to go, and when to come back, once that is known.
     turn: Option<Instant>,
@@ -124,18 +140,26 @@ struct Streaming {
     taken_back: watch::Receiver<u64>,
     first: bool,
     counted: Connected,
+    _entry: Entry,
     _tracked: tokio_util::task::task_tracker::TaskTrackerToken,
 }
 
-fn events(gateway: Gateway, session: Session, cursors: Cursors) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    gateway: Gateway,
+    session: Session,
+    standpoint: Arc<Standpoint>,
+    entry: Entry,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let lifetime = lifetime::lifetime(gateway.settings().max_age, rand::random());
     let streaming = Streaming {
         _tracked: gateway.connections().token(),
         taken_back: gateway.standing().watch(),
         gateway,
         session,
-        cursors,
+        standpoint,
+        _entry: entry,
         waiting: VecDeque::new(),
+        queued_bytes: 0,
         ended: false,
         turn: None,
         bye_ms: None,
@@ -150,8 +174,7 @@ impl Streaming {
     async fn next(&mut self) -> Option<Event> {
         while self.waiting.is_empty() && !self.ended {
             let batch = self.session.batch().await;
-            self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
-            self.waiting.extend(batch);
+            self.take(batch);
             let expiry = self.session.viewer().expires_at.since(Timestamp::now()).max(0) as u64;
             // Its end comes first, so that it also comes to a stream that always has something to tell.
             tokio::select! {
@@ -159,12 +182,18 @@ impl Streaming {
                 _ = self.taken_back.changed() => {
                     if !self.gateway.standing().allows(self.session.viewer()) {
                         self.waiting.clear();
-                        self.ended = true;
+                        self.end(4401, "the login was taken back");
                     }
                 }
-                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.ended = true,
-                () = self.gateway.goodbye().turn(&mut self.turn) => self.leave(Goodbye::retry_ms()).await,
-                () = tokio::time::sleep_until(self.lasts_until) => self.leave(lifetime::retry_ms()).await,
+                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.end(4401, "the login has ended"),
+                () = self.gateway.goodbye().turn(&mut self.turn) => {
+                    self.end(4503, "this gateway is going away");
+                    self.leave(Goodbye::retry_ms()).await;
+                }
+                () = tokio::time::sleep_until(self.lasts_until) => {
+                    self.end(4600, "it has lasted long enough");
+                    self.leave(lifetime::retry_ms()).await;
+                }
                 () = std::future::ready(()), if !self.waiting.is_empty() => {}
                 () = self.session.rang() => {}
                 () = tokio::time::sleep(HEARTBEAT_EVERY) => {
@@ -177,10 +206,13 @@ impl Streaming {
             let bye = plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms }));
             return Some(Event::default().data(bye.text.as_str()).retry(Duration::from_millis(retry_ms)));
         };
+        self.queue(self.queued_bytes.saturating_sub(outgoing.text.len()));
         let mut event = Event::default().data(outgoing.text.as_str());
         if let Some((room, cursor)) = &outgoing.reached {
-            self.cursors.reach(room, *cursor);
-            event = event.id(self.cursors.to_string());
+            event = event.id(self.standpoint.with_reached(|cursors| {
+                cursors.reach(room, *cursor);
+                cursors.to_string()
+            }));
         }
         if std::mem::take(&mut self.first) {
             event = event.retry(RETRY);
@@ -188,10 +220,29 @@ impl Streaming {
         Some(event)
     }
 
-    /// Ends with a goodbye, after what has come until now.
-    async fn leave(&mut self, retry_ms: u64) {
-        self.waiting.extend(self.session.rest().await);
-        self.bye_ms = Some(retry_ms);
+    /// Nothing more is read; what waits still goes out.
+    fn end(&mut self, code: u16, reason: &'static str) {
+        self.counted.ends(code, reason);
         self.ended = true;
+    }
+
+    /// Says goodbye, after what has come until now.
+    async fn leave(&mut self, retry_ms: u64) {
+        let rest = self.session.rest().await;
+        self.take(rest);
+        self.bye_ms = Some(retry_ms);
+    }
+
+    fn queue(&mut self, bytes: usize) {
+        self.queued_bytes = bytes;
+        self.standpoint.queued(bytes);
+    }
+
+    fn take(&mut self, batch: Vec<Outgoing>) {
+        self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
+        let bytes = batch.iter().map(|outgoing| outgoing.text.len()).sum();
+        self.counted.wrote(bytes);
+        self.queue(self.queued_bytes + bytes);
+        self.waiting.extend(batch);
     }
 }

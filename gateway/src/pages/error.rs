@@ -17,8 +17,20 @@ use crate::error::Error;
 use crate::gateway::Gateway;
 
 /// What is below these is for scripts, whatever a browser says that it takes.
-const FOR_SCRIPTS: [&str; 11] =
-    ["/analytics", "/api", "/auth", "/events", "/healthz", "/ingest", "/metrics", "/poll", "/readyz", "/static", "/ws"];
+const FOR_SCRIPTS: [&str; 12] = [
+    "/admin",
+    "/analytics",
+    "/api",
+    "/auth",
+    "/events",
+    "/healthz",
+    "/ingest",
+    "/metrics",
+    "/poll",
+    "/readyz",
+    "/static",
+    "/ws",
+];
 /// The one page among them.
 const PAGE_AMONG: &str = "/analytics/realtime";
 
@@ -112,7 +124,15 @@ mod tests {
             assert!(wants_page(path, &browser), "{path}");
             assert!(!wants_page(path, &accept("*/*")) && !wants_page(path, &HeaderMap::new()), "{path}");
         }
-        for path in ["/analytics/metrics", "/analytics", "/api/stats", "/ws", "/poll", "/static/js/none.js"] {
+        for path in [
+            "/admin/connections",
+            "/analytics/metrics",
+            "/analytics",
+            "/api/stats",
+            "/ws",
+            "/poll",
+            "/static/js/none.js",
+        ] {
             assert!(!wants_page(path, &browser), "{path}");
         }
     }

@@ -14,6 +14,7 @@ mod faulty;
 mod floor;
 mod framing;
 mod hostile;
+mod ledger;
 mod live;
 mod mover;
 mod moving;
