@@ -344,7 +344,7 @@ impl Config {
 struct Environment(Dict);
 
 /// Variables that begin like ours and set no key.
-const NOT_KEYS: [&str; 1] = ["config"];
+const NOT_KEYS: [&str; 2] = ["config", "token"];
 
 impl Environment {
     fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {

@@ -2,7 +2,7 @@
 //!
 //! `config.rs` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
 //! each role is made of, `accounts.rs` is the command line for accounts and keys, `bench.rs` measures, `torture/` breaks
-//! things on purpose, `verify.rs` looks whether what is stored agrees with itself.
+//! things on purpose, `verify.rs` looks whether what is stored agrees with itself, `tail.rs` shows rooms in a terminal.
 
 mod accounts;
 mod bench;
@@ -15,6 +15,8 @@ mod listen;
 mod lobby;
 mod rules;
 mod run;
+mod socket;
+mod tail;
 mod torture;
 mod verify;
 
@@ -67,6 +69,8 @@ enum Command {
     Torture(torture::TortureArgs),
     /// Check that what is stored (in --redis or --data) agrees with itself; writes nothing
     Verify,
+    /// Show what happens in rooms, a line for each frame
+    Tail(tail::TailArgs),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +102,7 @@ async fn dispatch(command: Command, loaded: &Loaded) -> anyhow::Result<()> {
         Command::Key(command) => accounts::key(&loaded.config, command).await,
         Command::Bench(args) => bench::run(&args).await,
         Command::Torture(args) => torture::run(&args).await,
+        Command::Tail(args) => tail::run(&loaded.config, &args).await,
         Command::Verify => verify::run(&loaded.config).await,
     }
 }

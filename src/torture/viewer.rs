@@ -5,17 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use futures_util::{SinkExt, StreamExt};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ringside_shared::model::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
 
 use super::track::Track;
+use crate::socket::{Heard, Socket};
 
 /// Rooms tell something at least every half a second; who hears nothing for so long tries another gateway.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -66,22 +64,16 @@ impl Viewer {
     }
 
     async fn by_socket(&self, gateway: &str, leave_at: Instant) -> anyhow::Result<()> {
-        let mut request = format!("{}/ws", gateway.replacen("http", "ws", 1)).into_client_request()?;
-        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse()?);
         let opened_ms = Timestamp::now().millis();
-        let (mut socket, _) = timeout(SILENCE, tokio_tungstenite::connect_async(request)).await??;
+        let mut socket = timeout(SILENCE, Socket::open(gateway, &self.token)).await??;
         for (room, cursor) in self.cursors() {
-            let mut subscribe = json!({"action": "subscribe", "room": room});
-            if let Some(cursor) = cursor {
-                subscribe["cursor"] = json!(cursor);
-            }
-            socket.send(Message::text(subscribe.to_string())).await?;
+            socket.subscribe(&room, cursor.as_deref()).await?;
         }
         while Instant::now() < leave_at {
-            match timeout(SILENCE, socket.next()).await?.context("the socket ended")?? {
-                Message::Text(text) => self.take(&serde_json::from_str(&text)?, opened_ms)?,
-                Message::Close(_) => bail!("closed"),
-                _ => {}
+            match timeout(SILENCE, socket.hear()).await?? {
+                Heard::Frame(text) => self.take(&serde_json::from_str(&text)?, opened_ms)?,
+                Heard::Closed(..) => bail!("closed"),
+                Heard::Alive => {}
             }
         }
         Ok(())

@@ -10,5 +10,6 @@ mod roles;
 mod scaled;
 mod scene;
 mod start;
+mod tail;
 mod takeover;
 mod torture;
