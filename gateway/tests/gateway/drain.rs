@@ -12,76 +12,86 @@ use tokio::task::JoinSet;
 
 use crate::client::{Client, PATIENCE, calls};
 use crate::floor::{Floor, serve};
+use crate::mover::{DOORS, Door};
 use crate::stream::Stream;
+use crate::visitor::Visitor;
 
 fn leaving_over(drain_over: Duration) -> GatewaySettings {
     GatewaySettings { drain_over, ..GatewaySettings::default() }
 }
 
-/// Watches until it is told to go; then goes elsewhere with its cursor, until it has seen the last call. Returns when it
-/// was told to go, when to come back, and all calls that it saw.
+/// Watches until it is told to go; then goes elsewhere with its cursor, through a door of its own choice, until it has seen
+/// the last call. Returns when it was told to go, when to come back, and all calls that it saw.
 async fn moves_on(
-    mut client: Client,
-    elsewhere: SocketAddr,
+    mut visitor: Visitor,
+    (elsewhere, door): (SocketAddr, Door),
     token: Arc<str>,
     last: String,
 ) -> (Instant, u64, Vec<String>) {
     let mut seen = Vec::new();
     let (told, retry_ms) = loop {
-        let frame = client.next().await.expect("no socket is closed without a goodbye");
+        let frame = visitor.next().await;
         match frame["type"].as_str().unwrap() {
             "call_event" => seen.extend(calls(&frame)),
             "bye" => break (Instant::now(), frame["retryMs"].as_u64().unwrap()),
             other => panic!("{other}"),
         }
     };
-    assert_eq!(client.close_code().await, 4503);
-    let cursor = client.checker.reached("calls:alpha").unwrap();
-    let mut client = Client::connect(elsewhere, "/ws", &token).await;
-    client.resume("calls:alpha", cursor).await;
+    visitor.ends().await;
+    let cursor = visitor.reached().unwrap();
+    let mut visitor = Visitor::enter(door, elsewhere, &token, "calls:alpha", Some(cursor)).await;
     while seen.last() != Some(&last) {
-        seen.extend(calls(&client.until("call_event").await));
+        let frame = visitor.next().await;
+        assert_eq!(frame["type"], "call_event", "{frame}");
+        seen.extend(calls(&frame));
     }
     (told, retry_ms, seen)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hundreds_of_sockets_move_to_another_gateway_in_turns_and_miss_nothing() {
-    const CLIENTS: usize = 200;
+async fn hundreds_at_all_doors_move_to_another_gateway_in_turns_and_miss_nothing() {
+    const CLIENTS: usize = 500;
+    const CALLS: u64 = 300;
     let floor = Arc::new(Floor::start().await);
-    let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(1))).await;
+    let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(2))).await;
     let token: Arc<str> = floor.token().await.into();
     floor.call("alpha", 0).await;
     let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
-        let mut client = Client::connect(address, "/ws", &token).await;
-        client.subscribe("calls:alpha").await;
-        client.until("initial").await;
-        clients.spawn(moves_on(client, floor.address, token.clone(), "c300".to_owned()));
+    for n in 0..CLIENTS {
+        // Most are sockets, as in life; they change doors on their way in every combination.
+        let (door, next) = (DOORS[[0, 0, 1, 0, 2][n % 5]], DOORS[n / 5 % 3]);
+        let mut visitor = Visitor::enter(door, address, &token, "calls:alpha", None).await;
+        assert_eq!(visitor.next().await["type"], "initial");
+        let to = (floor.address, next);
+        let moved = moves_on(visitor, to, token.clone(), format!("c{CALLS}"));
+        clients.spawn(async move { (door, moved.await) });
     }
     let publisher = {
         let floor = floor.clone();
         tokio::spawn(async move {
-            for n in 1..=300 {
+            // Longer than the drain takes.
+            for n in 1..=CALLS {
                 floor.call("alpha", n).await;
+                tokio::time::sleep(Duration::from_millis(8)).await;
             }
         })
     };
     let began = Instant::now();
     old.drain().await;
     publisher.await.unwrap();
-    let expected: Vec<String> = (1..=300).map(|n| format!("c{n}")).collect();
+    let expected: Vec<String> = (1..=CALLS).map(|n| format!("c{n}")).collect();
     let (mut told, mut retries) = (Vec::new(), Vec::new());
     while let Some(moved) = clients.join_next().await {
-        let (at, retry_ms, seen) = moved.unwrap();
+        let (door, (at, retry_ms, seen)) = moved.unwrap();
         assert_eq!(seen, expected, "each call once and in order, here or there");
-        told.push(at - began);
+        // Polls are answered at once; connections that stay open go in turns.
+        told.extend((door != Door::Poll).then_some(at - began));
         retries.push(retry_ms);
     }
     told.sort();
-    // Twenty each 100 ms; a busy machine may be late, never early.
+    // At most 25 each 100 ms; a busy machine may be late, never early.
     for (n, at) in told.iter().enumerate() {
-        assert!(*at >= Duration::from_millis(100) * (n / 20) as u32, "number {n} was told after {at:?}");
+        assert!(*at >= Duration::from_millis(100) * (n / 25) as u32, "number {n} was told after {at:?}");
     }
     retries.sort_unstable();
     retries.dedup();
