@@ -5,7 +5,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser shots bench audit clean-data
+.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser client shots bench audit clean-data
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -42,6 +42,13 @@ test-browser: test-js ## the pages in a real Chromium, against the real binary
 	npm --prefix tests/browser run pages
 
 test: check test-rust test-browser ## everything that CI runs
+
+CLIENT_DIR ?= target/npm
+client: ## the client library as an npm package, in target/npm
+	@rm -rf $(CLIENT_DIR) && mkdir -p $(CLIENT_DIR)
+	@cp deploy/npm/package.json static/js/ringside-client.js static/js/ringside-client.d.ts LICENSE $(CLIENT_DIR)
+	@cp docs/client.md $(CLIENT_DIR)/README.md
+	@cd $(CLIENT_DIR) && npm pack --silent
 
 shots: setup ## the screenshots of the README, from a running floor
 	$(CARGO) build

@@ -211,7 +211,7 @@ impl<'a> Tail<'a> {
             // Another login may be had with the password.
             4401 if self.args.token.is_none() && heard => Ok(left(None, why, heard)),
             4400..4500 => bail!("{why}: it does not want this client back"),
-            4600..4700 if heard => Ok(left(Some(0), why, heard)),
+            4600..4700 if heard => Ok(left(Some(retry_ms.unwrap_or(0)), why, heard)),
             _ => Ok(left(retry_ms, why, heard)),
         }
     }

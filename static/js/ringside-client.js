@@ -311,8 +311,8 @@ export class RingsideClient {
 
   /** @param {number} code @param {string} reason */
   #closed(code, reason) {
-    const wasLive = this.state === "live";
-    const advisedMs = code >= 4600 && code < 4700 && wasLive ? 0 : this.#advisedMs;
+    const now = code >= 4600 && code < 4700 && this.state === "live" ? 0 : null;
+    const advisedMs = this.#advisedMs ?? now;
     this.#drop();
     if (code === 4401) {
       const turn = this.#turn;
@@ -394,7 +394,7 @@ export class RingsideClient {
         // Neither door is open. The socket's next try is planned; so is the next question.
         if (this.state !== "offline") this.#become("offline");
         const { status, headers } = /** @type {Partial<Response>} */ (error);
-        if (status === 401 && !(await this.#renewLogin())) return;
+        if (status === 401) await this.#renewLogin();
         if (this.#asking !== asking) return;
         this.#pollFailures += 1;
         wait = Math.max(this.#backoff(this.#pollFailures), 1000 * Number(headers?.get("retry-after")) || 0);

@@ -180,7 +180,7 @@ test("waits begin small again only after half a minute of a good connection", as
 });
 
 test("a bye says when to come back, also where the connection then breaks", async () => {
-  for (const code of [4503, 1006]) {
+  for (const code of [4503, 4600, 1006]) {
     const { client, socket, world } = live();
     await world.pass(9000);
     socket.hear({ type: "bye", retryMs: 1740 });
@@ -341,6 +341,76 @@ test("a silent connection is dead after fifteen seconds, one that answers pings 
   assert.equal(client.state, "live");
   await world.pass(200);
   assert.deepEqual([client.state, socket.readyState], ["connecting", 3]);
+  socket.hear({ type: "pong" });
+  socket.end(4403);
+  assert.equal(client.state, "connecting", "what it still says does not count");
+});
+
+test("an answer to a poll that comes after the socket has spoken is not told, and no other is asked", async () => {
+  const it = live(["alerts"]);
+  const { client, world, heard } = it;
+  it.socket.hear(initial("alerts", "e:1"));
+  await polling(it);
+  await world.pass(1000);
+  const late = { frames: [{ type: "alert", room: "alerts", cursor: "e:2" }], cursor: "alerts@e:2" };
+  world.asked.at(-1).resolve({ ok: true, status: 200, json: async () => late });
+  world.sockets.at(-1).open();
+  world.sockets.at(-1).hear({ type: "subscribed", room: "alerts" });
+  for (let n = 0; n < 8; n += 1) {
+    await world.pass(1000);
+    world.sockets.at(-1).hear({ type: "pong" });
+  }
+  assert.deepEqual([client.state, heard, world.asked.length], ["live", ["initial e:1"], 1]);
+});
+
+test("polls that begin anew begin rooms without cursors anew, and count failures anew", async () => {
+  const it = live(["overview"]);
+  const { world } = it;
+  await polling(it);
+  await world.answer({ frames: [initial("overview")], cursor: "overview@g:4" });
+  await world.pass(2000);
+  assert.equal(world.asked.at(-1).rooms, "overview@g:4");
+  await world.noAnswer();
+  await world.pass(500);
+  await world.answer({ cursor: "overview@g:5" });
+  await world.pass(2000);
+  await world.noAnswer();
+  const asked = world.asked.length;
+  await world.pass(500);
+  assert.equal(world.asked.length, asked + 1);
+  world.sockets.at(-1).open();
+  world.sockets.at(-1).hear({ type: "pong" });
+  world.sockets.at(-1).end();
+  await settled();
+  assert.equal(world.asked.at(-1).rooms, "overview");
+});
+
+test("a gap that polls do not repair is repaired by a fresh start", async () => {
+  const { client, world } = double({ WebSocket: null });
+  const heard = [];
+  client.subscribe("calls:a", { cursor: "e:5" }, ({ cursor }) => heard.push(cursor));
+  client.connect();
+  for (const rooms of ["calls:a@e:5", "calls:a@e:5", "calls:a"]) {
+    assert.equal(world.asked.at(-1).rooms, rooms);
+    await world.answer({ frames: rooms === "calls:a" ? [initial("calls:a", "e:9")] : [calls("e:8"), calls("e:9")], cursor: "calls:a@e:9" });
+    await world.pass(2000);
+  }
+  assert.deepEqual([heard, world.errors.length], [["e:9"], 2]);
+});
+
+test("whoever connects while a token is being fetched has one connection", async () => {
+  const waiting = [];
+  const { client, world } = double({ getToken: () => new Promise((resolve) => waiting.push(resolve)) });
+  client.connect();
+  client.connect();
+  for (const give of waiting) give(`jwt${waiting.indexOf(give)}`);
+  await settled();
+  assert.deepEqual(world.sockets.map(({ protocols }) => protocols[1]), ["bearer.jwt1"]);
+  world.sockets[0].end(4401);
+  client.connect();
+  for (const give of waiting.slice(2)) give("jwt2");
+  await world.pass(3000);
+  assert.deepEqual([world.sockets.length, waiting.length], [2, 4], "and no other try is planned");
 });
 
 test("a token that ends soon is renewed on the running connection", async () => {
@@ -456,7 +526,7 @@ test("a command survives a reconnect under its own id, and an end that nobody te
 test("errors of rooms are told with the room, and a refused room is not asked for again", async () => {
   const { client, socket, world } = live(["calls:a", "calls:b", "calls:c"]);
   socket.hear({ type: "error", code: "forbidden_room", message: "No.", room: "calls:a", requestId: "calls:a" });
-  socket.hear({ type: "error", code: "unavailable", message: "Later.", room: "calls:b" });
+  socket.hear({ type: "error", code: "unavailable", message: "Later.", room: "calls:b", requestId: "calls:b" });
   client.subscribe("calls:d", { cursor: "rubbish" }, () => {});
   socket.hear({ type: "error", code: "bad_cursor", message: "No cursor.", requestId: "calls:d" });
   assert.deepEqual(world.errors.map(({ code, room }) => [code, room]), [
@@ -465,10 +535,12 @@ test("errors of rooms are told with the room, and a refused room is not asked fo
     ["bad_cursor", "calls:d"],
   ]);
   assert.deepEqual(socket.said("subscribe").at(-1), { room: "calls:d" }, "a cursor that is none is left out");
+  socket.hear({ type: "error", code: "forbidden_room", message: "Not any more.", room: "calls:c" });
+  socket.hear({ type: "error", code: "throttled", message: "Slower.", room: "calls:d" });
   socket.end();
   await world.pass(500);
   world.sockets[1].open();
-  assert.deepEqual(world.sockets[1].said("subscribe").map(({ room }) => room), ["calls:b", "calls:c", "calls:d"]);
+  assert.deepEqual(world.sockets[1].said("subscribe").map(({ room }) => room), ["calls:b", "calls:d"]);
 });
 
 test("an address is needed where there is no page to take it from", () => {
