@@ -1,6 +1,8 @@
 //! Frames, as RFC 6455 wants them taken: after sections 1 to 5 and 9 of the Autobahn test suite, whose numbers stand
 //! before the rows. There is no echo here, so a `ping` message of the length in question takes its place.
 
+use std::time::Duration;
+
 use ringside_gateway::GatewaySettings;
 use ringside_shared::engine::Histories;
 use tokio::io::AsyncWriteExt;
@@ -9,6 +11,7 @@ use crate::bare::{
     BINARY, Bare, CLOSE, CONTINUATION, Came, FIN, PING, PONG, Row, TEXT, check, frame, head, ping, short_ping, text,
     unmasked,
 };
+use crate::client::PATIENCE;
 use crate::floor::Floor;
 
 fn pong() -> Came {
@@ -237,15 +240,22 @@ async fn a_connection_that_ends_in_the_middle_of_a_frame_is_ended() {
         bare.writing.shutdown().await.unwrap();
         while bare.reading.next().await != Came::End {}
     }
-    // And one that does not end is kept, as one who says nothing is.
-    let settings = GatewaySettings { ping_every: std::time::Duration::from_millis(200), ..GatewaySettings::default() };
+}
+
+#[tokio::test]
+async fn half_a_frame_is_no_sign_of_life() {
+    let settings = GatewaySettings { ping_every: Duration::from_millis(200), ..GatewaySettings::default() };
     let floor = Floor::with(settings, Histories::default()).await;
     let mut bare = Bare::open(&floor).await;
-    bare.write(&whole[..20]).await;
-    loop {
-        match bare.reading.next().await {
-            Came::Ping(_) => {}
-            came => break assert_eq!(came, Came::End, "half a frame is not a sign of life for ever"),
+    bare.write(&text(ping(300))[..20]).await;
+    let given_up = async {
+        loop {
+            match bare.reading.next().await {
+                Came::Ping(_) => {}
+                came => return came,
+            }
         }
-    }
+    };
+    let came = tokio::time::timeout(PATIENCE, given_up).await.expect("who says nothing is given up");
+    assert_eq!(came, Came::End);
 }

@@ -11,6 +11,8 @@ use ringside_gateway::GatewaySettings;
 use ringside_rig::{RedisOptions, RedisServer};
 use ringside_shared::engine::Cursor;
 use ringside_shared::engine::redis::{Redis, RedisSettings};
+use ringside_shared::wire::frame_kind;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -140,10 +142,14 @@ async fn a_change_of_doors_in_the_middle_of_the_pages_of_history_loses_nothing()
     let (_other, address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
     let gateways = [floor.address, address];
     let places = beginnings(&floor).await;
-    // Three times what a gateway has in memory.
+    // Three times what a gateway has in memory, and so long that a page is cut into several batches.
     let missed = 1_600;
+    let long_call = async |n: u64| {
+        let body = json!({ "calls": [{ "callId": format!("c{n}"), "to": "x".repeat(300) }] });
+        floor.event("calls:alpha", frame_kind::CALL_EVENT, body).await;
+    };
     for n in 1..=missed {
-        floor.call("alpha", n).await;
+        long_call(n).await;
     }
     let token: Arc<str> = floor.token().await.into();
     let mut movers = JoinSet::new();
@@ -154,7 +160,7 @@ async fn a_change_of_doors_in_the_middle_of_the_pages_of_history_loses_nothing()
     }
     // It goes on while they read what was.
     for n in missed + 1..=missed + 100 {
-        floor.call("alpha", n).await;
+        long_call(n).await;
     }
     tell.send_replace(Some([("calls:alpha", (missed + 100, 0))].into()));
     while let Some(moved) = movers.join_next().await {

@@ -20,13 +20,16 @@ async fn pinging_floor() -> Floor {
 /// Somebody who hears pings and says nothing; returns once it was given up.
 async fn is_given_up(floor: &Floor) {
     let mut deaf = Bare::open(floor).await;
-    loop {
-        match deaf.reading.next().await {
-            Came::Ping(_) => {}
-            Came::End => return,
-            came => panic!("{came:?}"),
+    let given_up = async {
+        loop {
+            match deaf.reading.next().await {
+                Came::Ping(_) => {}
+                Came::End => return,
+                came => panic!("{came:?}"),
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("who is silent is given up");
 }
 
 #[tokio::test]
