@@ -11,6 +11,7 @@ mod config;
 mod engine;
 mod floor;
 mod installation;
+mod limits;
 mod listen;
 mod lobby;
 mod rules;
@@ -63,7 +64,7 @@ enum Command {
     /// API keys for /ingest/events (without --redis stop the running process first)
     #[command(subcommand)]
     Key(accounts::KeyCommand),
-    /// Measure this build on this machine: latency, fold, ingest
+    /// Measure this build on this machine: latency, fold, ingest; and more, see its commands
     Bench(bench::BenchArgs),
     /// Run the scaled-out system on a real Redis under faults drawn from a seed, and judge it
     Torture(torture::TortureArgs),
@@ -100,7 +101,7 @@ async fn dispatch(command: Command, loaded: &Loaded) -> anyhow::Result<()> {
         Command::Check => check::check(loaded).await,
         Command::User(command) => accounts::user(&loaded.config, command).await,
         Command::Key(command) => accounts::key(&loaded.config, command).await,
-        Command::Bench(args) => bench::run(&args).await,
+        Command::Bench(args) => bench::run(&args, &loaded.config).await,
         Command::Torture(args) => torture::run(&args).await,
         Command::Tail(args) => tail::run(&loaded.config, &args).await,
         Command::Verify => verify::run(&loaded.config).await,

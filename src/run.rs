@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::engine::{TRY_AGAIN_AFTER, is_away, open_engine};
 use crate::floor::Floor;
 use crate::installation::say;
+use crate::limits::raise_open_files;
 use crate::listen::listen;
 use crate::lobby::Lobby;
 
@@ -40,6 +41,8 @@ impl Role {
 
 /// Each step of a stop is given so long.
 const STEP_WITHIN: Duration = Duration::from_secs(5);
+/// With fewer open files there are fewer connections than anybody expects.
+const ENOUGH_FILES: u64 = 10_000;
 /// Who waits for the engine says so so often.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
@@ -57,6 +60,7 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
             "a collector publishes what it folds, and no load run: --bench (or RINGSIDE_BENCH) is for up and gateway"
         );
     }
+    allow_many_connections();
     let stop = stop_signal();
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().context("the listening socket has no address")?;
@@ -73,6 +77,17 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
     };
     info!(role = role.name(), %address, "running");
     run_until(stop, config, floor, Server { task: server, stop: stop_server }).await
+}
+
+/// Raises the limit of open files, and says so where it stays low.
+fn allow_many_connections() {
+    match raise_open_files() {
+        Ok(files) if files < ENOUGH_FILES => {
+            warn!(files, "the limit of open files allows few connections; raise it (ulimit -n, LimitNOFILE=)");
+        }
+        Ok(_) => {}
+        Err(reason) => warn!(%reason, "the limit of open files can't be raised"),
+    }
 }
 
 struct Server {

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::error::Error;
 
@@ -74,7 +74,7 @@ enum Standing {
 
 impl Bench {
     pub(crate) fn new(engine: Arc<dyn Engine>, stop: CancellationToken) -> Self {
-        warn!("load runs are switched on: operators may publish to bench rooms");
+        info!("load runs are switched on: operators may publish to bench rooms");
         let lines = (0..engine.partitions()).map(|_| OnceLock::new()).collect();
         let holder = format!("bench-{:016x}", rand::random::<u64>());
         Self { engine, holder, lines, tasks: TaskTracker::new(), stop }

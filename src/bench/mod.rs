@@ -1,50 +1,26 @@
-//! Measures this build on this machine: event in to frame out, the fold alone, ingest with acknowledgement.
+//! `ringside bench`: measures this build on this machine.
 //!
-//! The server is a process of its own on a fresh data folder, driven over real HTTP and a real WebSocket. The fold runs
-//! here, on one thread, on a generated day. `memory.rs` measures what Redis needs.
+//! By itself: event in to frame out, the fold alone, ingest with acknowledgement (`flow.rs`). `bench redis` measures what
+//! Redis needs (`memory.rs`), `bench relay` the way from a publication to many clients (`relay/`). What is measured is a
+//! server of its own (`server.rs`), driven over real HTTP and real sockets.
 
+mod flow;
 mod memory;
+mod process;
+mod relay;
+mod server;
 
-use std::collections::HashMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
-use futures_util::{SinkExt, StreamExt};
-use hdrhistogram::Histogram;
-use ringside_collector::fold::day::Day;
-use ringside_collector::fold::{self, FoldSettings};
-use ringside_shared::model::Timestamp;
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::config::Config;
 
 /// `ringside bench`
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// How long the latency run lasts, in seconds
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
-    /// Events a second in the latency run
-    #[arg(long, default_value_t = 500)]
-    rate: u64,
-    /// Calls in the folded day
-    #[arg(long, default_value_t = 1_000_000)]
-    calls: u64,
-    /// Batches in the ingest run
-    #[arg(long, default_value_t = 500)]
-    batches: usize,
-    /// Events in each of them
-    #[arg(long, default_value_t = 100)]
-    batch: usize,
+    #[command(flatten)]
+    flow: flow::FlowArgs,
 }
 
 /// Something else to measure.
@@ -52,207 +28,15 @@ pub(crate) struct BenchArgs {
 enum What {
     /// How much memory Redis needs for campaigns, calls and histories (starts a redis-server of its own)
     Redis(memory::MemoryArgs),
+    /// Load: so many connections, rooms and frames a second; prints deliveries, loss, latency, processor and memory
+    Relay(relay::RelayArgs),
 }
 
-const PASSWORD: &str = "only for this bench";
-const KEY: &str = "bench-key-that-lives-as-long-as-the-bench";
-
-/// Runs the three measurements and prints a table.
-pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    if let Some(What::Redis(args)) = &args.what {
-        return memory::run(args).await;
-    }
-    let mut out = std::io::stdout();
-    writeln!(out, "{:<60} {:>14}", "measured", "figure")?;
-    let fold = fold::measure(Day { seed: 1, calls: args.calls }, FoldSettings::default());
-    let what = format!("fold alone, one thread, {} events and {} ticks", fold.events, fold.ticks);
-    writeln!(out, "{what:<60} {:>14}", per_second(fold.events_per_s()))?;
-    writeln!(out, "{:<60} {:>8.1} bytes", "closed call at rest, keys included", fold.ledger_bytes_per_call())?;
-
-    let server = Server::start().await?;
-    for clients in [1, 4] {
-        let rate = ingest(&server, args, clients).await?;
-        let what = format!("ingest, fsync'd answers, {} an array, {clients} client(s)", args.batch);
-        writeln!(out, "{what:<60} {:>14}", per_second(rate))?;
-    }
-    let latency = latency(&server, args).await?;
-    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        let what = format!("event in to frame out at {}/s, {name}", args.rate);
-        writeln!(out, "{what:<60} {:>11.2} ms", latency.value_at_quantile(quantile) as f64 / 1000.0)?;
-    }
-    writeln!(out, "{:<60} {:>14}", "events sent and seen in that run", latency.len())?;
-    let memory = server.resident_kib().map_or_else(|| "–".to_owned(), |kib| format!("{:.1} MB", kib as f64 / 1000.0));
-    writeln!(out, "{:<60} {:>14}", "resident memory of the server after it", memory)?;
-    Ok(())
-}
-
-fn per_second(rate: f64) -> String {
-    format!("{rate:.0}/s")
-}
-
-/// Events a second with `clients` that each wait for an answer before they send the next array.
-async fn ingest(server: &Server, args: &BenchArgs, clients: usize) -> anyhow::Result<f64> {
-    let began = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for client in 0..clients {
-        let (url, batches, batch) = (server.url("/ingest/events"), args.batches / clients, args.batch);
-        tasks.spawn(async move {
-            let http = reqwest::Client::new();
-            for number in 0..batches {
-                let ids = (0..batch).map(|index| format!("in-{clients}-{client}-{number}-{index}"));
-                let events: Vec<Value> = ids.map(|id| dialing(&id, "bench-ingest")).collect();
-                post(&http, &url, &events).await?;
-            }
-            anyhow::Ok(batches * batch)
-        });
-    }
-    let mut sent = 0;
-    while let Some(done) = tasks.join_next().await {
-        sent += done??;
-    }
-    Ok(sent as f64 / began.elapsed().as_secs_f64())
-}
-
-/// From just before an event is posted until the frame that has it was read from a socket, in microseconds.
-async fn latency(server: &Server, args: &BenchArgs) -> anyhow::Result<Histogram<u64>> {
-    let http = reqwest::Client::new();
-    let answer: Value = http
-        .post(server.url("/auth/login"))
-        .json(&json!({"username": "admin", "password": PASSWORD}))
-        .send()
-        .await?
-        .error_for_status()?
-        .json()
-        .await?;
-    let token = answer["token"].as_str().ok_or_else(|| anyhow!("the login answered without a token"))?;
-    let mut request = server.url("/ws").replacen("http", "ws", 1).into_client_request()?;
-    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("the WebSocket")?;
-    socket.send(Message::text(r#"{"action":"subscribe","room":"calls:bench-latency"}"#)).await?;
-
-    let posted: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let total = args.rate * args.seconds;
-    let sender = {
-        let (posted, url, rate) = (posted.clone(), server.url("/ingest/events"), args.rate);
-        tokio::spawn(async move {
-            let mut due = tokio::time::interval(Duration::from_millis(10));
-            let mut sent = 0;
-            let begin = Instant::now();
-            let mut posts = tokio::task::JoinSet::new();
-            while sent < total {
-                due.tick().await;
-                let until = ((begin.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
-                if until == sent {
-                    continue;
-                }
-                let ids: Vec<String> = (sent..until).map(|number| format!("lat-{number}")).collect();
-                sent = until;
-                let events: Vec<Value> = ids.iter().map(|id| dialing(id, "bench-latency")).collect();
-                let now = Instant::now();
-                posted.lock().expect("no holder panics").extend(ids.into_iter().map(|id| (id, now)));
-                let (http, url) = (http.clone(), url.clone());
-                posts.spawn(async move { post(&http, &url, &events).await });
-            }
-            while let Some(done) = posts.join_next().await {
-                done??;
-            }
-            anyhow::Ok(())
-        })
-    };
-
-    let mut latency = Histogram::new(3).expect("three digits are allowed");
-    while latency.len() < total {
-        let next = tokio::time::timeout(Duration::from_secs(10), socket.next());
-        let Ok(Some(message)) = next.await else {
-            bail!("frames stopped coming: {} of {total} events seen", latency.len())
-        };
-        let Message::Text(text) = message? else { continue };
-        let frame: Value = serde_json::from_str(&text)?;
-        let now = Instant::now();
-        let mut posted = posted.lock().expect("no holder panics");
-        for call in frame["calls"].as_array().into_iter().flatten() {
-            if let Some(at) = call["callId"].as_str().and_then(|id| posted.remove(id)) {
-                latency += (now - at).as_micros() as u64;
-            }
-        }
-    }
-    sender.await??;
-    Ok(latency)
-}
-
-fn dialing(id: &str, campaign: &str) -> Value {
-    json!({"id": id, "type": "call.dialing", "at": Timestamp::now().to_string(), "campaign": campaign, "callId": id})
-}
-
-async fn post(http: &reqwest::Client, url: &str, events: &[Value]) -> anyhow::Result<()> {
-    let answer = http.post(url).bearer_auth(KEY).json(events).send().await?;
-    let status = answer.status();
-    let body: Value = answer.json().await?;
-    if !status.is_success() || body["accepted"].as_u64() != Some(events.len() as u64) {
-        bail!("the server answered {status}: {body}");
-    }
-    Ok(())
-}
-
-/// This binary, as a server of its own.
-struct Server {
-    url: String,
-    child: Child,
-    _data: Scratch,
-}
-
-impl Server {
-    async fn start() -> anyhow::Result<Self> {
-        let data = Scratch::new()?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--listen", "127.0.0.1:0", "--simulate", "false", "--log", "warn", "--data"])
-            .arg(&data.0)
-            .env("RINGSIDE_ADMIN_PASSWORD", PASSWORD)
-            .env("RINGSIDE_INGEST_KEY", KEY)
-            .env("RINGSIDE_HOST", "false")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting the server")?;
-        let stdout = child.stdout.take().context("the server's output")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let welcome = lines.next_line().await?.ok_or_else(|| anyhow!("the server ended before it listened"))?;
-        let url = welcome.split_whitespace().find(|word| word.starts_with("http://"));
-        let url = url.ok_or_else(|| anyhow!("no address in \"{welcome}\""))?.trim_end_matches('/').to_owned();
-        Ok(Self { url, child, _data: data })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.url)
-    }
-
-    fn resident_kib(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    }
-}
-
-/// A folder that goes away with the bench.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("ringside-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl AsRef<Path> for Scratch {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A leftover in the temporary folder is not worth an error.
-        let _ = std::fs::remove_dir_all(&self.0);
+/// Runs what was asked for and prints a table.
+pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
+    match &args.what {
+        None => flow::run(&args.flow).await,
+        Some(What::Redis(args)) => memory::run(args).await,
+        Some(What::Relay(args)) => relay::run(args, config.redis.as_deref()).await,
     }
 }

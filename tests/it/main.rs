@@ -4,6 +4,7 @@
 
 mod app;
 mod balancer;
+mod bench;
 mod ingest;
 mod live;
 mod roles;
