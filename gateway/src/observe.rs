@@ -318,3 +318,71 @@ fn known_method(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::Level;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged at this level of a connection that lives as told.
+    fn logged(level: Level, live: impl FnOnce(&mut Connected)) -> Vec<String> {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || live(&mut Connected::by("sse")));
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_connection_that_we_close_is_told_with_what_it_was_given_and_one_that_went_is_not() {
+        let lines = logged(Level::INFO, |connected| {
+            connected.sent(3, None);
+            connected.sent(2, Some(Timestamp::now()));
+            connected.wrote(1_200);
+            connected.left_out(7, 9);
+            connected.ends(4508, "too slow");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        for field in [
+            "INFO",
+            "a connection was closed",
+            "transport=\"sse\"",
+            "age_ms=",
+            "frames=5",
+            "bytes=1200",
+            "conflated=7",
+            "skipped=9",
+            "code=4508",
+            "end=\"too slow\"",
+        ] {
+            assert!(lines[0].contains(field), "{field} in {}", lines[0]);
+        }
+        assert!(logged(Level::INFO, |connected| connected.wrote(5)).is_empty());
+        let lines = logged(Level::DEBUG, |connected| connected.wrote(5));
+        assert!(lines[0].contains("a connection was opened"), "{lines:?}");
+        assert!(lines[1].contains("DEBUG") && lines[1].contains("end=\"the client went\""), "{lines:?}");
+    }
+}

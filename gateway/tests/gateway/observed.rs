@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringside_gateway::{GatewaySettings, recorder};
+use ringside_rig::until;
 use ringside_shared::engine::{Cursor, Epoch, Histories};
 
+use crate::client::PATIENCE;
 use crate::floor::Floor;
+use crate::stream::Stream;
 
 /// One for all tests of this process, as a process has one.
 static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| recorder().install_recorder().expect("the only one"));
@@ -111,6 +115,48 @@ async fn resumes_are_counted_by_what_they_were_served_from() {
         // Other tests of this process count too, so it may be more.
         assert!(after[source] >= before[source] + 1.0, "{before:?} {after:?}");
     }
+}
+
+#[tokio::test]
+async fn who_is_refused_and_who_is_closed_is_counted_and_so_is_memory() {
+    let settings = GatewaySettings {
+        metrics: Some(METRICS.clone()),
+        connects_per_second: 1,
+        max_age: Duration::from_millis(50),
+        memory_limit: Some(1 << 40),
+        ..GatewaySettings::default()
+    };
+    let floor = Floor::with(settings, Histories::default()).await;
+    // Other tests of this process count too, so it may be more.
+    let value = async |name: &str, label: &str| {
+        let samples = samples(&floor).await;
+        let of = samples.iter().find(|(shown, labels, _)| {
+            shown == name && (label.is_empty() || labels.values().any(|value| value == label))
+        });
+        of.expect("it is there from the start").2
+    };
+    let closed = value("ringside_gateway_closes_total", "4600").await;
+    let refused = value("ringside_gateway_connects_refused_total", "rate").await;
+    let mut stream = Stream::open(&floor, "/events?rooms=alerts", None).await;
+    stream.until("bye").await;
+    assert!(stream.next().await.is_none());
+    until("the close is counted", PATIENCE, async || {
+        value("ringside_gateway_closes_total", "4600").await >= closed + 1.0
+    })
+    .await
+    .unwrap();
+    until("somebody is refused", PATIENCE, async || {
+        floor.ask("/events?rooms=alerts", "").await;
+        value("ringside_gateway_connects_refused_total", "rate").await >= refused + 1.0
+    })
+    .await
+    .unwrap();
+    until("memory is read", PATIENCE, async || {
+        value("ringside_gateway_memory_bytes", "").await > 1e6
+            && value("ringside_gateway_memory_limit_bytes", "").await > 1e6
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
