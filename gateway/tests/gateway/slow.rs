@@ -9,33 +9,40 @@ use crate::client::{Client, PATIENCE, calls};
 use crate::floor::Floor;
 use crate::observed::{measured_floor, samples};
 
-const FAST: usize = 20;
+/// What everybody here watches.
+const SHARED: [&str; 2] = ["calls:alpha", "campaign:alpha"];
+/// What only the slow one and one other watch: so much that reading it takes everything a test machine has.
+const LARGE: &str = "calls:large";
 
-async fn watching(floor: &Floor) -> Client {
+async fn watching(floor: &Floor, rooms: &[&str]) -> Client {
     let mut client = floor.client().await;
-    for room in ["calls:alpha", "campaign:alpha"] {
+    for room in rooms {
         client.subscribe(room).await;
-        client.until_that(|frame| frame["type"] == "initial" && frame["room"] == room).await;
+        client.until_that(|frame| frame["type"] == "initial" && frame["room"] == *room).await;
     }
     client
 }
 
-/// A call of so many bytes.
+/// A call with so much in it.
 async fn long_call(floor: &Floor, n: u64, filler: &str) {
     let body = json!({ "calls": [{ "callId": format!("c{n}"), "to": filler }] });
-    floor.event("calls:alpha", frame_kind::CALL_EVENT, body).await;
+    floor.event(LARGE, frame_kind::CALL_EVENT, body).await;
 }
 
-/// Reads up to this call; panics where events are left out.
-async fn gets_call(client: &mut Client, n: u64) {
-    let frame = client.until_that(|frame| ["call_event", "skipped"].contains(&frame["type"].as_str().unwrap())).await;
-    assert_eq!(calls(&frame), [format!("c{n}")], "each call comes, none is skipped");
+/// Reads up to this call of each of these rooms; panics where events are left out.
+async fn gets_call(client: &mut Client, rooms: &[&str], n: u64) {
+    for _ in rooms {
+        let counts = |frame: &Value| ["call_event", "skipped"].contains(&frame["type"].as_str().unwrap());
+        let frame = client.until_that(counts).await;
+        assert_eq!(calls(&frame), [format!("c{n}")], "each call comes, none is skipped");
+    }
 }
 
 /// What somebody got who was behind.
 #[derive(Default)]
 struct Caught {
     calls: u64,
+    large: u64,
     skipped: u64,
     state: u64,
 }
@@ -48,7 +55,10 @@ impl Caught {
 
     fn take(&mut self, frame: &Value) {
         match frame["type"].as_str().unwrap() {
-            "call_event" => self.calls += 1,
+            "call_event" => {
+                self.calls += 1;
+                self.large += u64::from(frame["room"] == LARGE);
+            }
             "skipped" => self.skipped += frame["count"].as_u64().unwrap(),
             "metrics_update" => self.state = frame["campaign"]["activeCalls"].as_u64().unwrap(),
             other => panic!("{other}"),
@@ -58,43 +68,47 @@ impl Caught {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_who_reads_nothing_delays_nobody_and_is_back_at_full_rate_once_it_reads() {
-    const CALLS: u64 = 240;
+    const CALLS: u64 = 120;
     let floor = Floor::start().await;
-    let mut slow = watching(&floor).await;
+    let all = [SHARED[0], SHARED[1], LARGE];
+    let mut slow = watching(&floor, &all).await;
+    let mut as_much = watching(&floor, &all).await;
     let mut fast = Vec::new();
-    for _ in 0..FAST {
-        fast.push(watching(&floor).await);
+    for _ in 0..20 {
+        fast.push(watching(&floor, &SHARED).await);
     }
     // More than sockets hold on their way: 12 MB.
-    let filler = "x".repeat(50_000);
+    let filler = "x".repeat(100_000);
     for n in 1..=CALLS {
         long_call(&floor, n, &filler).await;
+        floor.call("alpha", n).await;
         if n % 10 == 0 {
             floor.numbers("alpha", n as i64, n as i64).await;
         }
         // The next is published when all who read have got this one, while the slow one has not read anything.
-        join_all(fast.iter_mut().map(|client| gets_call(client, n))).await;
+        gets_call(&mut as_much, &["calls:alpha", LARGE], n).await;
+        join_all(fast.iter_mut().map(|client| gets_call(client, &["calls:alpha"], n))).await;
     }
-    for client in &mut fast {
-        let places = ["calls:alpha", "campaign:alpha"].map(|room| client.checker.reached(room));
-        assert_eq!(places[0], Some(floor.head("calls:alpha").await));
-        if places[1] != Some(floor.head("campaign:alpha").await) {
+    for client in fast.iter_mut().chain([&mut as_much]) {
+        assert_eq!(client.checker.reached("calls:alpha"), Some(floor.head("calls:alpha").await));
+        if client.checker.reached("campaign:alpha") != Some(floor.head("campaign:alpha").await) {
             client.until_that(|frame| frame["campaign"]["activeCalls"] == CALLS).await;
         }
     }
 
     let mut caught = Caught::default();
-    while !caught.has(CALLS, CALLS) {
+    while !caught.has(2 * CALLS, CALLS) {
         caught.take(&slow.next().await.expect("who reads again is not sent away"));
     }
-    assert_eq!(caught.calls + caught.skipped, CALLS, "each call was sent or counted");
+    assert_eq!(caught.calls + caught.skipped, 2 * CALLS, "each call was sent or counted");
     assert!(caught.skipped > 0, "what waits for it is bounded");
-    assert!(caught.calls * 50_000 < 8 << 20, "{} calls waited for it", caught.calls);
+    assert!(caught.large * 100_000 < 8 << 20, "{} large calls waited for it", caught.large);
 
     // Now it gets each as it comes, and each state.
     for n in CALLS + 1..=CALLS + 20 {
+        floor.call("alpha", n).await;
         long_call(&floor, n, "").await;
-        gets_call(&mut slow, n).await;
+        gets_call(&mut slow, &["calls:alpha", LARGE], n).await;
         floor.numbers("alpha", n as i64, n as i64).await;
         slow.until_that(|frame| frame["campaign"]["activeCalls"] == n).await;
     }
@@ -105,7 +119,7 @@ async fn one_who_sips_is_told_what_it_skips_again_and_again_and_stays() {
     const ROUNDS: u64 = 4;
     const EACH: u64 = 60;
     let floor = Floor::start().await;
-    let mut client = watching(&floor).await;
+    let mut client = watching(&floor, &[LARGE, "campaign:alpha"]).await;
     let filler = "x".repeat(100_000);
     let mut caught = Caught::default();
     for round in 0..ROUNDS {
@@ -133,12 +147,12 @@ async fn one_who_never_reads_is_closed_with_4508_and_counted() {
         samples.iter().find(|(name, ..)| name == "ringside_gateway_slow_closes_total").expect("it is there").2
     };
     let before = slow_closes().await;
-    let mut slow = watching(&floor).await;
-    let mut fast = watching(&floor).await;
+    let mut slow = watching(&floor, &[LARGE]).await;
+    let mut fast = watching(&floor, &[LARGE]).await;
     let filler = "x".repeat(100_000);
     for n in 1..=120 {
         long_call(&floor, n, &filler).await;
-        gets_call(&mut fast, n).await;
+        gets_call(&mut fast, &[LARGE], n).await;
     }
     until("it is given up", 3 * PATIENCE, async || slow_closes().await > before).await.unwrap();
     let code = loop {
@@ -149,6 +163,6 @@ async fn one_who_never_reads_is_closed_with_4508_and_counted() {
     };
     // Who reads at last may find the goodbye behind what it had not read, or that it was not waited for.
     assert!([4508, 1006].contains(&code), "{code}");
-    floor.call("alpha", 121).await;
-    gets_call(&mut fast, 121).await;
+    long_call(&floor, 121, "").await;
+    gets_call(&mut fast, &[LARGE], 121).await;
 }
