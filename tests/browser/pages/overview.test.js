@@ -48,11 +48,12 @@ test("numbers move within two seconds and nothing is complained about", async ()
 test("the first load weighs less than 120 KB", async () => {
   const page = await openPage(browser, ringside, { path: "/login" });
   // A debug build packs its files when the first browser comes; packed ones are sent with their length.
-  await page.waitForFunction(async () => {
+  const isPacked = async () => {
     const script = document.querySelector("script[src]")?.getAttribute("src") ?? "";
     const answer = await fetch(script, { cache: "no-store" });
     return answer.headers.get("content-length") !== null;
-  });
+  };
+  await eventually("the files are packed", () => page.evaluate(isPacked));
   const session = await page.context().newCDPSession(page);
   await session.send("Network.enable");
   await session.send("Network.setCacheDisabled", { cacheDisabled: true });
