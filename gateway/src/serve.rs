@@ -110,7 +110,7 @@ async fn converse(
                 return;
             }
             () = patience.as_mut(), if waits => {
-                // The library's own clock begins with the first byte, and some never send that.
+                // The library has one clock for every head, and a connection that is kept is given more time.
                 if !has_asked.load(Ordering::Relaxed) {
                     return;
                 }

@@ -47,7 +47,7 @@ async fn who_comes_above_the_rate_is_told_to_come_back_each_at_a_time_of_its_own
         }
     };
     until("refusals with several times to come back", PATIENCE, async || {
-        let (code, retry_secs) = refused().await;
+        let (code, retry_secs) = tokio::time::timeout(PATIENCE, refused()).await.expect("somebody is refused");
         assert!(code == "too_many_connects" && (1..=5).contains(&retry_secs), "{code}, {retry_secs} s");
         retries.insert(retry_secs);
         retries.len() >= 3

@@ -13,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Client, PATIENCE};
 use crate::floor::Floor;
 
+/// So long that what is cut in time was not cut by this.
+const LONG: Duration = Duration::from_secs(600);
+
 /// The same gateway on a port with less patience.
-async fn impatient(floor: &Floor) -> SocketAddr {
-    let settings = ServeSettings {
-        asks_within: Duration::from_secs(1),
-        kept_for: Duration::from_secs(4),
-        ..ServeSettings::default()
-    };
+async fn impatient(floor: &Floor, kept_for: Duration) -> SocketAddr {
+    let settings = ServeSettings { asks_within: Duration::from_secs(1), kept_for, ..ServeSettings::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_with(settings, listener, floor.gateway.router(), CancellationToken::new()));
@@ -57,7 +56,7 @@ async fn a_head_of_a_million_bytes_is_refused_and_its_connection_is_closed() {
 #[tokio::test]
 async fn who_writes_a_head_byte_by_byte_is_cut_off_and_so_is_who_writes_nothing() {
     let floor = Floor::start().await;
-    let address = impatient(&floor).await;
+    let address = impatient(&floor, LONG).await;
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let drips = tokio::spawn(async move {
         writer.write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ").await?;
@@ -77,7 +76,7 @@ async fn who_writes_a_head_byte_by_byte_is_cut_off_and_so_is_who_writes_nothing(
 #[tokio::test]
 async fn a_connection_that_was_answered_is_kept_and_then_cut_off_whether_it_drips_or_is_silent() {
     let floor = Floor::start().await;
-    let address = impatient(&floor).await;
+    let address = impatient(&floor, Duration::from_secs(4)).await;
     let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     for rest in ["", "GET /healthz HTTP/1.1\r\nx-slow: "] {
         let mut socket = TcpStream::connect(address).await.unwrap();
@@ -99,7 +98,7 @@ async fn a_connection_that_was_answered_is_kept_and_then_cut_off_whether_it_drip
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_who_hold_connections_do_not_disturb_who_watches_and_are_all_cut_off() {
     let floor = Floor::start().await;
-    let address = impatient(&floor).await;
+    let address = impatient(&floor, LONG).await;
     let mut holders = JoinSet::new();
     for n in 0..1_000 {
         let mut socket = TcpStream::connect(address).await.unwrap();
