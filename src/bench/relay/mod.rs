@@ -133,6 +133,7 @@ pub(super) async fn run(args: &RelayArgs, redis: Option<&str>) -> anyhow::Result
     let published_until_us = site.run.now_us();
     drain(&site.run, &posted, args).await;
     let cpu = process::cpu(&pids).saturating_sub(cpu_before);
+    let memory_at_the_end = server_pid.and_then(process::resident_kib);
     site.stop.cancel();
     let outcomes = clients.join_all().await;
 
@@ -144,6 +145,7 @@ pub(super) async fn run(args: &RelayArgs, redis: Option<&str>) -> anyhow::Result
         measured_from_us,
         published_until_us,
         cpu: (!pids.is_empty()).then_some(cpu),
+        resident_kib: memory_at_the_end,
         grown_kib: memory_before.zip(memory_after).map(|(before, after)| after.saturating_sub(before)),
     };
     report.print()?;

@@ -60,6 +60,8 @@ pub(super) struct Report<'a> {
     pub(super) published_until_us: u64,
     /// Processor time of the server while it was measured; none where nobody knows its process.
     pub(super) cpu: Option<Duration>,
+    /// What of the server is in memory at the end, with what waits for slow clients.
+    pub(super) resident_kib: Option<u64>,
     /// By how much it grew when the clients connected.
     pub(super) grown_kib: Option<u64>,
 }
@@ -128,6 +130,9 @@ impl Report<'_> {
         row("connections that ended early", self.ended().count().to_string())?;
         for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
             row(&format!("post to frame out, {name}"), format!("{:.2} ms", ms(&sums.latency_us, quantile)))?;
+        }
+        if let Some(kib) = self.resident_kib {
+            row("memory of the server after it", format!("{:.1} MB", kib as f64 / 1_000.0))?;
         }
         if let Some(cpu) = self.cpu {
             let each_us = cpu.as_secs_f64() * 1e6 / sums.measured.max(1) as f64;
