@@ -79,6 +79,9 @@ pub enum Error {
         /// When to come back.
         retry_secs: u64,
     },
+    /// 426: the address takes WebSockets.
+    #[error("This address speaks WebSocket (RFC 6455, version 13): open it with a WebSocket client.")]
+    UpgradeRequired,
     /// 503: the engine does not answer, or the gateway is going away.
     #[error("Live data is not available right now. Try again in a few seconds.")]
     Unavailable,
@@ -127,6 +130,7 @@ impl Error {
             Self::OwnedByCollector => (StatusCode::SERVICE_UNAVAILABLE, "owned_by_collector"),
             Self::TooManyConnects { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too_many_connects"),
             Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "full"),
+            Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -162,6 +166,10 @@ impl IntoResponse for Error {
             | Self::Full { retry_secs: secs }
             | Self::Locked { wait_secs: secs } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+            }
+            Self::UpgradeRequired => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

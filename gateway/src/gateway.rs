@@ -1,6 +1,7 @@
 //! The gateway as a whole: what it is made of, how it starts and how it ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError, Room};
@@ -11,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
 use crate::bench::Bench;
-use crate::delivery::{Admission, Goodbye, Ledger};
+use crate::delivery::{Admission, Goodbye, Ledger, Shard};
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
 use crate::memory::Memory;
@@ -48,6 +49,8 @@ struct Inside {
     admission: Admission,
     ledger: Arc<Ledger>,
     memory: Arc<Memory>,
+    shards: Vec<Arc<Shard>>,
+    sockets: AtomicUsize,
     /// Cancelled when everything has to end.
     stop: CancellationToken,
     connections: TaskTracker,
@@ -86,6 +89,8 @@ impl Gateway {
             admission,
             ledger: Arc::default(),
             memory,
+            shards: Shard::start_all(&stop),
+            sockets: AtomicUsize::new(0),
             stop,
             connections: TaskTracker::new(),
         })))
@@ -178,6 +183,12 @@ impl Gateway {
 
     pub(crate) fn memory(&self) -> &Memory {
         &self.0.memory
+    }
+
+    /// Who writes for the next socket.
+    pub(crate) fn next_shard(&self) -> Arc<Shard> {
+        let number = self.0.sockets.fetch_add(1, Ordering::Relaxed);
+        self.0.shards[number % self.0.shards.len()].clone()
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {

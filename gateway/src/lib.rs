@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod bench;
 mod caller;
+mod data_age;
 mod delivery;
 mod error;
 mod gateway;

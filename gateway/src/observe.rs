@@ -1,20 +1,21 @@
 //! What the gateway counts of itself. No user and no room is ever a label.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use ringside_shared::model::Timestamp;
 use tracing::{debug, info};
 
+use crate::data_age::Ages;
+
 /// Upper bounds of the buckets of everything that is measured in seconds: from a read of the ring to a lost minute.
-const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+pub(crate) const SECONDS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// What a process installs so that `/metrics` has something to show: histograms with buckets, which can be summed over
 /// gateways, where the default would be quantiles, which can't.
@@ -36,10 +37,6 @@ pub(crate) fn begin() {
     describe_gauge!("ringside_gateway_memory_bytes", "What this process has resident");
     describe_gauge!("ringside_gateway_memory_limit_bytes", "What it may have");
     describe_counter!("ringside_gateway_frames_sent_total", "Frames that were given to a transport");
-    describe_histogram!(
-        "ringside_gateway_data_age_seconds",
-        "Time since the oldest content of a write was published, when it is written"
-    );
     describe_counter!(
         "ringside_gateway_conflated_total",
         "States that were superseded before a client could take them"
@@ -78,8 +75,8 @@ pub(crate) fn begin() {
         counter!("ringside_gateway_closes_total", "code" => code_label(code)).increment(0);
     }
     for reason in [Gap::Missed, Gap::Epoch, Gap::Contradiction, Gap::Position] {
-        gap(reason, true).increment(0);
-        gap(reason, false).increment(0);
+        gaps(reason, true).increment(0);
+        gaps(reason, false).increment(0);
     }
     for pace in ["full", "250ms", "1s", "2s"] {
         paced(pace).increment(0.0);
@@ -114,7 +111,6 @@ pub(crate) fn queues((sum, most): (usize, usize)) {
 
 /// What was found wrong with a room's ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "the rooms begin to tell with their next change")]
 pub(crate) enum Gap {
     /// Frames did not come.
     Missed,
@@ -122,7 +118,7 @@ pub(crate) enum Gap {
     Epoch,
     /// Two frames have the same place.
     Contradiction,
-    /// What is here is further than the room.
+    /// The room has less than what is here, or not any more what comes after it.
     Position,
 }
 
@@ -138,7 +134,11 @@ impl Gap {
 }
 
 /// A room had a gap; it was repaired from its history, or who watches had to begin anew.
-pub(crate) fn gap(gap: Gap, repaired: bool) -> Counter {
+pub(crate) fn gap(gap: Gap, repaired: bool) {
+    gaps(gap, repaired).increment(1);
+}
+
+fn gaps(gap: Gap, repaired: bool) -> Counter {
     let repaired = if repaired { "yes" } else { "no" };
     counter!("ringside_gateway_gaps_total", "reason" => gap.name(), "repaired" => repaired)
 }
@@ -151,6 +151,8 @@ pub(crate) fn paced(pace: &'static str) -> Gauge {
 /// A close code as a label; there are few.
 fn code_label(code: u16) -> &'static str {
     match code {
+        1002 => "1002",
+        1007 => "1007",
         4401 => "4401",
         4403 => "4403",
         4408 => "4408",
@@ -168,18 +170,17 @@ pub(crate) struct Connected {
     // Looked up once: each look-up costs more than what is counted.
     open: Gauge,
     frames: Counter,
-    age: Histogram,
     life: Life,
     end: Option<(u16, &'static str)>,
 }
 
 /// What a connection was given.
-#[derive(Debug, Default)]
-struct Life {
-    frames: u64,
-    bytes: u64,
-    conflated: u64,
-    skipped: u64,
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Life {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) conflated: u64,
+    pub(crate) skipped: u64,
 }
 
 impl Connected {
@@ -193,7 +194,6 @@ impl Connected {
             opened: Instant::now(),
             open,
             frames: counter!("ringside_gateway_frames_sent_total", "transport" => transport),
-            age: histogram!("ringside_gateway_data_age_seconds", "transport" => transport),
             life: Life::default(),
             end: None,
         }
@@ -203,10 +203,11 @@ impl Connected {
     pub(crate) fn sent(&mut self, frames: usize, oldest: Option<Timestamp>) {
         self.life.frames += frames as u64;
         self.frames.increment(frames as u64);
+        let mut ages = Ages::default();
         if let Some(oldest) = oldest {
-            let age = Duration::from_millis(Timestamp::now().since(oldest).max(0) as u64);
-            self.age.record(age.as_secs_f64());
+            ages.add(Timestamp::now().since(oldest));
         }
+        ages.flush(self.transport);
     }
 
     /// They were so long.
@@ -215,10 +216,14 @@ impl Connected {
     }
 
     /// Some were left out, which [`left_out`] has counted.
-    #[allow(dead_code, reason = "sessions begin to tell with their next change")]
-    pub(crate) fn left_out(&mut self, conflated: u64, skipped: u64) {
+    pub(crate) fn left_out(&mut self, (conflated, skipped): (u64, u64)) {
         self.life.conflated += conflated;
         self.life.skipped += skipped;
+    }
+
+    /// All of what it was given, where that was counted elsewhere.
+    pub(crate) fn lived(&mut self, life: Life) {
+        self.life = life;
     }
 
     /// It is we who end it, with this close code (which a stream has for us alone) and for this reason.
@@ -243,6 +248,11 @@ impl Drop for Connected {
             }
         }
     }
+}
+
+/// Frames were given to a transport.
+pub(crate) fn sent(transport: &'static str, frames: u64) {
+    counter!("ringside_gateway_frames_sent_total", "transport" => transport).increment(frames);
 }
 
 /// States that were superseded and events that a slow client was told it skips.
@@ -362,7 +372,7 @@ mod tests {
             connected.sent(3, None);
             connected.sent(2, Some(Timestamp::now()));
             connected.wrote(1_200);
-            connected.left_out(7, 9);
+            connected.left_out((7, 9));
             connected.ends(4508, "too slow");
         });
         assert_eq!(lines.len(), 1, "{lines:?}");

@@ -49,5 +49,5 @@ pub(crate) async fn show_metrics(State(gateway): State<Gateway>) -> Result<Respo
     observe::queues(gateway.ledger().queued_bytes());
     handle.run_upkeep();
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))];
-    Ok((headers, handle.render()).into_response())
+    Ok((headers, handle.render() + &crate::data_age::render()).into_response())
 }

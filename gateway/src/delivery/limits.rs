@@ -18,6 +18,8 @@ const BURST: f64 = 2_500.0;
 const PER_SECOND: f64 = 50.0;
 /// A message that makes no sense counts as so many.
 const NONSENSE: f64 = 25.0;
+/// So many bytes count as a message, however few messages they are.
+const BYTES_A_MESSAGE: f64 = 2048.0;
 
 /// A connection's allowance of messages.
 #[derive(Debug)]
@@ -33,9 +35,18 @@ impl Allowance {
 
     /// Counts a message; false where it is one too many.
     pub(crate) fn count(&mut self, makes_sense: bool, now: Instant) -> bool {
+        self.spend(if makes_sense { 1.0 } else { NONSENSE }, now)
+    }
+
+    /// Counts what was read, whole messages or not; false where it is too much.
+    pub(crate) fn count_read(&mut self, bytes: usize, fragments: u32, now: Instant) -> bool {
+        self.spend(bytes as f64 / BYTES_A_MESSAGE + f64::from(fragments), now)
+    }
+
+    fn spend(&mut self, cost: f64, now: Instant) -> bool {
         let regained = now.saturating_duration_since(self.counted).as_secs_f64() * PER_SECOND;
         self.counted = now;
-        self.left = (self.left + regained).min(BURST) - if makes_sense { 1.0 } else { NONSENSE };
+        self.left = (self.left + regained).min(BURST) - cost;
         self.left >= 0.0
     }
 }
@@ -54,5 +65,9 @@ mod tests {
         assert!((0..10_000_u64).all(|n| steady.count(true, start + Duration::from_millis(n * 21))));
         let mut nonsense = Allowance::new(start);
         assert!(!(0..110).all(|_| nonsense.count(false, start)));
+        let mut endless = Allowance::new(start);
+        assert!(!(0..3_000).all(|_| endless.count_read(8, 1, start)), "a message in endless pieces");
+        let mut bulky = Allowance::new(start);
+        assert!(!(0..2_000).all(|_| bulky.count_read(4 << 10, 0, start)), "a message of endless length");
     }
 }

@@ -8,14 +8,14 @@ mod lifetime;
 mod limits;
 mod poll;
 mod session;
+mod socket;
 mod sse;
 mod standpoint;
 mod watch;
-mod ws;
 
 pub(crate) use admission::Admission;
 pub(crate) use goodbye::Goodbye;
 pub(crate) use ledger::{Ledger, Line, Look, RoomLook};
 pub(crate) use poll::poll;
+pub(crate) use socket::{Shard, open_metrics_socket, open_socket};
 pub(crate) use sse::{stream_alerts, stream_events};
-pub(crate) use ws::{open_metrics_socket, open_socket};

@@ -21,6 +21,7 @@ use crate::auth::Viewer;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::hub::Mailbox;
 use crate::observe::Connected;
 
 /// Proxies cut what is silent for longer.
@@ -37,7 +38,8 @@ pub(crate) async fn poll(
 ) -> Result<Response, Error> {
     let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
     let viewer = Arc::new(viewer);
-    let mut session = begin(&gateway, viewer.clone(), &cursors, query.filter().as_ref())?;
+    let mailbox = Arc::new(Mailbox::default());
+    let mut session = begin(&gateway, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));
     let came_with = standpoint.came_with();
     let _entry = gateway.ledger().enter("poll", &viewer, caller.address, weak(&standpoint));
@@ -53,8 +55,9 @@ pub(crate) async fn poll(
     loop {
         let mut batch = session.batch().await;
         // A resume ends with the newest state, also with one that the last poll gave out: that is no news.
-        batch.retain(|outgoing| outgoing.reached.as_ref().is_none_or(|(room, cursor)| !came_with.has(room, *cursor)));
-        bytes += batch.iter().map(|outgoing| outgoing.text.len()).sum::<usize>();
+        let known = |slot, cursor| session.room(slot).is_some_and(|room| came_with.has(room, cursor));
+        batch.retain(|outgoing| outgoing.reached.is_none_or(|(slot, cursor)| !known(slot, cursor)));
+        bytes += batch.iter().map(|outgoing| outgoing.packet.len()).sum::<usize>();
         standpoint.queued(bytes);
         frames.extend(batch);
         if session.has_more() && bytes < ANSWER_BYTES {
@@ -73,21 +76,24 @@ pub(crate) async fn poll(
             () = tokio::time::sleep_until(until) => break,
             // Around once more: with what has come until now.
             () = goodbye.begun() => {}
-            () = session.rang() => {}
+            () = mailbox.rang() => {}
         }
     }
     let leaves = goodbye.has_begun();
     if leaves {
         frames.push(plain(frame_kind::BYE, None, &json!({ "retryMs": Goodbye::retry_ms() })));
     }
-    for (room, cursor) in frames.iter().filter_map(|outgoing| outgoing.reached.as_ref()) {
-        cursors.reach(room, *cursor);
+    for (slot, cursor) in frames.iter().filter_map(|outgoing| outgoing.reached) {
+        if let Some(room) = session.room(slot) {
+            cursors.reach(room, cursor);
+        }
     }
     counted.sent(frames.len(), frames.iter().filter_map(|outgoing| outgoing.at).min());
-    let texts: Vec<&str> = frames.iter().map(|outgoing| outgoing.text.as_str()).collect();
+    let texts: Vec<&str> = frames.iter().map(|outgoing| outgoing.packet.text()).collect();
     // Rooms and cursors are letters, digits and ".:@,-_": nothing that JSON would have to escape.
     let body = format!(r#"{{"frames":[{}],"cursor":"{cursors}"}}"#, texts.join(","));
     counted.wrote(body.len());
+    counted.left_out(session.take_left_out());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

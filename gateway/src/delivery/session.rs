@@ -7,18 +7,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use ringside_shared::engine::{Cursor, Room};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{ClientMessage, ClientRequest, compose_frame, frame_kind};
 use serde_json::json;
 
+use super::ledger::RoomLook;
 use super::limits;
 use super::watch::{Step, Watch};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::hub::{Delivery, Filter, Mailbox, Refusal, utf8};
+use crate::hub::{Delivery, Filter, Packet, Refusal, Watcher};
 use crate::observe;
 
 /// About so much goes into one batch: enough to share a write, little enough to stay fresh.
@@ -31,8 +31,9 @@ const REST_WITHIN: Duration = Duration::from_secs(1);
 /// Something for the client, and what it has reached with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
-    pub(crate) text: Utf8Bytes,
-    pub(crate) reached: Option<(Arc<Room>, Cursor)>,
+    pub(crate) packet: Packet,
+    /// In which of the session's rooms: see [`Session::room`].
+    pub(crate) reached: Option<(u32, Cursor)>,
     /// When what it tells was made.
     pub(crate) at: Option<Timestamp>,
 }
@@ -52,26 +53,37 @@ pub(crate) enum Heard {
 pub(crate) struct Session {
     gateway: Gateway,
     viewer: Arc<Viewer>,
-    mailbox: Arc<Mailbox>,
+    watcher: Arc<dyn Watcher>,
     watches: Vec<Option<Watch>>,
     by_room: HashMap<Room, u32>,
     free: Vec<u32>,
     /// Slots with something to read, in the order they came up.
     due: VecDeque<u32>,
     answers: Vec<Outgoing>,
+    /// States and events that were left out since somebody asked.
+    left_out: (u64, u64),
+}
+
+/// What a reading needs besides the session; who reads for many keeps it from one to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    marked: Vec<u32>,
+    read: Vec<Delivery>,
 }
 
 impl Session {
-    pub(crate) fn new(gateway: Gateway, viewer: Arc<Viewer>) -> Self {
+    /// Of somebody who is told by `watcher` that there is something to read.
+    pub(crate) fn new(gateway: Gateway, viewer: Arc<Viewer>, watcher: Arc<dyn Watcher>) -> Self {
         Self {
             gateway,
             viewer,
-            mailbox: Arc::default(),
+            watcher,
             watches: Vec::new(),
             by_room: HashMap::new(),
             free: Vec::new(),
             due: VecDeque::new(),
             answers: Vec::new(),
+            left_out: (0, 0),
         }
     }
 
@@ -152,17 +164,40 @@ impl Session {
         !self.due.is_empty() || !self.answers.is_empty()
     }
 
-    /// Returns once a room may have something new.
-    pub(crate) async fn rang(&self) {
-        self.mailbox.rang().await;
+    /// Adds to `batch` what the client is sent next, as far as nobody has to be waited for; false where somebody has.
+    pub(crate) fn batch_now(&mut self, scratch: &mut Scratch, batch: &mut Vec<Outgoing>) -> bool {
+        batch.append(&mut self.answers);
+        self.watcher.marks().take(&mut scratch.marked);
+        let mut left = BATCH_BYTES;
+        let mut complete = true;
+        for _ in 0..self.due.len() {
+            let Some(slot) = self.due.pop_front() else { break };
+            scratch.marked.retain(|marked| *marked != slot);
+            complete &= self.read_now(slot, &mut left, &mut scratch.read, batch);
+        }
+        for slot in scratch.marked.drain(..) {
+            complete &= self.read_now(slot, &mut left, &mut scratch.read, batch);
+        }
+        complete
+    }
+
+    /// Reads a room; false where somebody has to be waited for. Whatever is not read now is due.
+    fn read_now(&mut self, slot: u32, left: &mut usize, read: &mut Vec<Delivery>, batch: &mut Vec<Outgoing>) -> bool {
+        let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { return true };
+        let step = if *left > 0 { watch.read_now(&self.viewer, *left, read) } else { Some(Step::More) };
+        if step != Some(Step::Waits) {
+            self.due.push_back(slot);
+        }
+        self.end_read(slot, left, read, batch);
+        step.is_some()
     }
 
     /// What the client is sent next.
     pub(crate) async fn batch(&mut self) -> Vec<Outgoing> {
         let mut batch = std::mem::take(&mut self.answers);
-        let mut marked = Vec::new();
-        self.mailbox.take(&mut marked);
-        for slot in marked {
+        let mut scratch = Scratch::default();
+        self.watcher.marks().take(&mut scratch.marked);
+        for slot in scratch.marked {
             if !self.due.contains(&slot) {
                 self.due.push_back(slot);
             }
@@ -172,22 +207,57 @@ impl Session {
             && let Some(slot) = self.due.pop_front()
         {
             let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { continue };
-            let mut out = Vec::new();
-            let bell = (&self.mailbox, slot);
-            let step = watch.read(self.gateway.hub(), &self.viewer, bell, left, &mut out).await;
-            let room = watch.room.clone();
-            for Delivery { text, cursor, at, conflated, skipped } in out {
-                left = left.saturating_sub(text.len());
-                observe::left_out(conflated, skipped);
-                batch.push(Outgoing { text, reached: cursor.map(|cursor| (room.clone(), cursor)), at });
-            }
+            let watcher = (&self.watcher, slot);
+            let step = watch.read(self.gateway.hub(), &self.viewer, watcher, left, &mut scratch.read).await;
+            self.end_read(slot, &mut left, &mut scratch.read, &mut batch);
             match step {
                 Ok(Step::Waits) => {}
                 Ok(Step::More) => self.due.push_back(slot),
-                Err(refusal) => batch.push(self.refused(&room, slot, &refusal)),
+                Err(refusal) => {
+                    if let Some(room) = self.room(slot).cloned() {
+                        batch.push(self.refused(&room, slot, &refusal));
+                    }
+                }
             }
         }
         batch
+    }
+
+    /// Moves what was read to the batch.
+    fn end_read(&mut self, slot: u32, left: &mut usize, read: &mut Vec<Delivery>, batch: &mut Vec<Outgoing>) {
+        for Delivery { packet, cursor, at, conflated, skipped } in read.drain(..) {
+            *left = left.saturating_sub(packet.len());
+            if conflated + skipped > 0 {
+                observe::left_out(conflated, skipped);
+                self.left_out = (self.left_out.0 + conflated, self.left_out.1 + skipped);
+            }
+            batch.push(Outgoing { packet, reached: cursor.map(|cursor| (slot, cursor)), at });
+        }
+    }
+
+    /// The room that is watched in a slot.
+    pub(crate) fn room(&self, slot: u32) -> Option<&Arc<Room>> {
+        self.watches.get(slot as usize)?.as_ref().map(|watch| &watch.room)
+    }
+
+    /// How many states and events were left out since this was asked before.
+    pub(crate) fn take_left_out(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.left_out)
+    }
+
+    /// Where the client is in its rooms.
+    pub(crate) fn standing(&self) -> Vec<RoomLook> {
+        let look = |watch: &Watch| RoomLook {
+            room: watch.room.as_ref().clone(),
+            sent: watch.sent(),
+            acked: watch.acknowledged,
+        };
+        self.watches.iter().flatten().map(look).collect()
+    }
+
+    /// What it is answered, for one who gets nothing else any more.
+    pub(crate) fn take_answers(&mut self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.answers)
     }
 
     /// All that there is for the client now, for one who has to go.
@@ -206,6 +276,20 @@ impl Session {
         rest
     }
 
+    /// Notes what was sent until now, for when its client says that it is there.
+    pub(crate) fn asked(&mut self) {
+        for watch in self.watches.iter_mut().flatten() {
+            watch.asked = watch.sent();
+        }
+    }
+
+    /// The client is there, and so has what was sent before it was asked.
+    pub(crate) fn answered(&mut self) {
+        for watch in self.watches.iter_mut().flatten() {
+            watch.acknowledged = watch.asked;
+        }
+    }
+
     /// Says something that is no room's content.
     pub(crate) fn say(&mut self, kind: &str, room: Option<&Room>, body: &serde_json::Value) {
         self.answers.push(plain(kind, room, body));
@@ -216,10 +300,10 @@ impl Session {
         match refusal {
             Refusal::Forbidden(_) => self.leave(room),
             Refusal::Unavailable => {
-                let mailbox = self.mailbox.clone();
+                let watcher = self.watcher.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(AGAIN_AFTER).await;
-                    mailbox.mark(slot);
+                    watcher.mark(slot);
                 });
             }
         }
@@ -310,5 +394,5 @@ impl Session {
 /// A frame that is no room's content.
 pub(crate) fn plain(kind: &str, room: Option<&Room>, body: &serde_json::Value) -> Outgoing {
     let text = compose_frame(kind, room, None, Timestamp::now(), body.to_string().as_bytes());
-    Outgoing { text: utf8(text), reached: None, at: None }
+    Outgoing { packet: Packet::new(&text), reached: None, at: None }
 }

@@ -30,7 +30,7 @@ use crate::auth::Viewer;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::hub::Filter;
+use crate::hub::{Filter, Mailbox};
 use crate::observe::Connected;
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
@@ -94,10 +94,11 @@ fn open(
         cursors.take_over(&before);
     }
     let viewer = Arc::new(viewer);
-    let session = begin(&gateway, viewer.clone(), &cursors, filter)?;
+    let mailbox = Arc::new(Mailbox::default());
+    let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
     let standpoint = Arc::new(Standpoint::new(cursors));
     let entry = gateway.ledger().enter("sse", &viewer, caller.address, weak(&standpoint));
-    let mut response = Sse::new(events(gateway, session, standpoint, entry)).into_response();
+    let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -108,10 +109,11 @@ fn open(
 pub(super) fn begin(
     gateway: &Gateway,
     viewer: Arc<Viewer>,
+    mailbox: &Arc<Mailbox>,
     cursors: &Cursors,
     filter: Option<&Filter>,
 ) -> Result<Session, Error> {
-    let mut session = Session::new(gateway.clone(), viewer);
+    let mut session = Session::new(gateway.clone(), viewer, mailbox.clone());
     for (room, cursor) in cursors.iter() {
         let filter = filter.filter(|_| *room == Room::Metrics).cloned();
         session.join(room.clone(), *cursor, filter)?;
@@ -128,6 +130,7 @@ pub(super) fn weak(standpoint: &Arc<Standpoint>) -> Weak<dyn Watched> {
 struct Streaming {
     gateway: Gateway,
     session: Session,
+    mailbox: Arc<Mailbox>,
     standpoint: Arc<Standpoint>,
     waiting: VecDeque<Outgoing>,
     queued_bytes: usize,
@@ -147,6 +150,7 @@ struct Streaming {
 fn events(
     gateway: Gateway,
     session: Session,
+    mailbox: Arc<Mailbox>,
     standpoint: Arc<Standpoint>,
     entry: Entry,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -156,6 +160,7 @@ fn events(
         taken_back: gateway.standing().watch(),
         gateway,
         session,
+        mailbox,
         standpoint,
         _entry: entry,
         waiting: VecDeque::new(),
@@ -195,7 +200,7 @@ impl Streaming {
                     self.leave(lifetime::retry_ms()).await;
                 }
                 () = std::future::ready(()), if !self.waiting.is_empty() => {}
-                () = self.session.rang() => {}
+                () = self.mailbox.rang() => {}
                 () = tokio::time::sleep(HEARTBEAT_EVERY) => {
                     self.waiting.push_back(plain(frame_kind::HEARTBEAT, None, &json!({})));
                 }
@@ -204,13 +209,14 @@ impl Streaming {
         let Some(outgoing) = self.waiting.pop_front() else {
             let retry_ms = self.bye_ms.take()?;
             let bye = plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms }));
-            return Some(Event::default().data(bye.text.as_str()).retry(Duration::from_millis(retry_ms)));
+            return Some(Event::default().data(bye.packet.text()).retry(Duration::from_millis(retry_ms)));
         };
-        self.queue(self.queued_bytes.saturating_sub(outgoing.text.len()));
-        let mut event = Event::default().data(outgoing.text.as_str());
-        if let Some((room, cursor)) = &outgoing.reached {
+        self.queue(self.queued_bytes.saturating_sub(outgoing.packet.len()));
+        let mut event = Event::default().data(outgoing.packet.text());
+        let reached = outgoing.reached.and_then(|(slot, cursor)| Some((self.session.room(slot)?, cursor)));
+        if let Some((room, cursor)) = reached {
             event = event.id(self.standpoint.with_reached(|cursors| {
-                cursors.reach(room, *cursor);
+                cursors.reach(room, cursor);
                 cursors.to_string()
             }));
         }
@@ -240,7 +246,8 @@ impl Streaming {
 
     fn take(&mut self, batch: Vec<Outgoing>) {
         self.counted.sent(batch.len(), batch.iter().filter_map(|outgoing| outgoing.at).min());
-        let bytes = batch.iter().map(|outgoing| outgoing.text.len()).sum();
+        let bytes = batch.iter().map(|outgoing| outgoing.packet.len()).sum();
+        self.counted.left_out(self.session.take_left_out());
         self.counted.wrote(bytes);
         self.queue(self.queued_bytes + bytes);
         self.waiting.extend(batch);

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::ws::Utf8Bytes;
 use ringside_shared::engine::{Cursor, Room, RoomView};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, frame_kind};
 
 use crate::auth::{Scope, Viewer};
 use crate::hub::{
-    Delivery, Filter, Frame, Hub, Mailbox, Overview, Place, Reading, Refusal, RoomCell, Seat, Sight, utf8,
+    Delivery, Filter, Frame, Hub, Overview, Packet, Place, Reading, Refusal, RoomCell, Seat, Sight, Watcher,
 };
 use crate::observe::{self, ResumedFrom};
 
@@ -21,6 +20,9 @@ pub(crate) struct Watch {
     /// True where the newest state is to be sent, new or not.
     pub(crate) refresh: bool,
     pub(crate) refreshed: Option<Instant>,
+    /// What was sent when the client was last asked whether it is there, and what it has for sure.
+    pub(crate) asked: Option<Cursor>,
+    pub(crate) acknowledged: Option<Cursor>,
     phase: Phase,
     source: Option<Source>,
 }
@@ -58,11 +60,11 @@ impl Sight for ViewerSight<'_> {
         frame.about.as_deref().is_none_or(|campaign| self.scope.has_id(campaign))
     }
 
-    fn state(&self, frame: &Frame, conflated: u64) -> Utf8Bytes {
+    fn state(&self, frame: &Frame, conflated: u64) -> Packet {
         match self.filter {
-            Some(filter) => frame.text_filtered(filter),
-            None if frame.room.has_cursor() => frame.text_after(conflated),
-            None => frame.text(),
+            Some(filter) => frame.packet_filtered(filter),
+            None if frame.room.has_cursor() => frame.packet_after(conflated),
+            None => frame.packet(),
         }
     }
 }
@@ -74,8 +76,18 @@ impl Watch {
             filter,
             refresh: false,
             refreshed: None,
+            asked: None,
+            acknowledged: None,
             phase: Phase::Start(cursor),
             source: None,
+        }
+    }
+
+    /// The place that was reached with what was sent.
+    pub(crate) fn sent(&self) -> Option<Cursor> {
+        match &self.phase {
+            Phase::Start(_) => None,
+            Phase::CatchUp(place, _) | Phase::Live(place) => Some(place.reached),
         }
     }
 
@@ -85,27 +97,58 @@ impl Watch {
         self.source = None;
     }
 
+    /// Reads what is new, up to about `room_bytes`; none where somebody has to be waited for: see [`Watch::read`].
+    pub(crate) fn read_now(&mut self, viewer: &Viewer, room_bytes: usize, out: &mut Vec<Delivery>) -> Option<Step> {
+        let (cell, place) = match (self.source.as_ref()?, &mut self.phase) {
+            (Source::Overview(overview, _), _) => {
+                let overview = overview.clone();
+                self.read_overview(&overview, out);
+                return Some(Step::Waits);
+            }
+            (Source::Room(cell, _), Phase::Live(place)) => (cell, place),
+            (Source::Room(..), Phase::Start(_) | Phase::CatchUp(..)) => return None,
+        };
+        let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+        let refresh = self.refresh;
+        let reading = cell.with_ring(|ring| {
+            let reading = ring.read(place, &sight, room_bytes, out);
+            if reading == Reading::Done && refresh {
+                out.extend(ring.newest_state(place, &sight));
+            }
+            reading
+        });
+        match reading? {
+            Reading::Done => {
+                self.refresh = false;
+                Some(Step::Waits)
+            }
+            Reading::More => Some(Step::More),
+            Reading::Behind | Reading::Other => None,
+        }
+    }
+
     /// Reads what there is for this client, up to about `room_bytes`.
     pub(crate) async fn read(
         &mut self,
         hub: &Arc<Hub>,
         viewer: &Viewer,
-        bell: (&Arc<Mailbox>, u32),
+        watcher: (&Arc<dyn Watcher>, u32),
         room_bytes: usize,
         out: &mut Vec<Delivery>,
     ) -> Result<Step, Refusal> {
         if self.source.is_none() {
-            self.source = Some(Source::join(hub, viewer, &self.room, bell).await?);
+            self.source = Some(Source::join(hub, viewer, &self.room, watcher).await?);
         }
-        match self.source.as_ref().expect("it was joined a line ago") {
-            Source::Overview(overview, _) => {
-                let overview = overview.clone();
-                self.read_overview(&overview, out);
-                Ok(Step::Waits)
+        let sent = bytes(out);
+        loop {
+            let left = room_bytes.saturating_sub(bytes(out) - sent);
+            if let Some(step) = self.read_now(viewer, left, out) {
+                return Ok(step);
             }
-            Source::Room(cell, _) => {
-                let cell = cell.clone();
-                self.read_room(&cell, viewer, room_bytes, out).await
+            let Some(Source::Room(cell, _)) = &self.source else { return Err(Refusal::Unavailable) };
+            let cell = cell.clone();
+            if let Some(step) = self.go_on(&cell, viewer, left, out).await? {
+                return Ok(step);
             }
         }
     }
@@ -125,7 +168,7 @@ impl Watch {
             None | Some((_, Err(_))) => {
                 let initial = overview.initial();
                 let reached = initial.place;
-                out.push(Delivery::plain(utf8(initial.frame()), Some(reached), Some(initial.at)));
+                out.push(Delivery::plain(initial.packet(), Some(reached), Some(initial.at)));
                 reached
             }
         };
@@ -137,77 +180,60 @@ impl Watch {
         self.phase = Phase::Live(place);
     }
 
-    async fn read_room(
+    /// One step towards where [`Watch::read_now`] does.
+    async fn go_on(
         &mut self,
         cell: &Arc<RoomCell>,
         viewer: &Viewer,
         room_bytes: usize,
         out: &mut Vec<Delivery>,
-    ) -> Result<Step, Refusal> {
-        let sent: usize = out.iter().map(|delivery| delivery.text.len()).sum();
-        loop {
-            let used = out.iter().map(|delivery| delivery.text.len()).sum::<usize>() - sent;
-            let left = room_bytes.saturating_sub(used);
-            match &mut self.phase {
-                Phase::Start(None) => {
-                    let initial = cell.initial(&viewer.scope, self.filter.as_ref()).await?;
-                    let place = cell.with_ring(|ring| {
-                        (ring.epoch() == initial.place.epoch).then(|| ring.place(initial.place.offset, false))
-                    });
-                    // Another life of the room began in between: again.
-                    let Some(place) = place.flatten() else { continue };
-                    out.push(Delivery::plain(utf8(initial.frame()), Some(initial.place), Some(initial.at)));
+    ) -> Result<Option<Step>, Refusal> {
+        match &mut self.phase {
+            Phase::Start(None) => {
+                let initial = cell.initial(&viewer.scope, self.filter.as_ref()).await?;
+                let place = cell.with_ring(|ring| {
+                    (ring.epoch() == initial.place.epoch).then(|| ring.place(initial.place.offset, false))
+                });
+                // None where another life of the room began in between: then again.
+                if let Some(place) = place.flatten() {
+                    out.push(Delivery::plain(initial.packet(), Some(initial.place), Some(initial.at)));
                     self.phase = Phase::Live(place);
                 }
-                Phase::Start(Some(cursor)) => {
-                    let cursor = *cursor;
-                    match self.resume(cell, cursor).await? {
-                        Ok(phase) => {
-                            let past = matches!(phase, Phase::CatchUp(..));
-                            observe::resumed(if past { ResumedFrom::Stream } else { ResumedFrom::Ring });
-                            self.phase = phase;
-                        }
-                        Err(reason) => {
-                            observe::resumed(ResumedFrom::Snapshot);
-                            self.reset(reason, out);
-                        }
+            }
+            Phase::Start(Some(cursor)) => {
+                let cursor = *cursor;
+                match self.resume(cell, cursor).await? {
+                    Ok(phase) => {
+                        let past = matches!(phase, Phase::CatchUp(..));
+                        observe::resumed(if past { ResumedFrom::Stream } else { ResumedFrom::Ring });
+                        self.phase = phase;
                     }
-                }
-                Phase::CatchUp(place, page) => {
-                    let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
-                    match catch_up(cell, &self.room, place, page, &sight, left, out).await? {
-                        CatchUp::Through(place) => self.phase = Phase::Live(place),
-                        CatchUp::More => return Ok(Step::More),
-                        CatchUp::Reset(reason) => self.reset(reason, out),
-                    }
-                }
-                Phase::Live(place) => {
-                    let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
-                    let refresh = self.refresh;
-                    let read = cell.with_ring(|ring| {
-                        let epoch = ring.epoch();
-                        let reading = ring.read(place, &sight, left, out);
-                        if reading == Reading::Done && refresh {
-                            out.extend(ring.newest_state(place, &sight));
-                        }
-                        (reading, epoch)
-                    });
-                    let Some((reading, epoch)) = read else { return Err(Refusal::Unavailable) };
-                    match reading {
-                        Reading::Done => {
-                            self.refresh = false;
-                            return Ok(Step::Waits);
-                        }
-                        Reading::More => return Ok(Step::More),
-                        Reading::Behind => self.phase = Phase::CatchUp(*place, None),
-                        Reading::Other => {
-                            let reason = if epoch == place.reached.epoch { "too_old" } else { "other_epoch" };
-                            self.reset(reason, out);
-                        }
+                    Err(reason) => {
+                        observe::resumed(ResumedFrom::Snapshot);
+                        self.reset(reason, out);
                     }
                 }
             }
+            Phase::CatchUp(place, page) => {
+                let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+                match catch_up(cell, &self.room, place, page, &sight, room_bytes, out).await? {
+                    CatchUp::Through(place) => self.phase = Phase::Live(place),
+                    CatchUp::More => return Ok(Some(Step::More)),
+                    CatchUp::Reset(reason) => self.reset(reason, out),
+                }
+            }
+            Phase::Live(place) => {
+                // The ring has moved on, or is of another life.
+                let now = cell.with_ring(|ring| (ring.generation(), ring.epoch())).ok_or(Refusal::Unavailable)?;
+                let place = *place;
+                if now.0 == place.generation {
+                    self.phase = Phase::CatchUp(place, None);
+                } else {
+                    self.reset(if now.1 == place.reached.epoch { "too_old" } else { "other_epoch" }, out);
+                }
+            }
         }
+        Ok(None)
     }
 
     /// Where somebody with a cursor goes on, or why it can't be served.
@@ -239,16 +265,20 @@ impl Watch {
         if self.room.has_cursor() {
             let body = format!(r#"{{"reason":"{reason}"}}"#);
             let text = compose_frame(frame_kind::RESET, Some(&self.room), None, Timestamp::now(), body.as_bytes());
-            out.push(Delivery::plain(utf8(text), None, None));
+            out.push(Delivery::plain(Packet::new(&text), None, None));
             observe::reset(reason);
         }
         self.phase = Phase::Start(None);
     }
 }
 
-fn push_update(out: &mut Vec<Delivery>, (text, place, at): (Utf8Bytes, Cursor, Timestamp)) -> Cursor {
-    out.push(Delivery::plain(text, Some(place), Some(at)));
+fn push_update(out: &mut Vec<Delivery>, (packet, place, at): (Packet, Cursor, Timestamp)) -> Cursor {
+    out.push(Delivery::plain(packet, Some(place), Some(at)));
     place
+}
+
+fn bytes(out: &[Delivery]) -> usize {
+    out.iter().map(|delivery| delivery.packet.len()).sum()
 }
 
 enum CatchUp {
@@ -296,10 +326,10 @@ async fn catch_up(
                 continue;
             }
             let conflated = event.offset - place.reached.offset - 1;
-            let text = frame.text_after(conflated);
-            left = left.saturating_sub(text.len());
+            let packet = frame.packet_after(conflated);
+            left = left.saturating_sub(packet.len());
             place.reached = frame.cursor;
-            out.push(Delivery { text, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
+            out.push(Delivery { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
         }
         if !view.more {
             place.read = place.read.max(view.head);
@@ -312,15 +342,15 @@ impl Source {
         hub: &Arc<Hub>,
         viewer: &Viewer,
         room: &Room,
-        (mailbox, slot): (&Arc<Mailbox>, u32),
+        (watcher, slot): (&Arc<dyn Watcher>, u32),
     ) -> Result<Self, Refusal> {
         if *room == Room::Overview {
             let overview = hub.overview(viewer).await?;
-            let seat = overview.members.join(mailbox.clone(), slot);
+            let seat = overview.members.join(watcher.clone(), slot);
             return Ok(Self::Overview(overview, seat));
         }
         let cell = hub.room(&viewer.tenant, room).await?;
-        let seat = cell.members.join(mailbox.clone(), slot);
+        let seat = cell.members.join(watcher.clone(), slot);
         Ok(Self::Room(cell, seat))
     }
 }

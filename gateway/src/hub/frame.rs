@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use ringside_shared::engine::{Cursor, Lane, Room, RoomFrame, RoomId};
 use ringside_shared::model::Timestamp;
@@ -10,6 +9,7 @@ use ringside_shared::wire::{compose_frame, with_conflated};
 use serde::Deserialize;
 
 use super::filter::{Filter, filter_metrics};
+use super::packet::Packet;
 use super::row::Row;
 
 /// One publication as this gateway holds it.
@@ -22,9 +22,11 @@ pub(crate) struct Frame {
     pub(crate) body: Bytes,
     /// The campaign that it is about, in rooms where that decides who may see it.
     pub(crate) about: Option<Box<str>>,
-    text: OnceLock<Utf8Bytes>,
+    packet: OnceLock<Packet>,
+    /// As it was last composed for somebody who missed states before it: many have missed the same.
+    after: Mutex<Option<(u64, Packet)>>,
     row: OnceLock<Option<Arc<Row>>>,
-    filtered: Mutex<Vec<(Filter, Utf8Bytes)>>,
+    filtered: Mutex<Vec<(Filter, Packet)>>,
 }
 
 impl Frame {
@@ -36,7 +38,8 @@ impl Frame {
             at: frame.at,
             body: frame.body,
             room: room.clone(),
-            text: OnceLock::new(),
+            packet: OnceLock::new(),
+            after: Mutex::default(),
             row: OnceLock::new(),
             filtered: Mutex::default(),
         }
@@ -56,32 +59,39 @@ impl Frame {
     }
 
     /// As it is sent; composed for the first who asks.
-    pub(crate) fn text(&self) -> Utf8Bytes {
-        self.text.get_or_init(|| self.compose(self.cursor, &self.body)).clone()
+    pub(crate) fn packet(&self) -> Packet {
+        self.packet.get_or_init(|| Packet::new(&self.compose(self.cursor, &self.body))).clone()
     }
 
     /// As it is sent after `conflated` others were not.
-    pub(crate) fn text_after(&self, conflated: u64) -> Utf8Bytes {
-        match conflated {
-            0 => self.text(),
-            conflated => utf8(with_conflated(&self.text().into(), conflated)),
+    pub(crate) fn packet_after(&self, conflated: u64) -> Packet {
+        if conflated == 0 {
+            return self.packet();
+        }
+        let mut after = self.after.lock().expect("nobody panics while composing");
+        match &*after {
+            Some((known, packet)) if *known == conflated => packet.clone(),
+            _ => {
+                let composed = with_conflated(&self.compose(self.cursor, &self.body), conflated);
+                after.insert((conflated, Packet::new(&composed))).1.clone()
+            }
         }
     }
 
     /// As it is sent to one who has reached a later place already.
-    pub(crate) fn text_at(&self, cursor: Cursor) -> Utf8Bytes {
-        if cursor == self.cursor { self.text() } else { self.compose(cursor, &self.body) }
+    pub(crate) fn packet_at(&self, cursor: Cursor) -> Packet {
+        if cursor == self.cursor { self.packet() } else { Packet::new(&self.compose(cursor, &self.body)) }
     }
 
     /// Only some metrics of it; made once for each choice.
-    pub(crate) fn text_filtered(&self, filter: &Filter) -> Utf8Bytes {
+    pub(crate) fn packet_filtered(&self, filter: &Filter) -> Packet {
         let mut filtered = self.filtered.lock().expect("nobody panics while filtering");
-        if let Some((_, text)) = filtered.iter().find(|(known, _)| known == filter) {
-            return text.clone();
+        if let Some((_, packet)) = filtered.iter().find(|(known, _)| known == filter) {
+            return packet.clone();
         }
-        let text = self.compose(self.cursor, &filter_metrics(&self.body, filter));
-        filtered.push((filter.clone(), text.clone()));
-        text
+        let packet = Packet::new(&self.compose(self.cursor, &filter_metrics(&self.body, filter)));
+        filtered.push((filter.clone(), packet.clone()));
+        packet
     }
 
     /// The campaign's row of the overview; read once.
@@ -89,15 +99,10 @@ impl Frame {
         self.row.get_or_init(|| Row::read(&self.body).map(Arc::new)).clone()
     }
 
-    fn compose(&self, cursor: Cursor, body: &[u8]) -> Utf8Bytes {
+    fn compose(&self, cursor: Cursor, body: &[u8]) -> Bytes {
         let cursor = self.room.has_cursor().then_some(cursor);
-        utf8(compose_frame(&self.kind, Some(&self.room), cursor, self.at, body))
+        compose_frame(&self.kind, Some(&self.room), cursor, self.at, body)
     }
-}
-
-/// Composed frames are JSON. One that is not text was damaged on its way here, and is told as an empty object.
-pub(crate) fn utf8(bytes: Bytes) -> Utf8Bytes {
-    Utf8Bytes::try_from(bytes).unwrap_or_else(|_| Utf8Bytes::from_static("{}"))
 }
 
 #[derive(Deserialize)]

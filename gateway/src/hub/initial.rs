@@ -1,5 +1,7 @@
 //! `initial`: a room's full snapshot, for who comes without a usable cursor. Pages carry the very same.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use ringside_shared::engine::{Cursor, Room, RoomFrame, RoomView};
 use ringside_shared::model::Timestamp;
@@ -9,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::frame::AlertAbout;
+use super::packet::Packet;
 use crate::auth::Scope;
 
 /// So many recent events are in an `initial`.
@@ -27,9 +30,15 @@ pub struct Initial {
     pub body: Bytes,
     /// The place behind it, also where the room's frames have no cursor.
     pub(crate) place: Cursor,
+    pub(super) packet: OnceLock<Packet>,
 }
 
 impl Initial {
+    /// The frame as it goes out; composed for the first who asks.
+    pub(crate) fn packet(&self) -> Packet {
+        self.packet.get_or_init(|| Packet::new(&self.frame())).clone()
+    }
+
     /// The frame as a socket sends it.
     pub fn frame(&self) -> Bytes {
         compose_frame(frame_kind::INITIAL, Some(&self.room), self.cursor, self.at, &self.body)

@@ -1,42 +1,85 @@
 //! Which of a watcher's rooms have something new. One bit a room, so that a burst costs one wake-up.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Notify;
 
-/// A watcher's bits and its bell.
+/// One bit for each of a watcher's rooms.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// Of the first 64, which is all that most have.
+    few: AtomicU64,
+    many: OnceLock<Mutex<Vec<u64>>>,
+}
+
+impl Marks {
+    /// Sets a bit; true where it was not set.
+    pub(crate) fn set(&self, slot: u32) -> bool {
+        let (word, bit) = (slot as usize / 64, 1_u64 << (slot % 64));
+        if word == 0 {
+            return self.few.fetch_or(bit, Ordering::AcqRel) & bit == 0;
+        }
+        let mut many = self.many.get_or_init(Mutex::default).lock().expect("nobody panics while marking");
+        if many.len() < word {
+            many.resize(word, 0);
+        }
+        let before = many[word - 1];
+        many[word - 1] |= bit;
+        before & bit == 0
+    }
+
+    /// Takes all.
+    pub(crate) fn take(&self, slots: &mut Vec<u32>) {
+        unpack(0, self.few.swap(0, Ordering::AcqRel), slots);
+        let Some(many) = self.many.get() else { return };
+        for (word, bits) in many.lock().expect("nobody panics while marking").iter_mut().enumerate() {
+            unpack(word as u32 + 1, std::mem::take(bits), slots);
+        }
+    }
+}
+
+fn unpack(word: u32, mut bits: u64, slots: &mut Vec<u32>) {
+    while bits != 0 {
+        slots.push(word * 64 + bits.trailing_zeros());
+        bits &= bits - 1;
+    }
+}
+
+/// Somebody who watches rooms.
+pub(crate) trait Watcher: Send + Sync {
+    /// What has something new.
+    fn marks(&self) -> &Marks;
+
+    /// Something was marked that was not marked before.
+    fn ring(&self);
+
+    /// Marks a slot; rings where it was not marked.
+    fn mark(&self, slot: u32) {
+        if self.marks().set(slot) {
+            self.ring();
+        }
+    }
+}
+
+/// The watcher that a task of its own waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
-    bits: Mutex<Vec<u64>>,
+    marks: Marks,
     bell: Notify,
 }
 
+impl Watcher for Mailbox {
+    fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    fn ring(&self) {
+        self.bell.notify_one();
+    }
+}
+
 impl Mailbox {
-    /// Marks a slot; rings where it was not marked.
-    pub(crate) fn mark(&self, slot: u32) {
-        let (word, bit) = (slot as usize / 64, 1_u64 << (slot % 64));
-        let mut bits = self.bits.lock().expect("nobody panics while marking");
-        if bits.len() <= word {
-            bits.resize(word + 1, 0);
-        }
-        if bits[word] & bit == 0 {
-            bits[word] |= bit;
-            drop(bits);
-            self.bell.notify_one();
-        }
-    }
-
-    /// Takes all marks.
-    pub(crate) fn take(&self, slots: &mut Vec<u32>) {
-        let mut bits = self.bits.lock().expect("nobody panics while marking");
-        for (word, bits) in bits.iter_mut().enumerate() {
-            while *bits != 0 {
-                slots.push(word as u32 * 64 + bits.trailing_zeros());
-                *bits &= *bits - 1;
-            }
-        }
-    }
-
     /// Returns once something may have been marked since the last time.
     pub(crate) async fn rang(&self) {
         self.bell.notified().await;
@@ -44,28 +87,28 @@ impl Mailbox {
 }
 
 /// Who is told when something is new.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Members {
     seats: Mutex<Seats>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Seats {
-    taken: Vec<Option<(Arc<Mailbox>, u32)>>,
+    taken: Vec<Option<(Arc<dyn Watcher>, u32)>>,
     free: Vec<usize>,
 }
 
 impl Members {
     /// Joins, for as long as the seat is held.
-    pub(crate) fn join(self: &Arc<Self>, mailbox: Arc<Mailbox>, slot: u32) -> Seat {
+    pub(crate) fn join(self: &Arc<Self>, watcher: Arc<dyn Watcher>, slot: u32) -> Seat {
         let mut seats = self.seats.lock().expect("nobody panics while sitting down");
         let number = match seats.free.pop() {
             Some(seat) => {
-                seats.taken[seat] = Some((mailbox, slot));
+                seats.taken[seat] = Some((watcher, slot));
                 seat
             }
             None => {
-                seats.taken.push(Some((mailbox, slot)));
+                seats.taken.push(Some((watcher, slot)));
                 seats.taken.len() - 1
             }
         };
@@ -81,14 +124,13 @@ impl Members {
     /// Tells all.
     pub(crate) fn tell(&self) {
         let seats = self.seats.lock().expect("nobody panics while sitting down");
-        for (mailbox, slot) in seats.taken.iter().flatten() {
-            mailbox.mark(*slot);
+        for (watcher, slot) in seats.taken.iter().flatten() {
+            watcher.mark(*slot);
         }
     }
 }
 
 /// A membership. Who drops it has left.
-#[derive(Debug)]
 pub(crate) struct Seat {
     members: Arc<Members>,
     number: usize,
@@ -114,12 +156,12 @@ mod tests {
         members.tell();
         members.tell();
         let mut slots = Vec::new();
-        mailbox.take(&mut slots);
+        mailbox.marks().take(&mut slots);
         assert_eq!(slots, [3, 130]);
         drop(seat);
         members.tell();
         slots.clear();
-        mailbox.take(&mut slots);
+        mailbox.marks().take(&mut slots);
         assert_eq!(slots, [130]);
     }
 }

@@ -10,16 +10,20 @@ mod initial;
 mod link;
 mod mailbox;
 mod overview;
+mod packet;
 mod ring;
 mod room;
 mod row;
 mod series;
 
 pub(crate) use filter::{Filter, MetricsInitial};
-pub(crate) use frame::{Frame, utf8};
+pub(crate) use frame::Frame;
 pub use initial::Initial;
-pub(crate) use mailbox::{Mailbox, Seat};
+pub(crate) use mailbox::{Mailbox, Marks, Seat, Watcher};
 pub(crate) use overview::Overview;
+pub(crate) use packet::Packet;
+#[cfg(test)]
+pub(crate) use packet::put_header;
 pub(crate) use ring::{Delivery, Place, Reading, Sight};
 pub(crate) use room::RoomCell;
 
@@ -91,8 +95,8 @@ impl Hub {
     /// A room's full snapshot for a viewer who may watch it: what a socket would be sent first.
     pub(crate) async fn initial(self: &Arc<Self>, viewer: &Viewer, room: &Room) -> Result<Initial, Refusal> {
         match room {
-            Room::Overview => Ok(self.overview(viewer).await?.initial()),
-            room => self.room(&viewer.tenant, room).await?.initial(&viewer.scope, None).await,
+            Room::Overview => Ok(self.overview(viewer).await?.initial().as_ref().clone()),
+            room => Ok(self.room(&viewer.tenant, room).await?.initial(&viewer.scope, None).await?.as_ref().clone()),
         }
     }
 

@@ -4,10 +4,9 @@
 //! the rows that changed. It is state alone: who was slow gets all rows that changed since what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream};
 use ringside_shared::engine::{Cursor, Epoch, Room};
 use ringside_shared::model::{Aggregate, CampaignId, TenantId, Timestamp};
@@ -18,8 +17,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::frame::utf8;
-use super::mailbox::{Mailbox, Members, Seat};
+use super::mailbox::{Mailbox, Members, Seat, Watcher};
+use super::packet::Packet;
 use super::row::Row;
 use super::series::Summed;
 use super::{Hub, Initial, Refusal, RoomCell};
@@ -60,7 +59,7 @@ struct Numbers {
     at: Timestamp,
     initial: Option<Arc<Initial>>,
     /// What was composed for those who come from that place, of the newest publication.
-    updates: Vec<(u64, Utf8Bytes)>,
+    updates: Vec<(u64, Packet)>,
     /// True where rows are gone, which no update can say: the next publication begins another life.
     rows_gone: bool,
 }
@@ -128,13 +127,12 @@ impl Overview {
     }
 
     /// All rows, the sums and the charts.
-    pub(crate) fn initial(&self) -> Initial {
-        let mut numbers = self.numbers.lock().expect("nobody panics here");
-        numbers.initial().as_ref().clone()
+    pub(crate) fn initial(&self) -> Arc<Initial> {
+        self.numbers.lock().expect("nobody panics here").initial()
     }
 
     /// What is new since a place: nothing, an update, or, from another life of the overview, nothing that fits.
-    pub(crate) fn update(&self, since: Cursor) -> Result<Option<(Utf8Bytes, Cursor, Timestamp)>, OtherLife> {
+    pub(crate) fn update(&self, since: Cursor) -> Result<Option<(Packet, Cursor, Timestamp)>, OtherLife> {
         let mut numbers = self.numbers.lock().expect("nobody panics here");
         if since.epoch != numbers.place.epoch || since.offset > numbers.place.offset {
             return Err(OtherLife);
@@ -146,7 +144,7 @@ impl Overview {
     }
 
     /// All rows and the sums, as an update.
-    pub(crate) fn everything(&self) -> (Utf8Bytes, Cursor, Timestamp) {
+    pub(crate) fn everything(&self) -> (Packet, Cursor, Timestamp) {
         let mut numbers = self.numbers.lock().expect("nobody panics here");
         (numbers.update(0), numbers.place, numbers.at)
     }
@@ -187,7 +185,7 @@ impl Overview {
     /// Takes over what is new in the rooms; true where anything is.
     async fn look(&self, hub: &Arc<Hub>, watched: &mut Watched) -> Result<bool, Refusal> {
         let mut slots = Vec::new();
-        watched.mailbox.take(&mut slots);
+        watched.mailbox.marks().take(&mut slots);
         let mut changed = false;
         if slots.contains(&0)
             && let Some(listed) = watched.listed(&self.scope)
@@ -336,15 +334,15 @@ impl Numbers {
         format!(r#""campaigns":[{}],"aggregate":{},"point":{point}"#, rows.join(","), self.aggregate)
     }
 
-    fn update(&mut self, since: u64) -> Utf8Bytes {
-        if let Some((_, text)) = self.updates.iter().find(|(from, _)| *from == since) {
-            return text.clone();
+    fn update(&mut self, since: u64) -> Packet {
+        if let Some((_, packet)) = self.updates.iter().find(|(from, _)| *from == since) {
+            return packet.clone();
         }
         let body = format!("{{{}}}", self.members(since));
         let kind = frame_kind::METRICS_UPDATE;
-        let text = utf8(compose_frame(kind, Some(&Room::Overview), None, self.at, body.as_bytes()));
-        self.updates.push((since, text.clone()));
-        text
+        let packet = Packet::new(&compose_frame(kind, Some(&Room::Overview), None, self.at, body.as_bytes()));
+        self.updates.push((since, packet.clone()));
+        packet
     }
 
     fn initial(&mut self) -> Arc<Initial> {
@@ -358,6 +356,7 @@ impl Numbers {
             at: self.at,
             body: format!(r#"{{{},"series":{charts}}}"#, self.members(0)).into(),
             place: self.place,
+            packet: OnceLock::new(),
         });
         self.initial = Some(initial.clone());
         initial

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::mailbox::Members;
 use super::ring::{Accepted, RING_FRAMES, Ring};
 use super::{Refusal, filter};
 use crate::auth::Scope;
+use crate::observe::{self, Gap};
 use crate::pulse::Pulse;
 
 /// How long the engine may take to answer a read that somebody waits for.
@@ -172,7 +173,7 @@ impl RoomCell {
 
     /// The full snapshot for somebody; shared with others who come at the same time. Where the engine does not answer it
     /// is made of what is known here, and its time says how old that is.
-    pub(crate) async fn initial(&self, scope: &Scope, only: Option<&filter::Filter>) -> Result<Initial, Refusal> {
+    pub(crate) async fn initial(&self, scope: &Scope, only: Option<&filter::Filter>) -> Result<Arc<Initial>, Refusal> {
         self.fill().await?;
         let whole = match self.fresh_initial() {
             Some(initial) => initial,
@@ -187,14 +188,18 @@ impl RoomCell {
                 }
             }
         };
-        let mut initial = whole.as_ref().clone();
+        let cut = *self.room == ringside_shared::engine::Room::Alerts && *scope != Scope::All;
+        if only.is_none() && !cut {
+            return Ok(whole);
+        }
+        let mut body = whole.body.clone();
         if let Some(only) = only {
-            initial.body = filter::filter_initial(&initial.body, only);
+            body = filter::filter_initial(&body, only);
         }
-        if *self.room == ringside_shared::engine::Room::Alerts && *scope != Scope::All {
-            initial.body = initial::cut_alerts(&initial.body, scope);
+        if cut {
+            body = initial::cut_alerts(&body, scope);
         }
-        Ok(initial)
+        Ok(Arc::new(Initial { body, packet: OnceLock::new(), ..whole.as_ref().clone() }))
     }
 
     fn fresh_initial(&self) -> Option<Arc<Initial>> {
@@ -247,6 +252,7 @@ impl RoomCell {
             at: newest.unwrap_or_else(Timestamp::now),
             body: initial::body(&self.id.room, view),
             place,
+            packet: OnceLock::new(),
         });
         inside.initial = Some((Instant::now(), initial.clone()));
         inside.snapshot = view.snapshot.clone();
@@ -334,13 +340,21 @@ impl RoomCell {
         };
         let view = self.read(ReadFrom::After { offset: head, limit: PAGE }).await?;
         let contradicted = self.contradicted.load(Ordering::Acquire);
-        if view.epoch != epoch || view.head < head || view.trimmed > head || contradicted {
+        let lost = match () {
+            () if view.epoch != epoch => Some(Gap::Epoch),
+            () if contradicted => Some(Gap::Contradiction),
+            () if view.head < head => Some(Gap::Position),
+            () if view.trimmed > head => Some(Gap::Missed),
+            () => None,
+        };
+        if let Some(gap) = lost {
             // Another life of the room, or a piece of it is gone: who watches begins anew.
             self.contradicted.store(false, Ordering::Release);
             if let Err(refusal) = self.refill(generation + 1).await {
                 self.contradicted.fetch_or(contradicted, Ordering::AcqRel);
                 return Err(refusal);
             }
+            observe::gap(gap, false);
             self.members.tell();
             return Ok(true);
         }
@@ -353,6 +367,7 @@ impl RoomCell {
             (take_early(ring, early), ring.head() != head)
         };
         if changed {
+            observe::gap(Gap::Missed, true);
             self.members.tell();
         }
         Ok(complete && !more)

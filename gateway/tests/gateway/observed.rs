@@ -62,7 +62,8 @@ async fn metrics_are_what_the_document_says_and_name_nobody() {
     let documented: BTreeSet<&str> = document.split('`').filter(|code| code.starts_with("ringside_gateway_")).collect();
     assert_eq!(ours, documented);
 
-    let known = ["transport", "source", "reason", "result", "route", "method", "status", "le"];
+    let known =
+        ["transport", "source", "reason", "result", "route", "method", "status", "le", "code", "repaired", "pace"];
     for (name, labels, _) in samples.iter().filter(|(name, ..)| name.starts_with("ringside_gateway_")) {
         for (label, value) in labels {
             assert!(known.contains(&label.as_str()), "{name} has the label {label}");

@@ -159,16 +159,17 @@ async fn say(floor: &Floor, messages: Vec<Message>) -> (Vec<Value>, Option<Close
 async fn what_can_not_be_taken_at_all_is_closed_with_a_reason() {
     let floor = Floor::start().await;
     let no_text = Frame::message(Bytes::from_static(&[0xff, 0xfe]), OpCode::Data(Data::Text), true);
-    for message in [
-        Message::Text(ping((64 << 10) + 1).into()),
-        Message::Text(ping(8 << 20).into()),
-        Message::Binary(vec![0; 100_000].into()),
-        Message::Frame(no_text),
+    let too_long = (4408, "send text messages of at most 16 KiB");
+    for (message, told) in [
+        (Message::Text(ping((64 << 10) + 1).into()), too_long),
+        (Message::Text(ping(8 << 20).into()), too_long),
+        (Message::Binary(vec![0; 100_000].into()), too_long),
+        (Message::Frame(no_text), (1007, "not UTF-8")),
     ] {
         let length = message.len();
         let (texts, close) = say(&floor, vec![message]).await;
         let close = close.unwrap_or_else(|| panic!("{length} bytes were answered without a close frame"));
-        assert_eq!((u16::from(close.code), close.reason.as_str()), (4408, "send text messages of at most 16 KiB"));
+        assert_eq!((u16::from(close.code), close.reason.as_str()), told);
         assert!(texts.is_empty(), "{texts:?}");
     }
 }

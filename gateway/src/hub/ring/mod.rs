@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use ringside_shared::engine::{Cursor, Epoch, Lane, Room, RoomFrame, RoomId, RoomView};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, frame_kind};
 
-use super::frame::{Frame, utf8};
+use super::frame::Frame;
+use super::packet::Packet;
 
 /// So many events are kept.
 pub(crate) const RING_FRAMES: usize = 512;
@@ -44,7 +44,7 @@ pub(crate) struct Place {
 /// Something to send, and the place that the watcher has reached with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    pub(crate) text: Utf8Bytes,
+    pub(crate) packet: Packet,
     /// The room's place after it; none for what does not move it.
     pub(crate) cursor: Option<Cursor>,
     /// When what it tells was made.
@@ -57,8 +57,8 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// Something that nothing was left out before.
-    pub(crate) fn plain(text: Utf8Bytes, cursor: Option<Cursor>, at: Option<Timestamp>) -> Self {
-        Self { text, cursor, at, conflated: 0, skipped: 0 }
+    pub(crate) fn plain(packet: Packet, cursor: Option<Cursor>, at: Option<Timestamp>) -> Self {
+        Self { packet, cursor, at, conflated: 0, skipped: 0 }
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) trait Sight {
     /// True where it may see the event.
     fn sees(&self, frame: &Frame) -> bool;
     /// The state as this watcher gets it.
-    fn state(&self, frame: &Frame, conflated: u64) -> Utf8Bytes;
+    fn state(&self, frame: &Frame, conflated: u64) -> Packet;
 }
 
 /// A room's recent past.
@@ -243,6 +243,16 @@ impl Ring {
         self.first_index + self.events.partition_point(|event| event.cursor.offset <= offset) as u64
     }
 
+    /// Which event comes next at a place. Mostly its index tells; where it does not, it is searched.
+    fn next_of(&self, place: &Place) -> usize {
+        let is_read = |n: usize| self.events.get(n).is_some_and(|event| event.cursor.offset <= place.read);
+        let next = place.index.saturating_sub(self.first_index) as usize;
+        if next <= self.events.len() && !is_read(next) && (next == 0 || is_read(next - 1)) {
+            return next;
+        }
+        self.events.partition_point(|event| event.cursor.offset <= place.read)
+    }
+
     /// True where all events after `offset` are here.
     pub(crate) fn covers(&self, offset: u64) -> bool {
         offset >= self.floor
@@ -262,10 +272,10 @@ impl Ring {
         if place.resuming && !self.covers(place.read) {
             return Reading::Behind;
         }
+        let mut next = self.next_of(place);
         if self.covers(place.read) {
-            place.index = self.index_after(place.read);
+            place.index = self.first_index + next as u64;
         }
-        let mut next = self.events.partition_point(|event| event.cursor.offset <= place.read);
         if !place.resuming {
             next = self.skip(place, next, sight, out);
         }
@@ -288,11 +298,11 @@ impl Ring {
                 }
             }
             let conflated = frame.cursor.offset - place.reached.offset - 1 - place.announced;
-            let text = if state.is_some() { sight.state(frame, conflated) } else { frame.text_after(conflated) };
-            left = left.saturating_sub(text.len());
+            let packet = if state.is_some() { sight.state(frame, conflated) } else { frame.packet_after(conflated) };
+            left = left.saturating_sub(packet.len());
             place.reached = frame.cursor;
             place.announced = 0;
-            out.push(Delivery { text, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
+            out.push(Delivery { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
         }
         if place.resuming {
             place.resuming = false;
@@ -309,11 +319,11 @@ impl Ring {
             place.reached = state.cursor;
             place.read = place.read.max(state.cursor.offset);
             place.announced = 0;
-            let text = sight.state(state, conflated);
-            return Some(Delivery { text, cursor: Some(state.cursor), at: Some(state.at), conflated, skipped: 0 });
+            let packet = sight.state(state, conflated);
+            return Some(Delivery { packet, cursor: Some(state.cursor), at: Some(state.at), conflated, skipped: 0 });
         }
-        let text = if self.room.has_cursor() { state.text_at(place.reached) } else { sight.state(state, 0) };
-        Some(Delivery { text, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 })
+        let packet = if self.room.has_cursor() { state.packet_at(place.reached) } else { sight.state(state, 0) };
+        Some(Delivery { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 })
     }
 
     /// Leaves out all but the newest events for one who has too many before it, and says how many.
@@ -341,15 +351,16 @@ impl Ring {
             place.announced += count;
             let at = Timestamp::now();
             let body = format!(r#"{{"count":{count}}}"#);
-            let text = utf8(compose_frame(frame_kind::SKIPPED, Some(&self.room), None, at, body.as_bytes()));
-            out.push(Delivery { text, cursor: None, at: None, conflated: 0, skipped: count });
+            let text = compose_frame(frame_kind::SKIPPED, Some(&self.room), None, at, body.as_bytes());
+            let packet = Packet::new(&text);
+            out.push(Delivery { packet, cursor: None, at: None, conflated: 0, skipped: count });
         }
         if let Some(state) =
             self.state.as_ref().filter(|state| (unread + 1..=place.read).contains(&state.cursor.offset))
         {
             // It lies among what was left out, and is still the newest.
-            let text = if self.room.has_cursor() { state.text_at(place.reached) } else { sight.state(state, 0) };
-            out.push(Delivery { text, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
+            let packet = if self.room.has_cursor() { state.packet_at(place.reached) } else { sight.state(state, 0) };
+            out.push(Delivery { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
         }
         first
     }

@@ -14,8 +14,8 @@ impl Sight for All {
         true
     }
 
-    fn state(&self, frame: &Frame, conflated: u64) -> Utf8Bytes {
-        frame.text_after(conflated)
+    fn state(&self, frame: &Frame, conflated: u64) -> Packet {
+        frame.packet_after(conflated)
     }
 }
 
@@ -48,7 +48,7 @@ struct Client {
 
 impl Client {
     fn take(&mut self, delivery: &Delivery) {
-        let frame: Value = serde_json::from_str(&delivery.text).expect("frames are JSON");
+        let frame: Value = serde_json::from_str(delivery.packet.text()).expect("frames are JSON");
         if frame["type"] == "skipped" {
             self.announced += frame["count"].as_u64().expect("a count");
             self.skipped += frame["count"].as_u64().expect("a count");

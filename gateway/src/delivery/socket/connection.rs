@@ -1,0 +1,308 @@
+//! The task of one open socket: it reads, keeps the clocks, and delivers where somebody has to be waited for.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringside_shared::engine::Room;
+use ringside_shared::model::Timestamp;
+use ringside_shared::wire::frame_kind;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use super::end::End;
+use super::line::{Broken, Delivered, Line};
+use super::message::{Message, Messages};
+use super::tally::Tally;
+use crate::auth::Viewer;
+use crate::delivery::goodbye::Goodbye;
+use crate::delivery::ledger::Entry;
+use crate::delivery::lifetime;
+use crate::delivery::limits::{Allowance, MESSAGE_BYTES};
+use crate::delivery::session::{Heard, plain};
+use crate::gateway::Gateway;
+use crate::observe::{self, Connected};
+
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+const CLOSE: u8 = 0x8;
+/// A ping has to be answered within so much of the interval of pings.
+const PONG_WITHIN: f64 = 0.4;
+/// Who takes nothing for so long of what waits for it is gone, or as good as.
+const STUCK_FOR: Duration = Duration::from_secs(10);
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// A token's end is announced so long before.
+const EXPIRING_BEFORE: Duration = Duration::from_secs(60);
+/// So much is read at once; on the stack, so that a connection that says nothing has no buffer.
+const READ_BYTES: usize = 4 << 10;
+
+/// An open socket.
+pub(super) struct Connection {
+    gateway: Gateway,
+    line: Arc<Line>,
+    messages: Messages,
+    allowance: Allowance,
+    heard: Instant,
+    /// When it was asked whether it is there, since it said something.
+    pinged: Option<Instant>,
+    /// When it has lasted as long as a connection may.
+    old: Instant,
+    warned: bool,
+    tally: Tally,
+    counted: Connected,
+    _entry: Entry,
+}
+
+impl Connection {
+    pub(super) async fn begin(
+        gateway: Gateway,
+        viewer: Arc<Viewer>,
+        address: Option<IpAddr>,
+        (socket, read): (TcpStream, Bytes),
+        deflate: bool,
+        rooms: &[Room],
+    ) -> Self {
+        let line = Line::open(&gateway, viewer.clone(), socket, deflate);
+        let weak = Arc::downgrade(&line);
+        let entry = gateway.ledger().enter("websocket", &viewer, address, weak);
+        {
+            let session = &mut line.counter().await.session;
+            for room in rooms {
+                if session.join(room.clone(), None, None).is_ok() {
+                    session.say(frame_kind::SUBSCRIBED, Some(room), &json!({}));
+                }
+            }
+        }
+        let (now, max_age) = (Instant::now(), gateway.settings().max_age);
+        let mut messages = Messages::new(deflate);
+        messages.push(&read);
+        Self {
+            gateway,
+            line,
+            messages,
+            allowance: Allowance::new(now),
+            heard: now,
+            pinged: None,
+            old: now + lifetime::lifetime(max_age, rand::random()),
+            warned: false,
+            tally: Tally::default(),
+            counted: Connected::by("websocket"),
+            _entry: entry,
+        }
+    }
+
+    /// Serves it until it ends.
+    pub(super) async fn run(mut self) {
+        let end = match self.hear_all().await {
+            Ok(()) => self.serve().await,
+            Err(end) => end,
+        };
+        self.counted.lived(self.line.counter().await.life());
+        if end == End::Slow {
+            observe::closed_slow();
+        }
+        if let Some((code, reason)) = end.told() {
+            self.counted.ends(code, reason);
+        }
+        if let Some(payload) = end.payload() {
+            let mut answers = self.line.counter().await.session.take_answers();
+            let _ = self.line.last(&mut answers, &mut self.tally).await;
+            // Whoever does not take the goodbye has left already, or reads nothing anyway.
+            let _ = tokio::time::timeout(CLOSE_WITHIN, self.close(&payload)).await;
+        }
+    }
+
+    /// Says so, and waits for the other side: to close before it has read all would take what it has not read yet.
+    async fn close(&mut self, payload: &[u8]) {
+        let mut written = self.line.control(CLOSE, payload).await;
+        while written.is_ok() && self.line.counter().await.stuck_since().is_some() {
+            if self.line.socket.writable().await.is_err() {
+                return;
+            }
+            written = self.line.last(&mut Vec::new(), &mut self.tally).await.map(|_| ());
+        }
+        let mut unread = [0; 512];
+        while written.is_ok() && self.line.socket.readable().await.is_ok() {
+            match self.line.socket.try_read(&mut unread) {
+                Ok(0) => return,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut taken_back = self.gateway.standing().watch();
+        let gateway = self.gateway.clone();
+        let mut turn = None;
+        loop {
+            let delivered = match self.line.deliver(&mut self.tally).await {
+                Ok(delivered) => delivered,
+                Err(broken) => return broken.into(),
+            };
+            let clock = match self.next_clock(delivered).await {
+                Ok(clock) => clock,
+                Err(end) => return end,
+            };
+            tokio::select! {
+                biased;
+                () = gateway.goodbye().turn(&mut turn) => return self.leave(Goodbye::retry_ms(), End::Draining).await,
+                () = tokio::time::sleep_until(self.old.into()) => return self.leave(lifetime::retry_ms(), End::Old).await,
+                changed = taken_back.changed() => {
+                    if changed.is_ok() && !self.gateway.standing().allows(self.line.counter().await.session.viewer()) {
+                        return End::Expired;
+                    }
+                }
+                () = tokio::time::sleep_until(clock.into()) => {}
+                readable = self.line.socket.readable() => {
+                    let heard = match readable {
+                        Ok(()) => self.read().await,
+                        Err(_) => Err(End::Gone),
+                    };
+                    if let Err(end) = heard {
+                        return end;
+                    }
+                }
+                writable = self.line.socket.writable(), if delivered == Delivered::Full => {
+                    if writable.is_err() {
+                        return End::Gone;
+                    }
+                }
+                () = self.line.rang() => {}
+            }
+        }
+    }
+
+    /// What is left for it, and the goodbye.
+    async fn leave(&mut self, retry_ms: u64, end: End) -> End {
+        let mut last = self.line.counter().await.session.rest().await;
+        last.push(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
+        self.line.last(&mut last, &mut self.tally).await.err().map_or(end, End::from)
+    }
+
+    /// Sees to what is due, and says when something will be next.
+    async fn next_clock(&mut self, delivered: Delivered) -> Result<Instant, End> {
+        let now = Instant::now();
+        let mut counter = self.line.counter().await;
+        let left = until(counter.session.viewer());
+        if left.is_zero() {
+            return Err(End::Expired);
+        }
+        let mut next = now + left;
+        if !self.warned && left <= EXPIRING_BEFORE {
+            self.warned = true;
+            let at = counter.session.viewer().expires_at.to_string();
+            counter.session.say(frame_kind::AUTH_EXPIRING, None, &json!({ "expiresAt": at }));
+            return Ok(now);
+        }
+        if !self.warned {
+            next = now + left.saturating_sub(EXPIRING_BEFORE);
+        }
+        if let Delivered::Paced(at) = delivered {
+            next = next.min(at);
+        }
+        if let Some(since) = counter.stuck_since() {
+            if since + STUCK_FOR <= now {
+                return Err(End::Slow);
+            }
+            next = next.min(since + STUCK_FOR);
+        }
+        let slow = counter.pace.is_slow();
+        drop(counter);
+        self.next_ping(now, slow).await.map(|ping| next.min(ping))
+    }
+
+    async fn next_ping(&mut self, now: Instant, slow: bool) -> Result<Instant, End> {
+        let ping_every = self.gateway.settings().ping_every;
+        match self.pinged {
+            // The ping of a slow one stands in a queue somewhere; what it takes of it tells whether it is there.
+            Some(_) if slow => Ok(now + ping_every),
+            Some(at) => {
+                let by = at + ping_every.mul_f64(PONG_WITHIN);
+                if by <= now { Err(End::Gone) } else { Ok(by) }
+            }
+            None if self.heard + ping_every > now => Ok(self.heard + ping_every),
+            None => {
+                self.line.control(PING, &[]).await?;
+                self.line.counter().await.session.asked();
+                self.pinged = Some(now);
+                Ok(now + ping_every.mul_f64(PONG_WITHIN))
+            }
+        }
+    }
+
+    /// Takes what has come.
+    async fn read(&mut self) -> Result<(), End> {
+        match read_some(&self.line.socket, &mut self.messages) {
+            Ok(0) => Err(End::Gone),
+            Ok(bytes) => {
+                self.heard = Instant::now();
+                self.pinged = None;
+                self.hear_all().await?;
+                let fragments = self.messages.take_fragments();
+                self.allowance.count_read(bytes, fragments, self.heard).then_some(()).ok_or(End::Flood)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(End::Gone),
+        }
+    }
+
+    async fn hear_all(&mut self) -> Result<(), End> {
+        while let Some(message) = self.messages.next()? {
+            self.hear(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), End> {
+        let mut counter = self.line.counter().await;
+        let session = &mut counter.session;
+        let heard = match message {
+            Message::Text(text) if text.len() > MESSAGE_BYTES => {
+                session.refuse(&format!("a message has at most {} KiB", MESSAGE_BYTES >> 10))
+            }
+            Message::Text(text) => {
+                let before = session.viewer().expires_at;
+                let heard = session.hear(&text);
+                // A fresh token is announced anew.
+                self.warned &= session.viewer().expires_at == before;
+                heard
+            }
+            Message::Binary => session.refuse("send text, not binary"),
+            Message::Ping(payload) => {
+                drop(counter);
+                self.line.control(PONG, &payload).await?;
+                Heard::Sense
+            }
+            Message::Pong => {
+                session.answered();
+                Heard::Sense
+            }
+            Message::Close(code) => return Err(End::Left(code)),
+        };
+        match heard {
+            Heard::Stranger => Err(End::Stranger),
+            heard => self.allowance.count(heard == Heard::Sense, self.heard).then_some(()).ok_or(End::Flood),
+        }
+    }
+}
+
+fn read_some(socket: &TcpStream, messages: &mut Messages) -> io::Result<usize> {
+    let mut bytes = [0; READ_BYTES];
+    let count = socket.try_read(&mut bytes)?;
+    messages.push(&bytes[..count]);
+    Ok(count)
+}
+
+/// How long a viewer's token counts.
+fn until(viewer: &Viewer) -> Duration {
+    Duration::from_millis(viewer.expires_at.since(Timestamp::now()).max(0) as u64)
+}
+
+impl From<Broken> for End {
+    fn from(_: Broken) -> Self {
+        Self::Gone
+    }
+}

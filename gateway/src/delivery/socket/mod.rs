@@ -1,0 +1,88 @@
+//! The WebSocket door.
+//!
+//! `handshake` takes the bare TCP stream out of the HTTP server. A [`connection`]'s task reads it (`message`) and keeps
+//! its clocks; what it is sent comes from its session and is written by its `shard`, many sockets in one pass, or by the
+//! task where somebody has to be waited for. Both stand at the same counter: `line`.
+
+mod connection;
+mod end;
+mod handshake;
+mod line;
+mod message;
+mod outbox;
+mod pace;
+mod shard;
+mod tally;
+
+pub(crate) use shard::Shard;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use ringside_shared::engine::Room;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tracing::warn;
+
+use self::connection::Connection;
+use self::handshake::{Opening, offered_token};
+use crate::auth::{Viewer, bearer, cookie};
+use crate::caller::Caller;
+use crate::delivery::admission::Admitted;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::origin::{log_foreign, require_own_origin};
+
+/// How much the kernel holds for a client beyond what is on its way: what waits there can't be replaced by something
+/// newer any more.
+const UNSENT_BYTES: u32 = 32 << 10;
+/// How much it holds in all.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
+
+/// `GET /ws`
+pub(crate) async fn open_socket(
+    _: Admitted,
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    open(gateway, caller, request, &[]).unwrap_or_else(Error::into_response)
+}
+
+/// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
+pub(crate) async fn open_metrics_socket(
+    _: Admitted,
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    open(gateway, caller, request, &[Room::Metrics]).unwrap_or_else(Error::into_response)
+}
+
+fn open(gateway: Gateway, caller: Caller, mut request: Request, rooms: &'static [Room]) -> Result<Response, Error> {
+    let headers = request.headers();
+    require_own_origin(headers, &gateway.settings().allowed_origins)
+        .inspect_err(|_| log_foreign("socket", headers, None, caller.address))?;
+    let token = bearer(headers).or_else(|| offered_token(headers)).or_else(|| cookie(headers, caller.secure));
+    let viewer: Arc<Viewer> = gateway.verify(token.ok_or(Error::Unauthorized)?)?;
+    let opening = Opening::of(&mut request)?;
+    let deflate = opening.deflate;
+    let (response, coming) = opening.answer();
+    tokio::spawn(async move {
+        let _tracked = gateway.connections().token();
+        let Some(socket) = coming.socket().await else { return };
+        bound_buffers(&socket.0);
+        Connection::begin(gateway, viewer, caller.address, socket, deflate, rooms).await.run().await;
+    });
+    Ok(response)
+}
+
+fn bound_buffers(socket: &TcpStream) {
+    let socket = SockRef::from(socket);
+    if let Err(reason) =
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES))
+    {
+        warn!(%reason, "could not bound what the kernel holds for a socket");
+    }
+}
