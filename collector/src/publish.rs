@@ -27,6 +27,8 @@ pub(crate) struct Newsroom {
     singles: Vec<(RoomId, &'static str, bytes::Bytes)>,
     alerts_changed: BTreeSet<TenantId>,
     changed: Changed,
+    /// When the oldest of the events that wait was received.
+    oldest: Option<Timestamp>,
     /// Directories are told once by each owner and then when they change: they are long and seldom move.
     directories_told: bool,
 }
@@ -59,12 +61,14 @@ impl Newsroom {
             singles: Vec::new(),
             alerts_changed: BTreeSet::new(),
             changed: Changed::default(),
+            oldest: None,
             directories_told: false,
         }
     }
 
-    /// Takes what an entry changed. Of entries that were published in an earlier life, only the states count.
-    pub(crate) fn take(&mut self, changes: &mut Changes, published_before: bool) {
+    /// Takes what an entry changed that was received then. Of entries that were published in an earlier life, only the
+    /// states count.
+    pub(crate) fn take(&mut self, changes: &mut Changes, received: Timestamp, published_before: bool) {
         for (tenant, mut campaigns) in std::mem::take(&mut changes.dirty_campaigns) {
             self.changed.campaigns.entry(tenant).or_default().append(&mut campaigns);
         }
@@ -91,6 +95,9 @@ impl Newsroom {
             }
         }
         changes.clear();
+        if self.has_events() {
+            self.oldest.get_or_insert(received);
+        }
     }
 
     /// True where events wait.
@@ -98,8 +105,10 @@ impl Newsroom {
         !self.calls.is_empty() || !self.singles.is_empty()
     }
 
-    /// The waiting events as publications.
-    pub(crate) fn events(&mut self, fold: &Fold, position: Position, at: Timestamp) -> Vec<Publication> {
+    /// The waiting events as publications. Each says when the oldest of what waited was received: however long log, fold
+    /// and network take, whoever gets it knows how old it is.
+    pub(crate) fn events(&mut self, fold: &Fold, position: Position) -> Vec<Publication> {
+        let Some(at) = self.oldest.take() else { return Vec::new() };
         let mut publications = Vec::new();
         for ((tenant, campaign), changes) in std::mem::take(&mut self.calls) {
             let room = RoomId::new(tenant, Room::Calls(campaign));

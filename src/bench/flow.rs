@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{self, FoldSettings};
 use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -28,6 +31,9 @@ pub(crate) struct FlowArgs {
     /// Events a second in the latency run
     #[arg(long, default_value_t = 500)]
     rate: u64,
+    /// Others who watch the same room in the latency run
+    #[arg(long, default_value_t = 0)]
+    watchers: usize,
     /// Calls in the folded day
     #[arg(long, default_value_t = 1_000_000)]
     calls: u64,
@@ -39,8 +45,8 @@ pub(crate) struct FlowArgs {
     batch: usize,
 }
 
-/// Runs the three measurements and prints a table.
-pub(super) async fn run(args: &FlowArgs) -> anyhow::Result<()> {
+/// Runs the three measurements, on the embedded engine or on a Redis, and prints a table.
+pub(super) async fn run(args: &FlowArgs, redis: Option<&str>) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "{:<60} {:>14}", "measured", "figure")?;
     let fold = fold::measure(Day { seed: 1, calls: args.calls }, FoldSettings::default());
@@ -48,7 +54,7 @@ pub(super) async fn run(args: &FlowArgs) -> anyhow::Result<()> {
     writeln!(out, "{what:<60} {:>14}", per_second(fold.events_per_s()))?;
     writeln!(out, "{:<60} {:>8.1} bytes", "closed call at rest, keys included", fold.ledger_bytes_per_call())?;
 
-    let server = Server::start(&[]).await?;
+    let server = Server::start(&redis.map_or_else(Vec::new, |redis| vec!["--redis", redis])).await?;
     for clients in [1, 4] {
         let rate = ingest(&server, args, clients).await?;
         let what = format!("ingest, fsync'd answers, {} an array, {clients} client(s)", args.batch);
@@ -104,6 +110,13 @@ async fn latency(server: &Server, args: &FlowArgs) -> anyhow::Result<Histogram<u
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("the WebSocket")?;
     socket.send(Message::text(r#"{"action":"subscribe","room":"calls:bench-latency"}"#)).await?;
 
+    let watchers = stream::iter((0..args.watchers).map(|_| watch(server, &token))).buffer_unordered(32);
+    let _watchers: JoinSet<()> = watchers
+        .try_fold(JoinSet::new(), async |mut all, stream| {
+            all.spawn(discard(stream));
+            Ok(all)
+        })
+        .await?;
     let posted: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let total = args.rate * args.seconds;
     let sender = {
@@ -152,6 +165,30 @@ async fn latency(server: &Server, args: &FlowArgs) -> anyhow::Result<Histogram<u
     }
     sender.await??;
     Ok(latency)
+}
+
+/// Somebody else who watches the room: bare, so that a thousand of them leave the processor to the server.
+async fn watch(server: &Server, token: &str) -> anyhow::Result<TcpStream> {
+    let url = server.url("");
+    let host = url.strip_prefix("http://").unwrap_or(&url);
+    let mut stream = TcpStream::connect(host).await.context("a watcher")?;
+    let head = format!(
+        "GET /ws HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let subscribe = br#"{"action":"subscribe","room":"calls:bench-latency"}"#;
+    // Masked with zeros, which leaves the text as it is.
+    let frame = [&[0x81, 0x80 | subscribe.len() as u8, 0, 0, 0, 0][..], subscribe].concat();
+    stream.write_all(&[head.as_bytes(), &frame].concat()).await?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.context("a watcher was not let in")?;
+    anyhow::ensure!(&answer == b"HTTP/1.1 101", "a watcher was answered {}", String::from_utf8_lossy(&answer));
+    Ok(stream)
+}
+
+async fn discard(mut stream: TcpStream) {
+    let mut bytes = vec![0; 16 << 10];
+    while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
 }
 
 fn dialing(id: &str, campaign: &str) -> Value {

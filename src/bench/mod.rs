@@ -35,7 +35,7 @@ enum What {
 /// Runs what was asked for and prints a table.
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
     match &args.what {
-        None => flow::run(&args.flow).await,
+        None => flow::run(&args.flow, config.redis.as_deref()).await,
         Some(What::Redis(args)) => memory::run(args).await,
         Some(What::Relay(args)) => relay::run(args, config.redis.as_deref()).await,
     }

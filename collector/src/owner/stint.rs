@@ -210,13 +210,17 @@ impl Stint {
     /// Folds entries. What is new goes out at once if nothing went out just before.
     async fn fold(&mut self, entries: &[LogEntry]) -> Result<(), StintError> {
         let mut stamp = None;
+        // An entry that can't be read changes nothing.
+        let mut received = Timestamp::now();
         for entry in entries {
             match Record::decode(&entry.record) {
                 Ok(Record::Event(event)) => {
-                    stamp = Some(event.received_at);
+                    received = event.received_at;
+                    stamp = Some(received);
                     self.fold.apply(&event, &mut self.changes);
                 }
                 Ok(Record::Tick(now)) => {
+                    received = now;
                     stamp = Some(now);
                     self.fold.tick(now, &mut self.changes);
                     self.ticked = true;
@@ -229,7 +233,7 @@ impl Stint {
                 }
             }
             self.changes.derived.drain(..).for_each(|event| self.outbox.push(event));
-            self.newsroom.take(&mut self.changes, entry.position <= self.published);
+            self.newsroom.take(&mut self.changes, received, entry.position <= self.published);
             self.folded = entry.position;
         }
         metrics::counter!("ringside_log_entries_folded_total").increment(entries.len() as u64);
@@ -259,7 +263,7 @@ impl Stint {
 
     async fn publish_events(&mut self) -> Result<(), StintError> {
         self.events_at = Instant::now();
-        let publications = self.newsroom.events(&self.fold, self.folded, Timestamp::now());
+        let publications = self.newsroom.events(&self.fold, self.folded);
         self.publish(publications).await
     }
 
@@ -280,9 +284,8 @@ impl Stint {
         // Charts grow by a tick, and go with the full round, which carries every campaign.
         let with_charts = due == Due::All && std::mem::take(&mut self.ticked);
         // Events first: a state never tells of something whose event is still to come.
-        let at = Timestamp::now();
-        let mut publications = self.newsroom.events(&self.fold, self.folded, at);
-        publications.extend(self.newsroom.states(&self.fold, due, with_charts, self.folded, at));
+        let mut publications = self.newsroom.events(&self.fold, self.folded);
+        publications.extend(self.newsroom.states(&self.fold, due, with_charts, self.folded, Timestamp::now()));
         self.publish(publications).await
     }
 

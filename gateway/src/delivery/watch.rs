@@ -15,16 +15,16 @@ use crate::observe::{self, ResumedFrom};
 
 /// A room that a client has joined.
 pub(crate) struct Watch {
-    pub(crate) room: Arc<Room>,
+    phase: Phase,
+    source: Option<Source>,
     pub(crate) filter: Option<Filter>,
     /// True where the newest state is to be sent, new or not.
     pub(crate) refresh: bool,
+    pub(crate) room: Arc<Room>,
     pub(crate) refreshed: Option<Instant>,
     /// What was sent when the client was last asked whether it is there, and what it has for sure.
     pub(crate) asked: Option<Cursor>,
     pub(crate) acknowledged: Option<Cursor>,
-    phase: Phase,
-    source: Option<Source>,
 }
 
 enum Phase {

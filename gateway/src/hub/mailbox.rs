@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 pub(crate) struct Marks {
     /// Of the first 64, which is all that most have.
     few: AtomicU64,
-    many: OnceLock<Mutex<Vec<u64>>>,
+    many: OnceLock<Box<Mutex<Vec<u64>>>>,
 }
 
 impl Marks {
@@ -20,7 +20,7 @@ impl Marks {
         if word == 0 {
             return self.few.fetch_or(bit, Ordering::AcqRel) & bit == 0;
         }
-        let mut many = self.many.get_or_init(Mutex::default).lock().expect("nobody panics while marking");
+        let mut many = self.many.get_or_init(Box::default).lock().expect("nobody panics while marking");
         if many.len() < word {
             many.resize(word, 0);
         }

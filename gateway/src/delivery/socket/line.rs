@@ -3,7 +3,6 @@
 //! Both write: the shard what is new in rooms that are followed already, the task everything for which somebody has to be
 //! waited for (a join, a read of the engine, a socket that is full). Whoever writes holds the [`Counter`].
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -35,14 +34,14 @@ pub(super) struct Line {
 
 /// Where things are handed over.
 pub(super) struct Counter {
-    pub(super) session: Session,
+    broken: bool,
     outbox: Outbox,
     pub(super) pace: Pace,
-    /// What it was given until now.
-    life: Life,
     /// When the socket last took something, or had nothing to take.
     moved: Instant,
-    broken: bool,
+    /// What it was given until now.
+    life: Life,
+    pub(super) session: Session,
 }
 
 /// What of a line the rooms know: where to leave word that there is something new.
@@ -132,11 +131,22 @@ impl Line {
         }
     }
 
+    /// Leaves it to the task to end it.
+    pub(super) fn give_up(&self) {
+        if let Some(mut counter) = self.free_counter() {
+            counter.broken = true;
+        }
+        self.bell.notify_one();
+    }
+
     /// Writes what there is, waiting for whoever has to be waited for but not for the socket.
     pub(super) async fn deliver(&self, tally: &mut Tally) -> Result<Delivered, Broken> {
         let mut counter = self.counter.lock().await;
         let counter = &mut *counter;
         loop {
+            if counter.broken {
+                return Err(Broken);
+            }
             let now = Instant::now();
             let mut batch = Vec::new();
             if counter.outbox.is_empty() {
@@ -188,9 +198,9 @@ impl Line {
             return Ok(Delivered::All);
         }
         let packets = batch.drain(..).map(|outgoing| outgoing.packet);
-        let written = counter.outbox.write(&self.socket, self.deflate, packets).map_err(|error| {
+        let written = counter.outbox.write(&self.socket, self.deflate, packets).map_err(|_| {
             counter.broken = true;
-            Broken(error.kind())
+            Broken
         })?;
         counter.life.bytes += written as u64;
         let all = counter.outbox.is_empty();
@@ -250,4 +260,4 @@ impl Drop for Counter {
 
 /// The socket can't be written to any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken(io::ErrorKind);
+pub(super) struct Broken;

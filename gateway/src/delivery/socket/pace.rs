@@ -40,6 +40,9 @@ impl Pace {
         if full_for > FULL_FOR {
             self.step = (self.step + 1).min(STEPS.len() as u8 - 1);
             self.calm = 0;
+        } else if self.wait(now).is_some() {
+            // A pong or a goodbye in between says nothing, and must not put off what waits.
+            return;
         } else if self.step > 0 {
             self.calm += 1;
             if self.calm == CALM_WRITES {
@@ -92,6 +95,10 @@ mod tests {
             assert_eq!(pace.wait(now + ms(interval)), None);
         }
         for interval in [2_000, 2_000, 1_000, 1_000, 1_000, 250, 250, 250, 0] {
+            let due = pace.wait(now).expect("it is slow");
+            pace.took_all(due - ms(1));
+            assert_eq!(pace.wait(now), Some(due), "a pong puts nothing off");
+            now = due;
             pace.took_all(now);
             assert_eq!(pace.interval(), ms(interval));
         }

@@ -6,6 +6,7 @@
 //! next one; and after a long pass the shard rests for as long, so that under load frames share their writes and the
 //! process has time for everything else. Where little is going on there is no such rest: frames go out at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -88,7 +89,11 @@ async fn pass(lines: &mut Vec<Weak<Line>>, desk: &mut Desk) -> Duration {
     loop {
         let began = Instant::now();
         for line in lines.by_ref().take(SOCKETS_A_TURN).filter_map(|line| line.upgrade()) {
-            line.deliver_now(desk, began);
+            // A fault with one must not silence all the others.
+            if catch_unwind(AssertUnwindSafe(|| line.deliver_now(desk, began))).is_err() {
+                *desk = Desk::default();
+                line.give_up();
+            }
         }
         desk.tally.flush();
         took += began.elapsed();
