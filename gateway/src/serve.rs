@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,13 +41,20 @@ pub struct ServeSettings {
     /// A connection that was answered is kept for so long until it has asked again. Balancers keep theirs for 60 s, and
     /// they have to be the ones who close: else a question meets a connection that is just being closed.
     pub kept_for: Duration,
+    /// Who takes nothing of what it is sent for so long is gone.
+    pub takes_within: Duration,
     /// A head is read up to this size, at least 8 KiB; a longer one is answered with 431.
     pub head_bytes: usize,
 }
 
 impl Default for ServeSettings {
     fn default() -> Self {
-        Self { asks_within: Duration::from_secs(10), kept_for: Duration::from_secs(75), head_bytes: 32 << 10 }
+        Self {
+            asks_within: Duration::from_secs(10),
+            kept_for: Duration::from_secs(75),
+            takes_within: Duration::from_secs(30),
+            head_bytes: 32 << 10,
+        }
     }
 }
 
@@ -90,6 +98,10 @@ async fn converse(
     // Without it a small frame may wait 40 ms for the one before it to be acknowledged.
     if let Err(reason) = socket.set_nodelay(true) {
         debug!(%reason, "could not turn off Nagle's algorithm on a connection");
+    }
+    // Who takes nothing for so long, or does not even acknowledge it, is gone. Streams have no other clock while they wait.
+    if let Err(reason) = SockRef::from(&socket).set_tcp_user_timeout(Some(settings.takes_within)) {
+        debug!(%reason, "could not bound how long a connection may take nothing");
     }
     let has_asked = AtomicBool::new(false);
     let answer = service_fn(|request: Request<Incoming>| {

@@ -37,7 +37,7 @@ pub struct GatewaySettings {
     pub publish_every: Duration,
     /// What else of this process must be well before it counts as ready: each says what is not.
     pub readiness: Vec<Readiness>,
-    /// How often a socket is pinged; one that says nothing for 2.4 times as long, not even a pong, is gone.
+    /// How often a socket is pinged; one that says nothing for 1.4 times as long, not even a pong, is gone.
     pub ping_every: Duration,
     /// True where load runs may be made: rooms `bench:{n}`, and `POST /bench/{n}` that publishes to them.
     pub bench: bool,

@@ -23,6 +23,8 @@ use crate::observe;
 
 /// About so much goes into one batch: enough to share a write, little enough to stay fresh.
 const BATCH_BYTES: usize = 64 << 10;
+/// A batch in which somebody was waited for so long ends there; the rest comes with the next one.
+const WAITS_FOR: Duration = Duration::from_millis(100);
 /// A room that could not be read is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long is read on for somebody who has to go; what is then still missing comes by cursor, elsewhere.
@@ -203,8 +205,9 @@ impl Session {
                 self.due.push_back(slot);
             }
         }
-        let mut left = BATCH_BYTES;
+        let (mut left, began) = (BATCH_BYTES, Instant::now());
         while left > 0
+            && began.elapsed() < WAITS_FOR
             && let Some(slot) = self.due.pop_front()
         {
             let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { continue };
@@ -239,6 +242,11 @@ impl Session {
     /// The room that is watched in a slot.
     pub(crate) fn room(&self, slot: u32) -> Option<&Arc<Room>> {
         self.watches.get(slot as usize)?.as_ref().map(|watch| &watch.room)
+    }
+
+    /// How much it is answered that was not taken yet.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        self.answers.iter().map(|answer| answer.packet.len()).sum()
     }
 
     /// How many states and events were left out since this was asked before.

@@ -77,7 +77,7 @@ impl Watch {
             refresh: false,
             refreshed: None,
             asked: None,
-            acknowledged: None,
+            acknowledged: cursor,
             phase: Phase::Start(cursor),
             source: None,
         }

@@ -349,11 +349,7 @@ impl RoomCell {
         };
         if let Some(gap) = lost {
             // Another life of the room, or a piece of it is gone: who watches begins anew.
-            self.contradicted.store(false, Ordering::Release);
-            if let Err(refusal) = self.refill(generation + 1).await {
-                self.contradicted.fetch_or(contradicted, Ordering::AcqRel);
-                return Err(refusal);
-            }
+            self.refill(generation + 1).await?;
             observe::gap(gap, false);
             self.members.tell();
             return Ok(true);
@@ -379,6 +375,8 @@ impl RoomCell {
         let mut ring = Ring::fill(self.room.clone(), generation, &view, RING_FRAMES);
         take_early(&mut ring, &mut inside.early);
         inside.ring = Some(ring);
+        // Not sooner: until now nothing that came followed what was here.
+        self.contradicted.store(false, Ordering::Release);
         inside.pages.clear();
         self.keep_initial(&mut inside, &view);
         Ok(())

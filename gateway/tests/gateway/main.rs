@@ -11,6 +11,7 @@ mod closing;
 mod cursors;
 mod doors;
 mod drain;
+mod ending;
 mod faulty;
 mod floor;
 mod framing;

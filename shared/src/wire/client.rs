@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::engine::{Cursor, Room};
 use crate::model::CampaignId;
 
+/// It is sent back, and so it must not be long.
+const REQUEST_ID_BYTES: usize = 128;
 /// What a message has to be.
 const ONE_OBJECT: &str = "a message is one JSON object with an \"action\"";
 
@@ -78,6 +80,10 @@ impl ClientRequest {
         // A list of the members' values would pass for the object.
         let json = Some(text).filter(|text| text.trim_start().starts_with('{')).map(serde_json::from_str::<ClientJson>);
         let Some(Ok(json)) = json else { return Err(BadClientMessage::shapeless(text)) };
+        if json.request_id.as_ref().is_some_and(|id| id.len() > REQUEST_ID_BYTES) {
+            let message = format!("a requestId has at most {REQUEST_ID_BYTES} bytes");
+            return Err(BadClientMessage { code: "bad_frame", message, request_id: None });
+        }
         match json.read() {
             Ok(message) => Ok(Self { message, request_id: json.request_id }),
             Err((code, message)) => Err(BadClientMessage { code, message, request_id: json.request_id }),
@@ -203,6 +209,8 @@ mod tests {
         assert_eq!(request.message, ClientMessage::Refresh { room: Some(Room::System) });
         assert_eq!(request.request_id.as_deref(), Some("zz3"));
         assert_eq!(ClientRequest::parse(r#"{"action":"ping"}"#).unwrap().request_id, None);
+        let long = format!(r#"{{"action":"ping","requestId":"{}"}}"#, "r".repeat(129));
+        assert_eq!(ClientRequest::parse(&long).unwrap_err().message, "a requestId has at most 128 bytes");
     }
 
     #[test]

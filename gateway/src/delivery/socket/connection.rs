@@ -1,7 +1,7 @@
 //! The task of one open socket: it reads, keeps the clocks, and delivers where somebody has to be waited for.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,12 @@ use ringside_shared::engine::Room;
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde_json::json;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::end::End;
 use super::line::{Broken, Delivered, Line};
-use super::message::{Message, Messages};
+use super::message::{Message, Messages, PING, PONG};
 use super::tally::Tally;
 use crate::auth::Viewer;
 use crate::delivery::goodbye::Goodbye;
@@ -25,13 +26,12 @@ use crate::delivery::session::{Heard, plain};
 use crate::gateway::Gateway;
 use crate::observe::{self, Connected};
 
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
-const CLOSE: u8 = 0x8;
 /// A ping has to be answered within so much of the interval of pings.
 const PONG_WITHIN: f64 = 0.4;
 /// Who takes nothing for so long of what waits for it is gone, or as good as.
 const STUCK_FOR: Duration = Duration::from_secs(10);
+/// Who does not take what it is answered is not heard any further once so much waits.
+const ANSWERED_BYTES: usize = 64 << 10;
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// A token's end is announced so long before.
 const EXPIRING_BEFORE: Duration = Duration::from_secs(60);
@@ -45,10 +45,14 @@ pub(super) struct Connection {
     messages: Messages,
     allowance: Allowance,
     heard: Instant,
+    /// When it was last asked whether it is there.
+    asked: Instant,
     /// When it was asked whether it is there, since it said something.
     pinged: Option<Instant>,
     /// When it has lasted as long as a connection may.
     old: Instant,
+    /// True while it takes too little of what it is answered for anything else to be heard.
+    overfull: bool,
     warned: bool,
     tally: Tally,
     counted: Connected,
@@ -84,8 +88,10 @@ impl Connection {
             messages,
             allowance: Allowance::new(now),
             heard: now,
+            asked: now,
             pinged: None,
             old: now + lifetime::lifetime(max_age, rand::random()),
+            overfull: false,
             warned: false,
             tally: Tally::default(),
             counted: Connected::by("websocket"),
@@ -99,32 +105,50 @@ impl Connection {
             Ok(()) => self.serve().await,
             Err(end) => end,
         };
-        self.counted.lived(self.line.counter().await.life());
         if end == End::Slow {
             observe::closed_slow();
         }
         if let Some((code, reason)) = end.told() {
             self.counted.ends(code, reason);
         }
-        if let Some(payload) = end.payload() {
-            let mut answers = self.line.counter().await.session.take_answers();
-            let _ = self.line.last(&mut answers, &mut self.tally).await;
+        self.say_goodbye(end).await;
+        self.counted.lived(self.line.counter().await.life());
+        if end.payload().is_some() {
             // Whoever does not take the goodbye has left already, or reads nothing anyway.
-            let _ = tokio::time::timeout(CLOSE_WITHIN, self.close(&payload)).await;
+            let _ = tokio::time::timeout(CLOSE_WITHIN, self.hang_up(end)).await;
         }
     }
 
-    /// Says so, and waits for the other side: to close before it has read all would take what it has not read yet.
-    async fn close(&mut self, payload: &[u8]) {
-        let mut written = self.line.control(CLOSE, payload).await;
-        while written.is_ok() && self.line.counter().await.stuck_since().is_some() {
-            if self.line.socket.writable().await.is_err() {
+    /// Writes what is left for it, and why it ends; nobody else writes anything from here on.
+    async fn say_goodbye(&mut self, end: End) {
+        let mut counter = self.line.counter().await;
+        counter.end();
+        let retry_ms = match end {
+            End::Draining => Some(Goodbye::retry_ms()),
+            End::Old => Some(lifetime::retry_ms()),
+            _ => None,
+        };
+        let mut last = match retry_ms {
+            Some(_) => counter.session.rest().await,
+            None => counter.session.take_answers(),
+        };
+        last.extend(retry_ms.map(|retry_ms| plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms }))));
+        self.line.write_last(&mut counter, &mut last, &mut self.tally, end.payload().as_deref());
+    }
+
+    /// Ends our side once all is written, and waits for the other: to close before it has read all would take what it
+    /// has not read yet.
+    async fn hang_up(&self, end: End) {
+        while self.line.counter().await.stuck_since().is_some() {
+            if self.line.socket.writable().await.is_err() || self.line.go_on().await.is_err() {
                 return;
             }
-            written = self.line.last(&mut Vec::new(), &mut self.tally).await.map(|_| ());
+        }
+        if SockRef::from(&self.line.socket).shutdown(Shutdown::Write).is_err() || matches!(end, End::Left(_)) {
+            return;
         }
         let mut unread = [0; 512];
-        while written.is_ok() && self.line.socket.readable().await.is_ok() {
+        while self.line.socket.readable().await.is_ok() {
             match self.line.socket.try_read(&mut unread) {
                 Ok(0) => return,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
@@ -148,15 +172,15 @@ impl Connection {
             };
             tokio::select! {
                 biased;
-                () = gateway.goodbye().turn(&mut turn) => return self.leave(Goodbye::retry_ms(), End::Draining).await,
-                () = tokio::time::sleep_until(self.old.into()) => return self.leave(lifetime::retry_ms(), End::Old).await,
+                () = gateway.goodbye().turn(&mut turn) => return End::Draining,
+                () = tokio::time::sleep_until(self.old.into()) => return End::Old,
                 changed = taken_back.changed() => {
                     if changed.is_ok() && !self.gateway.standing().allows(self.line.counter().await.session.viewer()) {
                         return End::Expired;
                     }
                 }
                 () = tokio::time::sleep_until(clock.into()) => {}
-                readable = self.line.socket.readable() => {
+                readable = self.line.socket.readable(), if !self.overfull => {
                     let heard = match readable {
                         Ok(()) => self.read().await,
                         Err(_) => Err(End::Gone),
@@ -173,13 +197,6 @@ impl Connection {
                 () = self.line.rang() => {}
             }
         }
-    }
-
-    /// What is left for it, and the goodbye.
-    async fn leave(&mut self, retry_ms: u64, end: End) -> End {
-        let mut last = self.line.counter().await.session.rest().await;
-        last.push(plain(frame_kind::BYE, None, &json!({ "retryMs": retry_ms })));
-        self.line.last(&mut last, &mut self.tally).await.err().map_or(end, End::from)
     }
 
     /// Sees to what is due, and says when something will be next.
@@ -209,6 +226,7 @@ impl Connection {
             }
             next = next.min(since + STUCK_FOR);
         }
+        self.overfull = delivered != Delivered::All && self.line.waiting_bytes(&counter) > ANSWERED_BYTES;
         let slow = counter.pace.is_slow();
         drop(counter);
         self.next_ping(now, slow).await.map(|ping| next.min(ping))
@@ -218,16 +236,17 @@ impl Connection {
         let ping_every = self.gateway.settings().ping_every;
         match self.pinged {
             // The ping of a slow one stands in a queue somewhere; what it takes of it tells whether it is there.
+            // Where it is gone, the kernel finds that what was written is not acknowledged.
             Some(_) if slow => Ok(now + ping_every),
             Some(at) => {
                 let by = at + ping_every.mul_f64(PONG_WITHIN);
                 if by <= now { Err(End::Gone) } else { Ok(by) }
             }
-            None if self.heard + ping_every > now => Ok(self.heard + ping_every),
+            None if self.asked + ping_every > now => Ok(self.asked + ping_every),
             None => {
                 self.line.control(PING, &[]).await?;
                 self.line.counter().await.session.asked();
-                self.pinged = Some(now);
+                (self.asked, self.pinged) = (now, Some(now));
                 Ok(now + ping_every.mul_f64(PONG_WITHIN))
             }
         }

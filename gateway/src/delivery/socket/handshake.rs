@@ -107,7 +107,6 @@ fn offers_deflate(headers: &HeaderMap) -> bool {
                 match name.trim() {
                     "server_no_context_takeover" | "client_no_context_takeover" => value.is_empty(),
                     "client_max_window_bits" => true,
-                    "server_max_window_bits" => value.trim().trim_matches('"') == "15",
                     _ => false,
                 }
             })
@@ -123,7 +122,7 @@ mod tests {
         for (offer, taken) in [
             ("permessage-deflate; client_max_window_bits", true),
             ("permessage-deflate", true),
-            ("x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=15", true),
+            ("x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=15", true),
             ("permessage-deflate; server_max_window_bits=10", false),
             ("permessage-deflate; server_max_window_bits=10, permessage-deflate", true),
             ("permessage-deflate; future", false),

@@ -5,11 +5,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
 
+use super::message::CLOSE;
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::shard::{Desk, Shard};
@@ -20,6 +21,9 @@ use crate::delivery::session::{Outgoing, Session};
 use crate::gateway::Gateway;
 use crate::hub::{Marks, Packet, Watcher};
 use crate::observe::{self, Life};
+
+/// For so long somebody is waited for before the task looks after everything else again.
+const WAITS_FOR: Duration = Duration::from_millis(100);
 
 /// An open socket.
 pub(super) struct Line {
@@ -35,6 +39,8 @@ pub(super) struct Line {
 /// Where things are handed over.
 pub(super) struct Counter {
     broken: bool,
+    /// True once its last frames are on their way.
+    ended: bool,
     outbox: Outbox,
     pub(super) pace: Pace,
     /// When the socket last took something, or had nothing to take.
@@ -92,6 +98,7 @@ impl Line {
                 life: Life::default(),
                 moved: Instant::now(),
                 broken: false,
+                ended: false,
             };
             Self { socket, deflate, counter: Mutex::new(counter), bell: Notify::new(), post }
         })
@@ -117,6 +124,9 @@ impl Line {
         self.post.queued.store(false, Ordering::Release);
         let Some(mut counter) = self.free_counter() else { return self.bell.notify_one() };
         let counter = &mut *counter;
+        if counter.ended {
+            return;
+        }
         if counter.broken || !counter.outbox.is_empty() || counter.pace.wait(now).is_some() {
             // The task waits for just that, and reads on then.
             return self.bell.notify_one();
@@ -141,6 +151,7 @@ impl Line {
 
     /// Writes what there is, waiting for whoever has to be waited for but not for the socket.
     pub(super) async fn deliver(&self, tally: &mut Tally) -> Result<Delivered, Broken> {
+        let began = Instant::now();
         let mut counter = self.counter.lock().await;
         let counter = &mut *counter;
         loop {
@@ -163,6 +174,11 @@ impl Line {
             if delivered? == Delivered::Full {
                 return Ok(Delivered::Full);
             }
+            if counter.session.has_more() && began.elapsed() > WAITS_FOR {
+                // It also has to listen, and to keep its clocks.
+                self.bell.notify_one();
+                return Ok(Delivered::All);
+            }
         }
     }
 
@@ -173,12 +189,32 @@ impl Line {
         self.flush(&mut counter, &mut Vec::new(), Instant::now()).map(|_| ())
     }
 
-    /// Writes what waits, then these; what the socket does not take waits.
-    pub(super) async fn last(&self, batch: &mut Vec<Outgoing>, tally: &mut Tally) -> Result<Delivered, Broken> {
-        let mut counter = self.counter.lock().await;
-        let delivered = self.write(&mut counter, batch, tally, Instant::now());
+    /// Writes these behind what waits, and a close frame behind them, as far as the socket takes them.
+    pub(super) fn write_last(
+        &self,
+        counter: &mut Counter,
+        batch: &mut Vec<Outgoing>,
+        tally: &mut Tally,
+        close: Option<&[u8]>,
+    ) {
+        // Where it is broken nobody is told anything.
+        let written = self.write(counter, batch, tally, Instant::now());
         tally.flush();
-        delivered
+        if let (Ok(_), Some(payload)) = (written, close) {
+            counter.outbox.push(Packet::control(CLOSE, payload));
+            let _ = self.flush(counter, &mut Vec::new(), Instant::now());
+        }
+    }
+
+    /// Writes what waits.
+    pub(super) async fn go_on(&self) -> Result<Delivered, Broken> {
+        let mut counter = self.counter.lock().await;
+        self.flush(&mut counter, &mut Vec::new(), Instant::now())
+    }
+
+    /// How much waits to be written.
+    pub(super) fn waiting_bytes(&self, counter: &Counter) -> usize {
+        counter.outbox.bytes(self.deflate) + counter.session.answer_bytes()
     }
 
     fn write(
@@ -196,6 +232,10 @@ impl Line {
     fn flush(&self, counter: &mut Counter, batch: &mut Vec<Outgoing>, now: Instant) -> Result<Delivered, Broken> {
         if counter.outbox.is_empty() && batch.is_empty() {
             return Ok(Delivered::All);
+        }
+        if counter.outbox.is_empty() {
+            // Until now there was nothing to take.
+            counter.moved = now;
         }
         let packets = batch.drain(..).map(|outgoing| outgoing.packet);
         let written = counter.outbox.write(&self.socket, self.deflate, packets).map_err(|_| {
@@ -228,18 +268,23 @@ impl Watched for Line {
         let counter = self.free_counter()?;
         let pace_ms = counter.pace.interval().as_millis() as u32;
         Some(Look {
-            queued_bytes: counter.outbox.bytes(self.deflate),
+            queued_bytes: self.waiting_bytes(&counter),
             pace_ms: (pace_ms > 0).then_some(pace_ms),
             rooms: counter.session.standing(),
         })
     }
 
     fn queued_bytes(&self) -> usize {
-        self.free_counter().map_or(0, |counter| counter.outbox.bytes(self.deflate))
+        self.free_counter().map_or(0, |counter| self.waiting_bytes(&counter))
     }
 }
 
 impl Counter {
+    /// Nothing more is written but what its task writes.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// What it was given in all.
     pub(super) fn life(&mut self) -> Life {
         let (conflated, skipped) = self.session.take_left_out();

@@ -9,9 +9,9 @@ use crate::delivery::limits::TAKEN_BYTES;
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
+pub(super) const CLOSE: u8 = 0x8;
+pub(super) const PING: u8 = 0x9;
+pub(super) const PONG: u8 = 0xa;
 /// A control frame has at most so many bytes.
 const CONTROL_BYTES: usize = 125;
 /// The longest header: length of eight bytes, and the mask.

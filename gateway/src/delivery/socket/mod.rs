@@ -69,8 +69,9 @@ fn open(gateway: Gateway, caller: Caller, mut request: Request, rooms: &'static 
     let opening = Opening::of(&mut request)?;
     let deflate = opening.deflate;
     let (response, coming) = opening.answer();
+    let tracked = gateway.connections().token();
     tokio::spawn(async move {
-        let _tracked = gateway.connections().token();
+        let _tracked = tracked;
         let Some(socket) = coming.socket().await else { return };
         bound_buffers(&socket.0);
         Connection::begin(gateway, viewer, caller.address, socket, deflate, rooms).await.run().await;

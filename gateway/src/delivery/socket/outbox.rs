@@ -49,7 +49,7 @@ impl Outbox {
             let wire = packet.wire(deflate);
             bytes = match socket.try_write(wire) {
                 Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
                 Err(error) => return Err(error),
             };
             if bytes < wire.len() {
