@@ -166,6 +166,7 @@ fn code_label(code: u16) -> &'static str {
 /// Counts a connection for as long as it is there, and tells its life to the log when it ends.
 pub(crate) struct Connected {
     transport: &'static str,
+    connection: u64,
     opened: Instant,
     // Looked up once: each look-up costs more than what is counted.
     open: Gauge,
@@ -184,13 +185,15 @@ pub(crate) struct Life {
 }
 
 impl Connected {
-    pub(crate) fn by(transport: &'static str) -> Self {
+    /// `connection` is its number in the ledger.
+    pub(crate) fn by(transport: &'static str, connection: u64) -> Self {
         counter!("ringside_gateway_connections_total", "transport" => transport).increment(1);
         let open = gauge!("ringside_gateway_connections", "transport" => transport);
         open.increment(1.0);
-        debug!(transport, "a connection was opened");
+        debug!(transport, connection, "a connection was opened");
         Self {
             transport,
+            connection,
             opened: Instant::now(),
             open,
             frames: counter!("ringside_gateway_frames_sent_total", "transport" => transport),
@@ -235,16 +238,20 @@ impl Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         self.open.decrement(1.0);
-        let (transport, age_ms) = (self.transport, self.opened.elapsed().as_millis() as u64);
+        let (transport, connection) = (self.transport, self.connection);
+        let age_ms = self.opened.elapsed().as_millis() as u64;
         let Life { frames, bytes, conflated, skipped } = self.life;
         match self.end {
             Some((code, end)) => {
                 counter!("ringside_gateway_closes_total", "code" => code_label(code)).increment(1);
-                info!(transport, age_ms, frames, bytes, conflated, skipped, code, end, "a connection was closed");
+                info!(
+                    transport,
+                    connection, age_ms, frames, bytes, conflated, skipped, code, end, "a connection was closed"
+                );
             }
             None => {
                 let end = "the client went";
-                debug!(transport, age_ms, frames, bytes, conflated, skipped, end, "a connection ended");
+                debug!(transport, connection, age_ms, frames, bytes, conflated, skipped, end, "a connection ended");
             }
         }
     }
@@ -361,7 +368,7 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, || live(&mut Connected::by("sse")));
+        tracing::subscriber::with_default(subscriber, || live(&mut Connected::by("sse", 7)));
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         text.lines().map(str::to_owned).collect()
     }

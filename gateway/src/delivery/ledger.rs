@@ -116,6 +116,13 @@ impl Ledger {
     }
 }
 
+impl Entry {
+    /// Its number.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         self.ledger.lines.lock().expect("nobody panics in the ledger").by_id.remove(&self.id);

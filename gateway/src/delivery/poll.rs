@@ -42,8 +42,8 @@ pub(crate) async fn poll(
     let mut session = begin(&gateway, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));
     let came_with = standpoint.came_with();
-    let _entry = gateway.ledger().enter("poll", &viewer, caller.address, weak(&standpoint));
-    let mut counted = Connected::by("poll");
+    let entry = gateway.ledger().enter("poll", &viewer, caller.address, weak(&standpoint));
+    let mut counted = Connected::by("poll", entry.id());
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();
     let mut taken_back = gateway.standing().watch();

@@ -158,7 +158,7 @@ impl Session {
             }
         };
         self.by_room.insert(room, slot);
-        self.due.push_back(slot);
+        self.put_due(slot);
         Ok(())
     }
 
@@ -173,12 +173,16 @@ impl Session {
         self.watcher.marks().take(&mut scratch.marked);
         let mut left = BATCH_BYTES;
         let mut complete = true;
-        for _ in 0..self.due.len() {
-            let Some(slot) = self.due.pop_front() else { break };
-            scratch.marked.retain(|marked| *marked != slot);
-            complete &= self.read_now(slot, &mut left, &mut scratch.read, batch);
+        if self.due.is_empty() {
+            // As it mostly is.
+            for slot in scratch.marked.drain(..) {
+                complete &= self.read_now(slot, &mut left, &mut scratch.read, batch);
+            }
+            return complete;
         }
-        for slot in scratch.marked.drain(..) {
+        scratch.marked.drain(..).for_each(|slot| self.put_due(slot));
+        for _ in 0..self.due.len() {
+            let Some(slot) = self.take_due() else { break };
             complete &= self.read_now(slot, &mut left, &mut scratch.read, batch);
         }
         complete
@@ -188,10 +192,10 @@ impl Session {
     fn read_now(&mut self, slot: u32, left: &mut usize, read: &mut Vec<Delivery>, batch: &mut Vec<Outgoing>) -> bool {
         let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { return true };
         let step = if *left > 0 { watch.read_now(&self.viewer, *left, read) } else { Some(Step::More) };
-        if step != Some(Step::Waits) {
-            self.due.push_back(slot);
-        }
         self.end_read(slot, left, read, batch);
+        if step != Some(Step::Waits) {
+            self.put_due(slot);
+        }
         step.is_some()
     }
 
@@ -200,23 +204,22 @@ impl Session {
         let mut batch = std::mem::take(&mut self.answers);
         let mut scratch = Scratch::default();
         self.watcher.marks().take(&mut scratch.marked);
-        for slot in scratch.marked {
-            if !self.due.contains(&slot) {
-                self.due.push_back(slot);
-            }
-        }
+        scratch.marked.drain(..).for_each(|slot| self.put_due(slot));
         let (mut left, began) = (BATCH_BYTES, Instant::now());
         while left > 0
             && began.elapsed() < WAITS_FOR
-            && let Some(slot) = self.due.pop_front()
+            && let Some(slot) = self.take_due()
         {
             let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { continue };
+            if watch.again.is_some_and(|again| again > Instant::now()) {
+                continue;
+            }
             let watcher = (&self.watcher, slot);
             let step = watch.read(self.gateway.hub(), &self.viewer, watcher, left, &mut scratch.read).await;
             self.end_read(slot, &mut left, &mut scratch.read, &mut batch);
             match step {
                 Ok(Step::Waits) => {}
-                Ok(Step::More) => self.due.push_back(slot),
+                Ok(Step::More) => self.put_due(slot),
                 Err(refusal) => {
                     if let Some(room) = self.room(slot).cloned() {
                         batch.push(self.refused(&room, slot, &refusal));
@@ -225,6 +228,23 @@ impl Session {
             }
         }
         batch
+    }
+
+    /// The room in this slot is to be read.
+    fn put_due(&mut self, slot: u32) {
+        if let Some(Some(watch)) = self.watches.get_mut(slot as usize)
+            && !std::mem::replace(&mut watch.due, true)
+        {
+            self.due.push_back(slot);
+        }
+    }
+
+    fn take_due(&mut self) -> Option<u32> {
+        let slot = self.due.pop_front()?;
+        if let Some(Some(watch)) = self.watches.get_mut(slot as usize) {
+            watch.due = false;
+        }
+        Some(slot)
     }
 
     /// Moves what was read to the batch.
@@ -310,6 +330,9 @@ impl Session {
             Refusal::Forbidden(_) => self.leave(room),
             Refusal::Unavailable => {
                 let watcher = self.watcher.clone();
+                if let Some(Some(watch)) = self.watches.get_mut(slot as usize) {
+                    watch.again = Some(Instant::now() + AGAIN_AFTER);
+                }
                 tokio::spawn(async move {
                     tokio::time::sleep(AGAIN_AFTER).await;
                     watcher.mark(slot);
@@ -353,9 +376,7 @@ impl Session {
             }
             watch.refreshed = Some(Instant::now());
             watch.refresh = true;
-            if !self.due.contains(&slot) {
-                self.due.push_back(slot);
-            }
+            self.put_due(slot);
         }
         if throttled {
             let message = "A room's newest state is sent at most once a second on request.";
@@ -392,9 +413,7 @@ impl Session {
                 && let Some(watch) = &mut self.watches[slot as usize]
             {
                 watch.begin_anew();
-                if !self.due.contains(&slot) {
-                    self.due.push_back(slot);
-                }
+                self.put_due(slot);
             }
         }
     }

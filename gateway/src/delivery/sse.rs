@@ -162,6 +162,7 @@ fn events(
         session,
         mailbox,
         standpoint,
+        counted: Connected::by("sse", entry.id()),
         _entry: entry,
         waiting: VecDeque::new(),
         queued_bytes: 0,
@@ -170,7 +171,6 @@ fn events(
         bye_ms: None,
         lasts_until: Instant::now() + lifetime,
         first: true,
-        counted: Connected::by("sse"),
     };
     stream::unfold(streaming, async |mut streaming| streaming.next().await.map(|event| (Ok(event), streaming)))
 }

@@ -20,8 +20,12 @@ pub(crate) struct Watch {
     pub(crate) filter: Option<Filter>,
     /// True where the newest state is to be sent, new or not.
     pub(crate) refresh: bool,
+    /// True while it stands among what the session has to read.
+    pub(crate) due: bool,
     pub(crate) room: Arc<Room>,
     pub(crate) refreshed: Option<Instant>,
+    /// Not before: the last try to read it has failed.
+    pub(crate) again: Option<Instant>,
     /// What was sent when the client was last asked whether it is there, and what it has for sure.
     pub(crate) asked: Option<Cursor>,
     pub(crate) acknowledged: Option<Cursor>,
@@ -75,7 +79,9 @@ impl Watch {
             room: Arc::new(room),
             filter,
             refresh: false,
+            due: false,
             refreshed: None,
+            again: None,
             asked: None,
             acknowledged: cursor,
             phase: Phase::Start(cursor),

@@ -94,7 +94,7 @@ impl Connection {
             overfull: false,
             warned: false,
             tally: Tally::default(),
-            counted: Connected::by("websocket"),
+            counted: Connected::by("websocket", entry.id()),
             _entry: entry,
         }
     }
