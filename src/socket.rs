@@ -1,6 +1,6 @@
 //! The client's end of our own WebSocket: opens it with a token, joins rooms, hears frames; and how a client logs in.
 //!
-//! `tail.rs` and `torture/viewer.rs` watch through it. What a frame means is theirs.
+//! `tail.rs`, `torture/viewer.rs` and `bench/flow.rs` watch through it. What a frame means is theirs.
 
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};

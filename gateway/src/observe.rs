@@ -78,7 +78,7 @@ pub(crate) fn begin() {
         gaps(reason, true).increment(0);
         gaps(reason, false).increment(0);
     }
-    for pace in ["full", "250ms", "1s", "2s"] {
+    for pace in PACES {
         paced(pace).increment(0.0);
     }
     gauge!("ringside_gateway_queue_bytes").increment(0.0);
@@ -142,6 +142,9 @@ fn gaps(gap: Gap, repaired: bool) -> Counter {
     let repaired = if repaired { "yes" } else { "no" };
     counter!("ringside_gateway_gaps_total", "reason" => gap.name(), "repaired" => repaired)
 }
+
+/// What the paces are called that connections are written to at, the fastest first.
+pub(crate) const PACES: [&str; 4] = ["full", "250ms", "1s", "2s"];
 
 /// How many connections go at this pace.
 pub(crate) fn paced(pace: &'static str) -> Gauge {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{self, FoldSettings};
@@ -16,11 +16,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::process;
 use super::server::{KEY, Server};
+use crate::socket::{Heard, Socket};
 
 /// What of it can be chosen.
 #[derive(Args)]
@@ -105,10 +104,8 @@ async fn ingest(server: &Server, args: &FlowArgs, clients: usize) -> anyhow::Res
 async fn latency(server: &Server, args: &FlowArgs) -> anyhow::Result<Histogram<u64>> {
     let http = reqwest::Client::new();
     let token = server.token().await?;
-    let mut request = server.url("/ws").replacen("http", "ws", 1).into_client_request()?;
-    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("the WebSocket")?;
-    socket.send(Message::text(r#"{"action":"subscribe","room":"calls:bench-latency"}"#)).await?;
+    let mut socket = Socket::open(&server.url(""), &token).await.context("the WebSocket")?;
+    socket.subscribe("calls:bench-latency", None).await?;
 
     let watchers = stream::iter((0..args.watchers).map(|_| watch(server, &token))).buffer_unordered(32);
     let _watchers: JoinSet<()> = watchers
@@ -149,11 +146,10 @@ async fn latency(server: &Server, args: &FlowArgs) -> anyhow::Result<Histogram<u
 
     let mut latency = Histogram::new(3).expect("three digits are allowed");
     while latency.len() < total {
-        let next = tokio::time::timeout(Duration::from_secs(10), socket.next());
-        let Ok(Some(message)) = next.await else {
+        let Ok(heard) = tokio::time::timeout(Duration::from_secs(10), socket.hear()).await else {
             bail!("frames stopped coming: {} of {total} events seen", latency.len())
         };
-        let Message::Text(text) = message? else { continue };
+        let Heard::Frame(text) = heard? else { continue };
         let frame: Value = serde_json::from_str(&text)?;
         let now = Instant::now();
         let mut posted = posted.lock().expect("no holder panics");

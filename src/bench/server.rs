@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, anyhow};
-use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::socket::log_in;
 
 /// The admin's.
 const PASSWORD: &str = "only for this bench";
@@ -55,20 +56,6 @@ impl Server {
     pub(super) async fn token(&self) -> anyhow::Result<String> {
         log_in(&self.url, "admin", PASSWORD).await
     }
-}
-
-/// A token of somebody at some server.
-pub(super) async fn log_in(url: &str, user: &str, password: &str) -> anyhow::Result<String> {
-    let answer = reqwest::Client::new()
-        .post(format!("{url}/auth/login"))
-        .json(&json!({ "username": user, "password": password }))
-        .send()
-        .await
-        .with_context(|| format!("{url} does not answer"))?
-        .error_for_status()
-        .with_context(|| format!("logging in as {user}"))?;
-    let answer: Value = answer.json().await?;
-    Ok(answer["token"].as_str().ok_or_else(|| anyhow!("the login answered without a token"))?.to_owned())
 }
 
 /// A folder that goes away with the bench.

@@ -27,11 +27,12 @@ use clap::Args;
 use ringside_shared::engine::redis::{Redis, RedisSettings};
 use ringside_shared::engine::{Engine, ReadFrom, RoomId};
 use ringside_shared::model::{TenantId, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::socket::log_in;
 use judge::{Evidence, Kept, Verdict, judge};
 use load::{Gate, Load, TELLERS};
 use report::Happened;
@@ -108,7 +109,7 @@ async fn torture(
 ) -> anyhow::Result<(Verdict, Vec<Happened>, Option<Duration>)> {
     let mut site = Site::start(schedule).await?;
     let http = reqwest::Client::new();
-    let token = log_in(&http, &site.gateways()[0]).await?;
+    let token = log_in(&site.gateways()[0], "admin", PASSWORD).await?;
     let campaigns: Vec<String> = (0..args.campaigns.max(1)).map(|n| format!("c{n}")).collect();
     let truth = Arc::new(Mutex::new(Truth::default()));
     let gate = Arc::new(Gate::default());
@@ -205,13 +206,6 @@ async fn break_things(
     }
     tokio::time::sleep_until(begun + Duration::from_secs(duration_s)).await;
     Ok(happened)
-}
-
-async fn log_in(http: &reqwest::Client, gateway: &str) -> anyhow::Result<String> {
-    let login = json!({"username": "admin", "password": PASSWORD});
-    let answer = http.post(format!("{gateway}/auth/login")).json(&login).send().await?.error_for_status()?;
-    let answer: Value = answer.json().await?;
-    Ok(answer["token"].as_str().context("the login answered without a token")?.to_owned())
 }
 
 /// What each campaign says, as a stranger would ask it.

@@ -41,7 +41,7 @@ struct ConnectionJson {
     connected_at: String,
     age_ms: i64,
     queued_bytes: Option<usize>,
-    pace: Option<String>,
+    pace: Option<&'static str>,
     rooms: Option<Vec<RoomJson>>,
 }
 
@@ -110,7 +110,7 @@ impl ConnectionJson {
             connected_at: line.connected_at.to_string(),
             age_ms: now.since(line.connected_at).max(0),
             queued_bytes: look.as_ref().map(|look| look.queued_bytes),
-            pace: look.as_ref().map(|look| pace(look.pace_ms)),
+            pace: look.as_ref().map(|look| look.pace),
             rooms: look.map(|look| look.rooms.into_iter().map(RoomJson::from).collect()),
         }
     }
@@ -123,25 +123,5 @@ impl From<crate::delivery::RoomLook> for RoomJson {
             sent: look.sent.map(|cursor| cursor.to_string()),
             acked: look.acked.map(|cursor| cursor.to_string()),
         }
-    }
-}
-
-/// As the metrics call it: `full`, `250ms`, `1s`.
-fn pace(pace_ms: Option<u32>) -> String {
-    match pace_ms {
-        None => "full".to_owned(),
-        Some(ms) if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
-        Some(ms) => format!("{ms}ms"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paces_are_called_as_in_the_metrics() {
-        let called: Vec<String> = [None, Some(250), Some(1_000), Some(2_000)].into_iter().map(pace).collect();
-        assert_eq!(called, ["full", "250ms", "1s", "2s"]);
     }
 }

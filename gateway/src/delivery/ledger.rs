@@ -18,8 +18,8 @@ use crate::auth::Viewer;
 pub(crate) struct Look {
     /// What waits to be written.
     pub(crate) queued_bytes: usize,
-    /// How far apart states are that it gets, because it is slow; none at full rate.
-    pub(crate) pace_ms: Option<u32>,
+    /// How far apart it is written to, because it is slow; or `full`.
+    pub(crate) pace: &'static str,
     pub(crate) rooms: Vec<RoomLook>,
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::cursors::Cursors;
 use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
-use super::sse::{RoomsQuery, begin, weak};
+use super::sse::{RoomsQuery, begin};
 use super::standpoint::Standpoint;
 use crate::api::Query;
 use crate::auth::Viewer;
@@ -42,7 +42,8 @@ pub(crate) async fn poll(
     let mut session = begin(&gateway, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));
     let came_with = standpoint.came_with();
-    let entry = gateway.ledger().enter("poll", &viewer, caller.address, weak(&standpoint));
+    let weak = Arc::downgrade(&standpoint);
+    let entry = gateway.ledger().enter("poll", &viewer, caller.address, weak);
     let mut counted = Connected::by("poll", entry.id());
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();

@@ -23,8 +23,9 @@ use crate::observe;
 
 /// About so much goes into one batch: enough to share a write, little enough to stay fresh.
 const BATCH_BYTES: usize = 64 << 10;
-/// A batch in which somebody was waited for so long ends there; the rest comes with the next one.
-const WAITS_FOR: Duration = Duration::from_millis(100);
+/// A batch in which somebody was waited for so long ends there; the rest comes with the next one, after whatever else
+/// its door has to look after.
+pub(crate) const WAITS_FOR: Duration = Duration::from_millis(100);
 /// A room that could not be read is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long is read on for somebody who has to go; what is then still missing comes by cursor, elsewhere.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::admission::Admitted;
 use super::cursors::Cursors;
 use super::goodbye::Goodbye;
-use super::ledger::{Entry, Watched};
+use super::ledger::Entry;
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use super::standpoint::Standpoint;
@@ -97,7 +97,8 @@ fn open(
     let mailbox = Arc::new(Mailbox::default());
     let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
     let standpoint = Arc::new(Standpoint::new(cursors));
-    let entry = gateway.ledger().enter("sse", &viewer, caller.address, weak(&standpoint));
+    let weak = Arc::downgrade(&standpoint);
+    let entry = gateway.ledger().enter("sse", &viewer, caller.address, weak);
     let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -119,12 +120,6 @@ pub(super) fn begin(
         session.join(room.clone(), *cursor, filter)?;
     }
     Ok(session)
-}
-
-/// As the ledger holds it.
-pub(super) fn weak(standpoint: &Arc<Standpoint>) -> Weak<dyn Watched> {
-    let watched: Arc<dyn Watched> = standpoint.clone();
-    Arc::downgrade(&watched)
 }
 
 struct Streaming {

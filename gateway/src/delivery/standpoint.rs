@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cursors::Cursors;
 use super::ledger::{Look, RoomLook, Watched};
+use crate::observe::PACES;
 
 /// Cursors that are given out, and what waits.
 pub(super) struct Standpoint {
@@ -45,7 +46,7 @@ impl Watched for Standpoint {
             sent: *reached,
             acked: *acked,
         });
-        Some(Look { queued_bytes: self.queued_bytes(), pace_ms: None, rooms: rooms.collect() })
+        Some(Look { queued_bytes: self.queued_bytes(), pace: PACES[0], rooms: rooms.collect() })
     }
 
     fn queued_bytes(&self) -> usize {

@@ -26,8 +26,9 @@ use self::publisher::Plan;
 use self::report::{Connects, Report};
 use self::tally::Run;
 use super::process;
-use super::server::{Server, log_in};
+use super::server::Server;
 use crate::limits::raise_open_files;
+use crate::socket::log_in;
 
 /// Without a rate, so many connect at once.
 const CONNECTING: usize = 64;
@@ -167,7 +168,9 @@ async fn site(args: &RelayArgs, own: Option<&Server>) -> anyhow::Result<Site> {
     let token = match (&args.token, own, &args.password) {
         (Some(token), _, _) => token.clone(),
         (None, Some(server), _) => server.token().await?,
-        (None, None, Some(password)) => log_in(&url, &args.user, password).await?,
+        (None, None, Some(password)) => {
+            log_in(&url, &args.user, password).await.with_context(|| format!("logging in at {url} as {}", args.user))?
+        }
         (None, None, None) => bail!("--url needs --password or --token of an operator, a supervisor or an admin"),
     };
     Ok(Site {

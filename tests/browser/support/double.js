@@ -93,3 +93,25 @@ export function double(options = {}) {
 }
 
 export const AT = "2026-11-20T12:00:00.000Z";
+
+export const calls = (cursor, more = {}) => ({ type: "call_event", room: "calls:a", cursor, ...more });
+export const state = (cursor, more = {}) => ({ type: "metrics_update", room: "campaign:a", cursor, ...more });
+export const initial = (room, cursor) => ({ type: "initial", room, cursor });
+
+/** A client that is live and watches rooms; `heard` has what their handlers got, as `type cursor`. */
+export function live(rooms = ["calls:a"], options = {}) {
+  const { client, world } = double(options);
+  const heard = [];
+  for (const room of rooms) client.subscribe(room, (frame) => heard.push([frame.type, frame.cursor].filter(Boolean).join(" ")));
+  client.connect();
+  world.sockets[0].open();
+  world.sockets[0].hear(...rooms.map((room) => ({ type: "subscribed", room })));
+  return { client, world, heard, socket: world.sockets[0] };
+}
+/** Has the newest socket fail until polling begins. */
+export async function polling({ world }) {
+  world.sockets.at(-1).end();
+  await world.pass(500);
+  world.sockets.at(-1).end();
+  await settled();
+}

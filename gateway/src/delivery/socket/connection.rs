@@ -173,7 +173,6 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = gateway.goodbye().turn(&mut turn) => return End::Draining,
-                () = tokio::time::sleep_until(self.old.into()) => return End::Old,
                 changed = taken_back.changed() => {
                     if changed.is_ok() && !self.gateway.standing().allows(self.line.counter().await.session.viewer()) {
                         return End::Expired;
@@ -217,6 +216,10 @@ impl Connection {
         if !self.warned {
             next = now + left.saturating_sub(EXPIRING_BEFORE);
         }
+        if self.old <= now {
+            return Err(End::Old);
+        }
+        next = next.min(self.old);
         if let Delivered::Paced(at) = delivered {
             next = next.min(at);
         }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
@@ -17,13 +17,10 @@ use super::shard::{Desk, Shard};
 use super::tally::Tally;
 use crate::auth::Viewer;
 use crate::delivery::ledger::{Look, Watched};
-use crate::delivery::session::{Outgoing, Session};
+use crate::delivery::session::{Outgoing, Session, WAITS_FOR};
 use crate::gateway::Gateway;
 use crate::hub::{Marks, Packet, Watcher};
 use crate::observe::{self, Life};
-
-/// For so long somebody is waited for before the task looks after everything else again.
-const WAITS_FOR: Duration = Duration::from_millis(100);
 
 /// An open socket.
 pub(super) struct Line {
@@ -266,10 +263,9 @@ impl Line {
 impl Watched for Line {
     fn look(&self) -> Option<Look> {
         let counter = self.free_counter()?;
-        let pace_ms = counter.pace.interval().as_millis() as u32;
         Some(Look {
             queued_bytes: self.waiting_bytes(&counter),
-            pace_ms: (pace_ms > 0).then_some(pace_ms),
+            pace: counter.pace.name(),
             rooms: counter.session.standing(),
         })
     }

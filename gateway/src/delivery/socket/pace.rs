@@ -5,10 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::observe::PACES;
+
 /// The steps down.
-const STEPS: [Duration; 4] =
+const STEPS: [Duration; PACES.len()] =
     [Duration::ZERO, Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
-const NAMES: [&str; STEPS.len()] = ["full", "250ms", "1s", "2s"];
 /// A socket that is full for longer than this at a stretch is slow.
 const FULL_FOR: Duration = Duration::from_millis(100);
 /// After so many writes that went through at once it is tried a step faster.
@@ -63,9 +64,9 @@ impl Pace {
         STEPS[usize::from(self.step)]
     }
 
-    /// What the metrics call it.
+    /// What it is called.
     pub(super) fn name(&self) -> &'static str {
-        NAMES[usize::from(self.step)]
+        PACES[usize::from(self.step)]
     }
 
     /// True where it can't keep up.
@@ -103,5 +104,11 @@ mod tests {
             assert_eq!(pace.interval(), ms(interval));
         }
         assert!(!pace.is_slow() && pace.wait(now).is_none());
+    }
+
+    #[test]
+    fn paces_are_called_as_in_the_metrics() {
+        let called: Vec<&str> = (0..STEPS.len() as u8).map(|step| Pace { step, ..Pace::full() }.name()).collect();
+        assert_eq!(called, ["full", "250ms", "1s", "2s"]);
     }
 }
