@@ -2,8 +2,8 @@
 //!
 //! Four things: an append-only **log** in partitions (what happened), **rooms** (what the world may watch, with
 //! contiguous offsets and a history), per-partition **state** committed together with a log position, and **leases**
-//! with fencing tokens. Plus a small **registry** for what an installation has one of (keys, accounts) and
-//! **members**: who is there to share the work.
+//! with fencing tokens. Plus a small **registry** for what an installation has one of (keys, accounts), **journals**
+//! that are kept for a time (who changed what), and **members**: who is there to share the work.
 //!
 //! [`embedded`] does it in this process on a store on disk, [`redis`](mod@redis) for many processes. Whatever implements [`Engine`] is held to the suite in
 //! [`contract`]; no feature may work on one engine only.
@@ -12,10 +12,12 @@
 pub mod contract;
 pub mod embedded;
 mod history;
+mod journal;
 pub mod redis;
 mod room;
 
 pub use history::{Histories, History};
+pub use journal::{LONGEST_PAGE, Note, NoteId};
 pub use room::{BadCursor, BadRoom, Cursor, Epoch, Room, RoomId};
 
 use std::time::Duration;
@@ -281,8 +283,21 @@ pub trait Engine: Send + Sync + 'static {
     /// Sets a value, durably; none removes it.
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError>;
 
+    /// Sets a value, durably, where the one that is there is the expected one; none is one that is not there. True where
+    /// it was. On an error it may have been set or not: only who reads it knows.
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError>;
+
     /// All values whose keys begin so, in the order of the keys.
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError>;
+
+    /// Writes records to the end of a journal, in the order given; when it returns, they survive a crash. Notes that are
+    /// older than `keep` may be trimmed from then on.
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError>;
+
+    /// Notes before one, or the newest where none is named: newest first, at most `limit` and at most [`LONGEST_PAGE`].
+    /// Empty where there are no more, or no such journal.
+    async fn read_journal(&self, journal: &str, before: Option<NoteId>, limit: usize)
+    -> Result<Vec<Note>, EngineError>;
 
     /// Ok where the engine answers and its news travel: what readiness asks.
     async fn ping(&self) -> Result<(), EngineError>;

@@ -46,7 +46,7 @@ impl Timestamp {
         (millis >= 0).then_some(Self(millis))
     }
 
-    /// The machine's clock now. Only the doors and the owners' ticks may ask for it; the fold never does.
+    /// The machine's clock now. Only the doors, the owners' ticks and the journals may ask for it; the fold never does.
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }

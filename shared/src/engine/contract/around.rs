@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::super::{
-    Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView, Subscription,
-    Token,
+    Batch, Checkpoint, Engine, EngineError, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId, RoomView,
+    Subscription, Token,
 };
 
 /// Whoever is around an engine is one too; what it does not do otherwise, the inner one does.
@@ -96,8 +96,25 @@ pub trait Around: Send + Sync + 'static {
         self.inner().set(key, value).await
     }
 
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+        self.inner().swap(key, expected, value).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         self.inner().list(prefix).await
+    }
+
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        self.inner().note(journal, records, keep).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<Note>, EngineError> {
+        self.inner().read_journal(journal, before, limit).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {
@@ -194,8 +211,25 @@ impl<T: Around> Engine for T {
         Around::set(self, key, value).await
     }
 
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+        Around::swap(self, key, expected, value).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         Around::list(self, prefix).await
+    }
+
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        Around::note(self, journal, records, keep).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<Note>, EngineError> {
+        Around::read_journal(self, journal, before, limit).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! The registry: what an installation has one of.
 
 use super::super::EngineError;
-use super::arena::{Arena, bytes};
+use super::arena::{Arena, bytes, text};
 
 /// Also where they ask at the same time.
 pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
@@ -51,5 +51,62 @@ pub async fn a_removed_value_can_be_created_again<A: Arena>(arena: impl Fn() -> 
     assert_eq!(engine.create("k", bytes("1")).await, Ok::<_, EngineError>(bytes("1")));
     engine.set("k", None).await.unwrap();
     assert_eq!(engine.create("k", bytes("2")).await, Ok::<_, EngineError>(bytes("2")));
+    engine.close().await.unwrap();
+}
+
+/// There, not there, and another one there: nothing but the expected one is replaced.
+pub async fn a_value_is_swapped_only_for_the_expected_one<A: Arena>(arena: impl Fn() -> A) {
+    let arena = arena();
+    let engine = arena.open().await;
+    let some = |text: &str| Some(bytes(text));
+    for (expected, value, is_swapped, after) in [
+        (some("1"), some("2"), false, None),
+        (some(""), some("2"), false, None),
+        (None, None, true, None),
+        (None, some("1"), true, some("1")),
+        (None, some("2"), false, some("1")),
+        (None, None, false, some("1")),
+        (some("2"), None, false, some("1")),
+        (some("1"), some("1"), true, some("1")),
+        (some("1"), some(""), true, some("")),
+        (None, some("3"), false, some("")),
+        (some(""), some("3"), true, some("3")),
+        (some("3"), None, true, None),
+    ] {
+        let step = format!("{expected:?} to {value:?}");
+        assert_eq!(engine.swap("k", expected, value).await, Ok(is_swapped), "{step}");
+        assert_eq!(engine.get("k").await.unwrap(), after, "{step}");
+    }
+    engine.set("k", some("4")).await.unwrap();
+    assert_eq!(engine.create("k", bytes("5")).await, Ok::<_, EngineError>(bytes("4")));
+    assert_eq!(engine.swap("k", some("4"), some("6")).await, Ok(true));
+    engine.close().await.unwrap();
+    let engine = arena.open().await;
+    assert_eq!(engine.get("k").await.unwrap(), some("6"), "it survives a restart");
+    engine.close().await.unwrap();
+}
+
+/// Thirty-two that each count one up arrive at thirty-two.
+pub async fn of_many_who_swap_at_once_nobody_is_lost<A: Arena>(arena: impl Fn() -> A) {
+    let arena = arena();
+    let engine = arena.open().await;
+    let counters: Vec<_> = (0..32)
+        .map(|_| {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                loop {
+                    let there = engine.get("count").await.unwrap();
+                    let count: u32 = there.as_ref().map_or(0, |there| text(there).parse().unwrap());
+                    if engine.swap("count", there, Some(bytes(format!("{}", count + 1)))).await.unwrap() {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    for counter in counters {
+        counter.await.expect("no counter panics");
+    }
+    assert_eq!(engine.get("count").await.unwrap(), Some(bytes("32")));
     engine.close().await.unwrap();
 }

@@ -24,6 +24,8 @@ enum Step {
     Commit(u16, u8, Vec<(usize, Option<u8>)>),
     Set(usize, Option<u8>),
     Create(usize, u8),
+    /// A value for a key, by one who is right about what is there or is not.
+    Swap(usize, bool, Option<u8>),
     Restart,
 }
 
@@ -36,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..PARTITIONS, any::<u8>(), entries).prop_map(|(partition, share, e)| Step::Commit(partition, share, e)),
         2 => (0..KEYS.len(), any::<Option<u8>>()).prop_map(|(key, value)| Step::Set(key, value)),
         2 => (0..KEYS.len(), any::<u8>()).prop_map(|(key, value)| Step::Create(key, value)),
+        2 => (0..KEYS.len(), any::<bool>(), any::<Option<u8>>()).prop_map(|(k, right, v)| Step::Swap(k, right, v)),
         1 => Just(Step::Restart),
     ]
 }
@@ -122,6 +125,18 @@ impl Model {
                 let value = value.map(|value| value.to_string());
                 self.engine.set(KEYS[key], value.clone().map(bytes)).await.unwrap();
                 match value {
+                    Some(value) => self.registry.insert(KEYS[key].into(), value),
+                    None => self.registry.remove(KEYS[key]),
+                };
+            }
+            Step::Swap(key, is_right, value) => {
+                let there = self.registry.get(KEYS[key]).cloned();
+                let expected = if is_right { there } else { Some("something else".to_owned()) };
+                let value = value.map(|value| value.to_string());
+                let swapped = self.engine.swap(KEYS[key], expected.map(bytes), value.clone().map(bytes)).await;
+                assert_eq!(swapped, Ok(is_right));
+                match value {
+                    _ if !is_right => None,
                     Some(value) => self.registry.insert(KEYS[key].into(), value),
                     None => self.registry.remove(KEYS[key]),
                 };

@@ -6,13 +6,14 @@
 //!    └──────────── reads, from one moment of the store each ────────────────┘
 //! ```
 //! A write without fsync has already left the process when it returns, so killing the process loses nothing; only a
-//! crash of the system can take away what had no fsync. Logs, state and registry are answered after theirs. Rooms are
+//! crash of the system can take away what had no fsync. Logs, state, registry and journals are answered after theirs. Rooms are
 //! told before it: after such a crash they get a new epoch.
 
 mod acknowledged;
 mod checkpoint;
 mod fanout;
 mod folder;
+mod journals;
 mod leases;
 mod log;
 mod members;
@@ -41,8 +42,8 @@ use self::session::Session;
 use self::store::Store;
 use self::writer::{Answer, Books, Commit, Job, State, Writer};
 use super::{
-    Batch, Checkpoint, Engine, EngineError, Epoch, Histories, LogEntry, Partition, Position, ReadFrom, RoomId,
-    RoomView, Subscription, Token,
+    Batch, Checkpoint, Engine, EngineError, Epoch, Histories, LogEntry, Note, NoteId, Partition, Position, ReadFrom,
+    RoomId, RoomView, Subscription, Token,
 };
 
 /// Jobs that may wait for the writer before callers wait for a place.
@@ -147,7 +148,8 @@ impl Embedded {
         });
         let leases = leases::Leases::new(session.opening);
         let (jobs, waiting) = mpsc::channel(QUEUE_JOBS);
-        let writer = Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(books) };
+        let writer =
+            Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(Box::new(books)) };
         let spawned = thread::Builder::new().name("engine-writer".to_owned()).spawn(move || writer.run(waiting));
         let writer = spawned.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
         Ok(Self {
@@ -305,9 +307,31 @@ impl Engine for Embedded {
         self.ask(|answer| Job::Set { key, value, answer }).await
     }
 
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.ask(|answer| Job::Swap { key, expected, value, answer }).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         let prefix = prefix.to_owned();
         self.read(move |store| registry::list(store, &prefix)).await
+    }
+
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        check_key(journal)?;
+        let journal = journal.into();
+        self.ask(|answer| Job::Note { journal, records, keep, answer }).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<Note>, EngineError> {
+        let journal = journal.to_owned();
+        self.read(move |store| journals::read(store, &journal, before, limit)).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

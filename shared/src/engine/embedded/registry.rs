@@ -21,15 +21,27 @@ impl Pending {
         key: Box<str>,
         value: Bytes,
     ) -> Result<Bytes, EngineError> {
-        let there = match self.0.get(&key) {
-            Some(pending) => pending.clone(),
-            None => get(store, &key)?,
-        };
-        if let Some(there) = there {
+        if let Some(there) = self.there(store, &key)? {
             return Ok(there);
         }
         self.set(store, batch, key, Some(value.clone()));
         Ok(value)
+    }
+
+    /// Sets or removes a value if the expected one is there.
+    pub(super) fn swap(
+        &mut self,
+        store: &Store,
+        batch: &mut WriteBatch,
+        key: Box<str>,
+        expected: Option<&Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        let is_expected = self.there(store, &key)?.as_ref() == expected;
+        if is_expected {
+            self.set(store, batch, key, value);
+        }
+        Ok(is_expected)
     }
 
     /// Sets or removes a value.
@@ -39,6 +51,13 @@ impl Pending {
             None => batch.remove(&store.state, registry_key(&key)),
         }
         self.0.insert(key, value);
+    }
+
+    fn there(&self, store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+        match self.0.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => get(store, key),
+        }
     }
 }
 

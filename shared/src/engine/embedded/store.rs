@@ -7,6 +7,7 @@
 //! state   c partition                   → checkpoint;  b partition → published batches
 //!         e partition key               → entry of the partition's state
 //!         r key                         → registry;  m, epoch, openings → one of each
+//!         j journal 0 moment number     → note
 //! ```
 //! Numbers in keys are big-endian, so that the order of the keys is the order of the things.
 
@@ -19,7 +20,7 @@ use fjall::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::{EngineError, Partition, RoomId};
+use super::super::{EngineError, NoteId, Partition, RoomId};
 
 const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
@@ -105,6 +106,11 @@ pub(super) fn partition_key(tag: u8, partition: Partition, rest: &str) -> Vec<u8
 /// A key of the registry.
 pub(super) fn registry_key(key: &str) -> Vec<u8> {
     [b"r", key.as_bytes()].concat()
+}
+
+/// A key of a note in a journal.
+pub(super) fn note_key(journal: &str, id: NoteId) -> Vec<u8> {
+    [b"j", journal.as_bytes(), b"\0", &id.at_ms.to_be_bytes(), &id.number.to_be_bytes()].concat()
 }
 
 /// What a room's keys begin with.

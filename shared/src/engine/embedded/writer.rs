@@ -15,6 +15,7 @@ use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Batch, EngineError, Epoch, Partition, Position, RoomFrame, Token};
+use super::journals::Journals;
 use super::leases::Leases;
 use super::log::Log;
 use super::registry::Pending;
@@ -43,6 +44,8 @@ pub(super) enum Job {
     Release { token: Token, answer: Answer<()> },
     Create { key: Box<str>, value: Bytes, answer: Answer<Bytes> },
     Set { key: Box<str>, value: Option<Bytes>, answer: Answer<()> },
+    Swap { key: Box<str>, expected: Option<Bytes>, value: Option<Bytes>, answer: Answer<bool> },
+    Note { journal: Box<str>, records: Vec<Bytes>, keep: Duration, answer: Answer<()> },
     Ping { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
@@ -63,11 +66,12 @@ impl Job {
             | Self::Commit { answer, .. }
             | Self::Release { answer, .. }
             | Self::Set { answer, .. }
+            | Self::Note { answer, .. }
             | Self::Ping { answer }
             | Self::Close { answer } => drop(answer.send(Err(error))),
             Self::Publish { answer, .. } => drop(answer.send(Err(error))),
             Self::Acquire { answer, .. } => drop(answer.send(Err(error))),
-            Self::Renew { answer, .. } => drop(answer.send(Err(error))),
+            Self::Renew { answer, .. } | Self::Swap { answer, .. } => drop(answer.send(Err(error))),
             Self::Create { answer, .. } => drop(answer.send(Err(error))),
         }
     }
@@ -78,6 +82,7 @@ pub(super) struct Books {
     store: Store,
     logs: Vec<Log>,
     rooms: Rooms,
+    journals: Journals,
 }
 
 impl Books {
@@ -86,7 +91,7 @@ impl Books {
         let partitions = (0..settings.partitions).map(Partition);
         let logs = partitions.map(|partition| Log::load(&store, partition)).collect::<Result<_, _>>()?;
         let rooms = Rooms::load(&store, settings.partitions, epoch, settings.histories)?;
-        Ok(Self { store, logs, rooms })
+        Ok(Self { store, logs, rooms, journals: Journals::default() })
     }
 
     /// The newest position of each partition's log.
@@ -107,7 +112,7 @@ pub(super) struct Writer {
 /// Whether the writer can write.
 pub(super) enum State {
     /// It can.
-    Open(Books),
+    Open(Box<Books>),
     /// The disk refused a write. What was known by heart is ahead of the disk, so the store is opened anew.
     Broken { reason: String, tried: Instant },
 }
@@ -122,6 +127,8 @@ struct Group {
     published: Vec<Waiting>,
     rest: WriteBatch,
     pending: Pending,
+    /// Journals that have new notes.
+    noted: HashSet<Box<str>>,
     heads: BTreeSet<Partition>,
     stateful: BTreeSet<Partition>,
     waiting: Vec<Waiting>,
@@ -195,7 +202,7 @@ impl Writer {
             Ok(books) => {
                 tracing::info!("the data folder takes writes again; rooms have a new epoch");
                 self.shared.reopen(&books.store, self.session.epoch, books.heads());
-                self.state = State::Open(books);
+                self.state = State::Open(Box::new(books));
                 true
             }
             Err(error) => {
@@ -234,6 +241,7 @@ impl Group {
             published: Vec::new(),
             rest: store.database.batch(),
             pending: Pending::default(),
+            noted: HashSet::new(),
             heads: BTreeSet::new(),
             stateful: BTreeSet::new(),
             waiting: Vec::new(),
@@ -284,6 +292,16 @@ impl Group {
             Job::Set { key, value, answer } => {
                 self.pending.set(&books.store, &mut self.rest, key, value);
                 self.waiting.push(when_written(answer, Ok(())));
+            }
+            Job::Swap { key, expected, value, answer } => {
+                let swapped = self.pending.swap(&books.store, &mut self.rest, key, expected.as_ref(), value);
+                self.waiting.push(when_written(answer, swapped));
+            }
+            Job::Note { journal, records, keep, answer } => {
+                self.bytes += records.iter().map(Bytes::len).sum::<usize>();
+                let done = books.journals.note(&books.store, &mut self.rest, &journal, &records, keep);
+                self.noted.insert(journal);
+                self.waiting.push(when_written(answer, done));
             }
             Job::Ping { answer } => self.waiting.push(when_written(answer, Ok(()))),
             Job::Close { .. } => unreachable!("closing ends the group before"),
@@ -357,8 +375,12 @@ impl Group {
         self.waiting.into_iter().for_each(|answer| answer(written.clone()));
         written?;
         let mut trimmed = books.store.database.batch();
-        if let Err(error) = rooms.iter().try_for_each(|room| books.rooms.trim(&books.store, &mut trimmed, room)) {
-            tracing::error!(%error, "histories could not be trimmed");
+        let (store, journals) = (&books.store, &mut books.journals);
+        let histories = rooms.iter().try_for_each(|room| books.rooms.trim(store, &mut trimmed, room));
+        let trims = histories
+            .and_then(|()| self.noted.iter().try_for_each(|journal| journals.trim(store, &mut trimmed, journal)));
+        if let Err(error) = trims {
+            tracing::error!(%error, "what is too old could not be trimmed");
             return Ok(());
         }
         write(trimmed, false)

@@ -1,12 +1,15 @@
 //! The names of everything in Redis.
 //!
 //! All keys and channels of a partition share its hash tag, so that one script may write them together wherever the
-//! slot lies; the installation's own keys share another. `ringside:{12}:log` is the log of partition 12.
+//! slot lies; the installation's own keys share another,
+//! and each journal has its own. `ringside:{12}:log` is the log of partition 12.
 
 use super::super::{Partition, RoomId};
 
 /// The tag of what belongs to no partition.
 const INSTALLATION: &str = "installation";
+/// What the tags of journals begin with: no partition's and not the installation's.
+const JOURNAL: &str = "journal:";
 /// How many slots a cluster has.
 const SLOTS: u16 = 16384;
 
@@ -76,6 +79,11 @@ impl Keys {
         format!("{}:{{{INSTALLATION}}}:members:{group}", self.prefix)
     }
 
+    /// Stream: a journal.
+    pub(super) fn journal(&self, name: &str) -> String {
+        format!("{}:{{{JOURNAL}{name}}}", self.prefix)
+    }
+
     fn of(&self, partition: Partition, what: &str) -> String {
         format!("{}:{{{}}}:{what}", self.prefix, partition.0)
     }
@@ -89,6 +97,11 @@ pub(super) fn slot(partition: Partition) -> u16 {
 /// The slot of what belongs to no partition.
 pub(super) fn installation_slot() -> u16 {
     slot_of(INSTALLATION)
+}
+
+/// The slot of a journal. A brace in its name ends the tag there, as it does for the cluster.
+pub(super) fn journal_slot(name: &str) -> u16 {
+    slot_of(&format!("{JOURNAL}{}", name.split('}').next().unwrap_or_default()))
 }
 
 /// CRC-16/XMODEM of the hash tag, as the cluster specification says.

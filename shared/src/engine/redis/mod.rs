@@ -7,7 +7,7 @@
 //!                       └─ listener ...
 //! ```
 //! A partition's log is a stream, its state a hash, each of its rooms a hash and a stream, all under one hash tag
-//! (`keys`). What its owner writes is checked and written by one script (`lua/`), fenced by the token in its meta.
+//! (`keys`); the registry is a hash and each journal a stream. What its owner writes is checked and written by one script (`lua/`), fenced by the token in its meta.
 //! News travel by sharded pub/sub, at most once; the rooms are the truth, and whoever may have missed something is
 //! told so. Why it is built so is in `docs/decisions/0002-redis-engine.md`.
 
@@ -18,6 +18,7 @@ mod error;
 mod follower;
 mod growth;
 mod health;
+mod journals;
 mod keys;
 mod listener;
 mod log;
@@ -51,8 +52,8 @@ pub use self::settings::{Password, RedisSettings};
 use self::subscriber::Subscriber;
 use self::task::Task;
 use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, LogEntry, Partition, Position, ReadFrom, RoomId, RoomView,
-    Subscription, Token,
+    Batch, Checkpoint, Engine, EngineError, Histories, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId,
+    RoomView, Subscription, Token,
 };
 
 /// A message engine on Redis.
@@ -301,12 +302,34 @@ impl Engine for Redis {
         self.ask(command, None, Road::Hot).await.map(|_| ())
     }
 
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+        let mut command = script::call(&script::SWAP, &[self.keys.registry()]);
+        command.arg(key);
+        for one in [&expected, &value] {
+            command.arg(u8::from(one.is_some())).arg(one.as_deref().unwrap_or_default());
+        }
+        Ok(reply::number(self.ask(command, Some(&script::SWAP), Road::Hot).await?)? == Some(1))
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         let mut command = cmd("HGETALL");
         command.arg(self.keys.registry());
         let mut all = reply::named(self.ask(command, None, Road::Bulk).await?)?;
         all.retain(|(key, _)| key.starts_with(prefix));
         Ok(all)
+    }
+
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        self.write_notes(journal, records, keep).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<Note>, EngineError> {
+        self.read_notes(journal, before, limit).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

@@ -21,10 +21,12 @@ scripts! {
     COMMIT: "commit.lua";
     CREATE: "create.lua";
     LOAD: "load.lua";
+    NOTE: "note.lua";
     PUBLISH: "publish.lua";
     READ_ROOM: "read_room.lua";
     RELEASE: "release.lua";
     RENEW: "renew.lua";
+    SWAP: "swap.lua";
 }
 
 /// The call of a script on these keys; arguments follow.

@@ -12,7 +12,8 @@ use super::super::{Embedded, EmbeddedSettings};
 use super::faults::start_child;
 use super::{Data, settings};
 use crate::engine::{
-    Batch, Engine, Epoch, Lane, Partition, Position, Publication, ReadFrom, Room, RoomFrame, RoomId, Signal, Token,
+    Batch, Engine, Epoch, LONGEST_PAGE, Lane, Partition, Position, Publication, ReadFrom, Room, RoomFrame, RoomId,
+    Signal, Token,
 };
 use crate::model::{TenantId, Timestamp};
 
@@ -41,7 +42,8 @@ async fn publish(engine: &Embedded, token: Token, seq: u64) -> u64 {
     engine.publish(token, batch).await.unwrap()
 }
 
-/// Appends numbered records to all partitions and publishes numbered events, and says each once it knows of it.
+/// Appends numbered records to all partitions, notes the number and publishes numbered events, and says each once it
+/// knows of it.
 async fn work_until_killed(folder: &Path) {
     let engine = Embedded::open(folder, roomy()).unwrap();
     let token = engine.acquire(room().home(8), "child", Duration::from_secs(600)).await.unwrap().unwrap();
@@ -57,6 +59,8 @@ async fn work_until_killed(folder: &Path) {
         let records = (0..8).flat_map(|p| [format!("{number} a"), format!("{number} b")].map(|r| (Partition(p), r)));
         engine.append(records.map(|(p, record)| (p, Bytes::from(record))).collect()).await.unwrap();
         say(format!("appended {number}"));
+        engine.note("audit", vec![Bytes::from(format!("{number}"))], Duration::MAX).await.unwrap();
+        say(format!("noted {number}"));
         for _ in 0..3 {
             seq = publish(&engine, token, seq).await;
             let signal = tokio::time::timeout(Duration::from_secs(20), told.next()).await;
@@ -70,6 +74,7 @@ async fn work_until_killed(folder: &Path) {
 #[derive(Default)]
 struct Said {
     appended: u64,
+    noted: u64,
     told: BTreeMap<u64, u32>,
 }
 
@@ -82,6 +87,7 @@ fn kill_after(lines: usize, test: &str, folder: &Path) -> Said {
         let words: Vec<_> = line.split(' ').collect();
         match words.as_slice() {
             ["appended", number] => said.appended = number.parse().unwrap(),
+            ["noted", number] => said.noted = number.parse().unwrap(),
             ["told", offset, epoch] => drop(said.told.insert(offset.parse().unwrap(), epoch.parse().unwrap())),
             _ => continue,
         }
@@ -135,6 +141,9 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged_or_told() {
         let engine = Embedded::open(data.path(), roomy()).unwrap();
         let numbers = numbers(&engine).await;
         assert!(numbers >= said.appended.max(before), "{numbers} of {} appends are there", said.appended);
+        let notes = engine.read_journal("audit", None, LONGEST_PAGE).await.unwrap();
+        let noted: Vec<u64> = notes.iter().rev().map(|n| str::from_utf8(&n.record).unwrap().parse().unwrap()).collect();
+        assert!(noted.is_sorted() && noted.last().copied().unwrap_or_default() >= said.noted, "{noted:?}");
         let (epoch, events) = events(&engine).await;
         for (offset, told) in said.told {
             assert_eq!(told, epoch.0, "what was told in one epoch is in another");
