@@ -61,10 +61,12 @@ pub(crate) async fn list_calls(
     if before.is_some_and(|before| before.epoch != view.epoch) {
         return Err(Error::BadRequest("These pages are from before a restart; begin without \"before\".".to_owned()));
     }
+    let numbers = viewer.role.numbers();
     let mut calls: Vec<Box<RawValue>> = Vec::new();
     let mut oldest = None;
     for event in view.events.iter().rev().filter(|event| before.is_none_or(|before| event.offset < before.offset)) {
-        let batch: Batch = serde_json::from_slice(&event.body).map_err(|error| Error::internal(&error))?;
+        let batch: Batch =
+            serde_json::from_slice(&numbers.of_calls(&event.body)).map_err(|error| Error::internal(&error))?;
         calls.extend(batch.calls.into_iter().rev());
         oldest = Some(event.offset);
         if calls.len() >= limit {

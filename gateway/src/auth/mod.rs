@@ -6,6 +6,7 @@
 mod account;
 mod key;
 mod login;
+mod numbers;
 mod password;
 mod standing;
 mod throttle;
@@ -15,6 +16,7 @@ mod viewer;
 pub use account::{Account, AccountError, Accounts, GeneratedPassword};
 pub(crate) use key::SigningKeys;
 pub(crate) use login::{log_in, log_out, show_me};
+pub(crate) use numbers::Numbers;
 pub(crate) use password::Passwords;
 pub(crate) use standing::Standing;
 pub(crate) use throttle::Throttle;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringside_shared::engine::{Cursor, Room, RoomView};
+use ringside_shared::engine::{Cursor, Room};
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::{compose_frame, frame_kind};
 
-use crate::auth::{Scope, Viewer};
+use crate::auth::{Numbers, Scope, Viewer};
 use crate::hub::{
-    Delivery, Filter, Frame, Hub, Overview, Packet, Place, Reading, Refusal, RoomCell, Seat, Sight, Watcher,
+    Delivery, Filter, Frame, Hub, Overview, Packet, Past, Place, Reading, Refusal, RoomCell, Seat, Sight, Watcher,
 };
 use crate::observe::{self, ResumedFrom};
 
@@ -35,7 +35,7 @@ enum Phase {
     /// Nothing was sent yet; the client has this place or none.
     Start(Option<Cursor>),
     /// It is further back than the ring: events come from the engine, page by page.
-    CatchUp(Place, Option<(Arc<RoomView>, usize)>),
+    CatchUp(Place, Option<(Arc<Past>, usize)>),
     /// It gets what comes.
     Live(Place),
 }
@@ -56,12 +56,23 @@ pub(crate) enum Step {
 
 struct ViewerSight<'a> {
     scope: &'a Scope,
+    numbers: Numbers,
     filter: Option<&'a Filter>,
+}
+
+impl<'a> ViewerSight<'a> {
+    fn new(viewer: &'a Viewer, filter: Option<&'a Filter>) -> Self {
+        Self { scope: &viewer.scope, numbers: viewer.role.numbers(), filter }
+    }
 }
 
 impl Sight for ViewerSight<'_> {
     fn sees(&self, frame: &Frame) -> bool {
         frame.about.as_deref().is_none_or(|campaign| self.scope.has_id(campaign))
+    }
+
+    fn told<'f>(&self, frame: &'f Frame) -> &'f Frame {
+        frame.seen_with(self.numbers)
     }
 
     fn state(&self, frame: &Frame, conflated: u64) -> Packet {
@@ -114,7 +125,7 @@ impl Watch {
             (Source::Room(cell, _), Phase::Live(place)) => (cell, place),
             (Source::Room(..), Phase::Start(_) | Phase::CatchUp(..)) => return None,
         };
-        let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+        let sight = ViewerSight::new(viewer, self.filter.as_ref());
         let refresh = self.refresh;
         let reading = cell.with_ring(|ring| {
             let reading = ring.read(place, &sight, room_bytes, out);
@@ -196,7 +207,7 @@ impl Watch {
     ) -> Result<Option<Step>, Refusal> {
         match &mut self.phase {
             Phase::Start(None) => {
-                let initial = cell.initial(&viewer.scope, self.filter.as_ref()).await?;
+                let initial = cell.initial(&viewer.scope, viewer.role.numbers(), self.filter.as_ref()).await?;
                 let place = cell.with_ring(|ring| {
                     (ring.epoch() == initial.place.epoch).then(|| ring.place(initial.place.offset, false))
                 });
@@ -221,7 +232,7 @@ impl Watch {
                 }
             }
             Phase::CatchUp(place, page) => {
-                let sight = ViewerSight { scope: &viewer.scope, filter: self.filter.as_ref() };
+                let sight = ViewerSight::new(viewer, self.filter.as_ref());
                 match catch_up(cell, &self.room, place, page, &sight, room_bytes, out).await? {
                     CatchUp::Through(place) => self.phase = Phase::Live(place),
                     CatchUp::More => return Ok(Some(Step::More)),
@@ -298,8 +309,8 @@ async fn catch_up(
     cell: &RoomCell,
     room: &Arc<Room>,
     place: &mut Place,
-    page: &mut Option<(Arc<RoomView>, usize)>,
-    sight: &impl Sight,
+    page: &mut Option<(Arc<Past>, usize)>,
+    sight: &ViewerSight<'_>,
     room_bytes: usize,
     out: &mut Vec<Delivery>,
 ) -> Result<CatchUp, Refusal> {
@@ -311,10 +322,11 @@ async fn catch_up(
             Some((true, false)) => {}
             Some((false, _)) | None => return Ok(CatchUp::Reset("other_epoch")),
         }
-        let (view, next) = match page.take() {
+        let (past, next) = match page.take() {
             Some(page) => page,
-            None => (cell.page(Cursor { offset: place.read, ..place.reached }).await?, 0),
+            None => (cell.past(Cursor { offset: place.read, ..place.reached }).await?, 0),
         };
+        let view = past.seen_with(room, sight.numbers);
         if view.epoch != place.reached.epoch {
             return Ok(CatchUp::Reset("other_epoch"));
         }
@@ -323,7 +335,7 @@ async fn catch_up(
         }
         for (n, event) in view.events.iter().enumerate().skip(next) {
             if left == 0 {
-                *page = Some((view.clone(), n));
+                *page = Some((past.clone(), n));
                 return Ok(CatchUp::More);
             }
             place.read = event.offset;

@@ -9,8 +9,10 @@ use ringside_shared::wire::{compose_frame, with_conflated};
 use serde::Deserialize;
 
 use super::filter::{Filter, filter_metrics};
+use super::masked::Masked;
 use super::packet::Packet;
 use super::row::Row;
+use crate::auth::Numbers;
 
 /// One publication as this gateway holds it.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(crate) struct Frame {
     after: Mutex<Option<(u64, Packet)>>,
     row: OnceLock<Option<Arc<Row>>>,
     filtered: Mutex<Vec<(Filter, Packet)>>,
+    masked: Masked<Box<Frame>>,
 }
 
 impl Frame {
@@ -42,7 +45,31 @@ impl Frame {
             after: Mutex::default(),
             row: OnceLock::new(),
             filtered: Mutex::default(),
+            masked: Masked::default(),
         }
+    }
+
+    /// As it is for those who see so much of phone numbers: itself, or a frame with the calls rewritten.
+    pub(crate) fn seen_with(&self, numbers: Numbers) -> &Self {
+        if !matches!(*self.room, Room::Calls(_)) {
+            return self;
+        }
+        let mask = || {
+            Box::new(Self {
+                room: self.room.clone(),
+                cursor: self.cursor,
+                kind: self.kind.clone(),
+                at: self.at,
+                body: numbers.of_calls(&self.body),
+                about: self.about.clone(),
+                packet: OnceLock::new(),
+                after: Mutex::default(),
+                row: OnceLock::new(),
+                filtered: Mutex::default(),
+                masked: Masked::default(),
+            })
+        };
+        self.masked.of(numbers, mask).map_or(self, Box::as_ref)
     }
 
     /// As the engine told it.

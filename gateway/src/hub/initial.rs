@@ -1,6 +1,6 @@
 //! `initial`: a room's full snapshot, for who comes without a usable cursor. Pages carry the very same.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use ringside_shared::engine::{Cursor, Room, RoomFrame, RoomView};
@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::frame::AlertAbout;
+use super::masked::Masked;
 use super::packet::Packet;
-use crate::auth::Scope;
+use crate::auth::{Numbers, Scope};
 
 /// So many recent events are in an `initial`.
 pub(crate) const RECENT: usize = 50;
@@ -31,9 +32,25 @@ pub struct Initial {
     /// The place behind it, also where the room's frames have no cursor.
     pub(crate) place: Cursor,
     pub(super) packet: OnceLock<Packet>,
+    pub(super) masked: Masked<Arc<Initial>>,
 }
 
 impl Initial {
+    /// As it is for those who see so much of phone numbers.
+    pub(super) fn seen_with(self: &Arc<Self>, numbers: Numbers) -> Arc<Self> {
+        if !matches!(self.room, Room::Calls(_)) {
+            return self.clone();
+        }
+        self.masked.of(numbers, || Arc::new(self.with_body(numbers.of_calls(&self.body)))).unwrap_or(self).clone()
+    }
+
+    /// The same with another body.
+    pub(super) fn with_body(&self, body: Bytes) -> Self {
+        let Self { room, cursor, at, place, .. } = self;
+        let (packet, masked) = (OnceLock::new(), Masked::default());
+        Self { room: room.clone(), cursor: *cursor, at: *at, body, place: *place, packet, masked }
+    }
+
     /// The frame as it goes out; composed for the first who asks.
     pub(crate) fn packet(&self) -> Packet {
         self.packet.get_or_init(|| Packet::new(&self.frame())).clone()

@@ -9,8 +9,10 @@ mod frame;
 mod initial;
 mod link;
 mod mailbox;
+mod masked;
 mod overview;
 mod packet;
+mod past;
 mod ring;
 mod room;
 mod row;
@@ -24,6 +26,7 @@ pub(crate) use overview::Overview;
 pub(crate) use packet::Packet;
 #[cfg(test)]
 pub(crate) use packet::put_header;
+pub(crate) use past::Past;
 pub(crate) use ring::{Delivery, Place, Reading, Sight};
 pub(crate) use room::RoomCell;
 
@@ -96,7 +99,10 @@ impl Hub {
     pub(crate) async fn initial(self: &Arc<Self>, viewer: &Viewer, room: &Room) -> Result<Initial, Refusal> {
         match room {
             Room::Overview => Ok(self.overview(viewer).await?.initial().as_ref().clone()),
-            room => Ok(self.room(&viewer.tenant, room).await?.initial(&viewer.scope, None).await?.as_ref().clone()),
+            room => {
+                let cell = self.room(&viewer.tenant, room).await?;
+                Ok(cell.initial(&viewer.scope, viewer.role.numbers(), None).await?.as_ref().clone())
+            }
         }
     }
 

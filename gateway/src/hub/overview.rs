@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::mailbox::{Mailbox, Members, Seat, Watcher};
+use super::masked::Masked;
 use super::packet::Packet;
 use super::row::Row;
 use super::series::Summed;
 use super::{Hub, Initial, Refusal, RoomCell};
-use crate::auth::Scope;
+use crate::auth::{self, Scope};
 use crate::pulse::Pulse;
 
 /// How long an overview stays after the last one who watched it.
@@ -201,7 +202,7 @@ impl Overview {
                 let (hub, tenant) = (hub.clone(), self.tenant.clone());
                 async move {
                     let cell = hub.room(&tenant, &Room::Campaign(id.clone())).await?;
-                    let initial = cell.initial(&Scope::All, None).await?;
+                    let initial = cell.initial(&Scope::All, auth::Numbers::Hidden, None).await?;
                     Ok((id, cell, initial))
                 }
             };
@@ -357,6 +358,7 @@ impl Numbers {
             body: format!(r#"{{{},"series":{charts}}}"#, self.members(0)).into(),
             place: self.place,
             packet: OnceLock::new(),
+            masked: Masked::default(),
         });
         self.initial = Some(initial.clone());
         initial

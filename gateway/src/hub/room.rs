@@ -16,9 +16,11 @@ use tracing::warn;
 
 use super::initial::{self, Initial};
 use super::mailbox::Members;
+use super::masked::Masked;
+use super::past::Past;
 use super::ring::{Accepted, RING_FRAMES, Ring};
 use super::{Refusal, filter};
-use crate::auth::Scope;
+use crate::auth::{Numbers, Scope};
 use crate::observe::{self, Gap};
 use crate::pulse::Pulse;
 
@@ -69,7 +71,7 @@ struct Inside {
     /// The newest snapshot that was read; it is not fanned out.
     snapshot: Option<Bytes>,
     failed: Option<Instant>,
-    pages: VecDeque<(Instant, Cursor, Arc<RoomView>)>,
+    past: VecDeque<Arc<Past>>,
 }
 
 impl RoomCell {
@@ -173,7 +175,12 @@ impl RoomCell {
 
     /// The full snapshot for somebody; shared with others who come at the same time. Where the engine does not answer it
     /// is made of what is known here, and its time says how old that is.
-    pub(crate) async fn initial(&self, scope: &Scope, only: Option<&filter::Filter>) -> Result<Arc<Initial>, Refusal> {
+    pub(crate) async fn initial(
+        &self,
+        scope: &Scope,
+        numbers: Numbers,
+        only: Option<&filter::Filter>,
+    ) -> Result<Arc<Initial>, Refusal> {
         self.fill().await?;
         let whole = match self.fresh_initial() {
             Some(initial) => initial,
@@ -190,7 +197,7 @@ impl RoomCell {
         };
         let cut = *self.room == ringside_shared::engine::Room::Alerts && *scope != Scope::All;
         if only.is_none() && !cut {
-            return Ok(whole);
+            return Ok(whole.seen_with(numbers));
         }
         let mut body = whole.body.clone();
         if let Some(only) = only {
@@ -199,7 +206,7 @@ impl RoomCell {
         if cut {
             body = initial::cut_alerts(&body, scope);
         }
-        Ok(Arc::new(Initial { body, packet: OnceLock::new(), ..whole.as_ref().clone() }))
+        Ok(Arc::new(whole.with_body(body)).seen_with(numbers))
     }
 
     fn fresh_initial(&self) -> Option<Arc<Initial>> {
@@ -253,6 +260,7 @@ impl RoomCell {
             body: initial::body(&self.id.room, view),
             place,
             packet: OnceLock::new(),
+            masked: Masked::default(),
         });
         inside.initial = Some((Instant::now(), initial.clone()));
         inside.snapshot = view.snapshot.clone();
@@ -260,33 +268,31 @@ impl RoomCell {
     }
 
     /// Events after a place that the ring does not go back to.
-    pub(crate) async fn page(&self, after: Cursor) -> Result<Arc<RoomView>, Refusal> {
+    pub(crate) async fn past(&self, after: Cursor) -> Result<Arc<Past>, Refusal> {
         let remembered = || {
             let inside = self.inside.lock().expect("nobody panics in a room");
             let ring = inside.ring.as_ref();
             // A page that ends before the ring begins is from before; it would be read again and again.
             let reaches = |view: &RoomView| view.more || ring.is_some_and(|ring| ring.covers(view.head));
-            let mut fresh = inside
-                .pages
-                .iter()
-                .filter(|(read, at, view)| *at == after && read.elapsed() < INITIAL_IDLE && reaches(view));
-            fresh.next().map(|(_, _, view)| view.clone())
+            let fresh = |past: &&Arc<Past>| past.after == after && past.age() < INITIAL_IDLE && reaches(&past.view);
+            inside.past.iter().find(fresh).cloned()
         };
-        if let Some(view) = remembered() {
-            return Ok(view);
+        if let Some(past) = remembered() {
+            return Ok(past);
         }
         let _one = self.reading.lock().await;
-        if let Some(view) = remembered() {
-            return Ok(view);
+        if let Some(past) = remembered() {
+            return Ok(past);
         }
         if self.failed_lately() {
             return Err(Refusal::Unavailable);
         }
-        let view = Arc::new(self.read(ReadFrom::After { offset: after.offset, limit: PAGE }).await?);
+        let read = self.read(ReadFrom::After { offset: after.offset, limit: PAGE }).await?;
+        let past = Arc::new(Past::new(after, read));
         let mut inside = self.inside.lock().expect("nobody panics in a room");
-        inside.pages.truncate(PAGES - 1);
-        inside.pages.push_front((Instant::now(), after, view.clone()));
-        Ok(view)
+        inside.past.truncate(PAGES - 1);
+        inside.past.push_front(past.clone());
+        Ok(past)
     }
 
     /// Brings the ring to where the engine is now: what somebody with a cursor from the future asks for.
@@ -377,7 +383,7 @@ impl RoomCell {
         inside.ring = Some(ring);
         // Not sooner: until now nothing that came followed what was here.
         self.contradicted.store(false, Ordering::Release);
-        inside.pages.clear();
+        inside.past.clear();
         self.keep_initial(&mut inside, &view);
         Ok(())
     }

@@ -19,6 +19,7 @@ mod garbage;
 mod hostile;
 mod ledger;
 mod live;
+mod masking;
 mod mover;
 mod moving;
 mod observed;

@@ -79,6 +79,10 @@ pub(crate) enum Reading {
 pub(crate) trait Sight {
     /// True where it may see the event.
     fn sees(&self, frame: &Frame) -> bool;
+    /// The frame as this watcher may read it.
+    fn told<'a>(&self, frame: &'a Frame) -> &'a Frame {
+        frame
+    }
     /// The state as this watcher gets it.
     fn state(&self, frame: &Frame, conflated: u64) -> Packet;
 }
@@ -298,7 +302,8 @@ impl Ring {
                 }
             }
             let conflated = frame.cursor.offset - place.reached.offset - 1 - place.announced;
-            let packet = if state.is_some() { sight.state(frame, conflated) } else { frame.packet_after(conflated) };
+            let told = sight.told(frame);
+            let packet = if state.is_some() { sight.state(told, conflated) } else { told.packet_after(conflated) };
             left = left.saturating_sub(packet.len());
             place.reached = frame.cursor;
             place.announced = 0;
@@ -313,7 +318,7 @@ impl Ring {
 
     /// The newest state, also for somebody who may have it already.
     pub(crate) fn newest_state(&self, place: &mut Place, sight: &impl Sight) -> Option<Delivery> {
-        let state = self.state.as_ref()?;
+        let state = sight.told(self.state.as_ref()?);
         if state.cursor.offset > place.reached.offset + place.announced {
             let conflated = state.cursor.offset - place.reached.offset - 1 - place.announced;
             place.reached = state.cursor;
@@ -359,6 +364,7 @@ impl Ring {
             self.state.as_ref().filter(|state| (unread + 1..=place.read).contains(&state.cursor.offset))
         {
             // It lies among what was left out, and is still the newest.
+            let state = sight.told(state);
             let packet = if self.room.has_cursor() { state.packet_at(place.reached) } else { sight.state(state, 0) };
             out.push(Delivery { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
         }

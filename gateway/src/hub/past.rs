@@ -1,0 +1,44 @@
+//! Events from before the ring, read once for all who resume from the same place.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringside_shared::engine::{Cursor, Room, RoomView};
+
+use super::masked::Masked;
+use crate::auth::Numbers;
+
+/// One reading of a room's past.
+pub(crate) struct Past {
+    read: Instant,
+    pub(super) after: Cursor,
+    pub(super) view: Arc<RoomView>,
+    masked: Masked<Arc<RoomView>>,
+}
+
+impl Past {
+    /// What was read just now.
+    pub(super) fn new(after: Cursor, view: RoomView) -> Self {
+        Self { read: Instant::now(), after, view: Arc::new(view), masked: Masked::default() }
+    }
+
+    /// How old it is.
+    pub(super) fn age(&self) -> Duration {
+        self.read.elapsed()
+    }
+
+    /// As it is for those who see so much of phone numbers.
+    pub(crate) fn seen_with(&self, room: &Room, numbers: Numbers) -> Arc<RoomView> {
+        if !matches!(room, Room::Calls(_)) {
+            return self.view.clone();
+        }
+        let mask = || {
+            let mut view = self.view.as_ref().clone();
+            for event in &mut view.events {
+                event.body = numbers.of_calls(&event.body);
+            }
+            Arc::new(view)
+        };
+        self.masked.of(numbers, mask).unwrap_or(&self.view).clone()
+    }
+}
