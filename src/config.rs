@@ -63,8 +63,14 @@ pub(crate) struct Config {
     pub(crate) state_interval_ms: u64,
     /// Events older than this are refused, and closed calls are remembered for so long, in hours.
     pub(crate) dedupe_hours: u64,
-    /// How long a login lasts, in minutes.
+    /// How long an access token counts, in minutes.
+    pub(crate) token_minutes: u64,
+    /// How long a login lasts that nobody uses, in minutes.
     pub(crate) login_minutes: u64,
+    /// Another signing key is made after so many days; never where it is 0.
+    pub(crate) signing_key_days: u64,
+    /// How long the audit log is kept, in days.
+    pub(crate) audit_days: u64,
     /// Origins besides the pages' own that may open sockets, such as `https://ops.example.com`.
     pub(crate) allowed_origins: Vec<String>,
     /// Set when TLS ends before this process: cookies are then sent over HTTPS only.
@@ -160,7 +166,10 @@ impl Default for Config {
             window_size: 60,
             state_interval_ms: 250,
             dedupe_hours: 24,
+            token_minutes: 15,
             login_minutes: 8 * 60,
+            signing_key_days: 30,
+            audit_days: 365,
             allowed_origins: Vec::new(),
             secure_cookies: false,
             trusted_proxies: Vec::new(),
@@ -321,7 +330,10 @@ impl Config {
         range("window_size", self.window_size as u64, 2, 3600)?;
         range("state_interval_ms", self.state_interval_ms, 50, 450)?;
         range("dedupe_hours", self.dedupe_hours, 1, 24 * 14)?;
-        range("login_minutes", self.login_minutes, 1, 7 * 24 * 60)?;
+        range("token_minutes", self.token_minutes, 1, 24 * 60)?;
+        range("login_minutes", self.login_minutes, 1, 30 * 24 * 60)?;
+        range("signing_key_days", self.signing_key_days, 0, 3650)?;
+        range("audit_days", self.audit_days, 1, 36_500)?;
         if !(self.simulator_rate > 0.0 && self.simulator_rate <= 100.0) {
             bail!(
                 "configuration key \"simulator_rate\" is {}; it must be above 0 and at most 100",

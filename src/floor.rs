@@ -80,7 +80,11 @@ impl Floor {
             connects_per_second: config.connects_per_second,
             max_age: Duration::from_secs(config.connection_max_minutes * 60),
             memory_limit: config.memory_limit_mb.map(|mb| mb << 20),
-            token_ttl: Duration::from_secs(config.login_minutes * 60),
+            token_ttl: Duration::from_secs(config.token_minutes * 60),
+            login_lasts: Duration::from_secs(config.login_minutes * 60),
+            new_key_every: days(config.signing_key_days),
+            audit_kept: days(config.audit_days),
+            tenant: tenant.clone(),
             metrics: metrics.clone(),
             bench: config.bench,
             ..GatewaySettings::default()
@@ -171,6 +175,10 @@ impl Floor {
         }
         Ok(())
     }
+}
+
+pub(crate) fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
 }
 
 /// Says that data is made up once any collector has noted that it simulates, or did, until `shutdown`.

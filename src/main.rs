@@ -1,10 +1,10 @@
 //! `ringside`: the live ops dashboard for outbound call campaigns, one binary with its roles as subcommands.
 //!
 //! `config.rs` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
-//! each role is made of, `accounts.rs` is the command line for accounts and keys, `bench.rs` measures, `torture/` breaks
+//! each role is made of, `access/` is the command line for who has access, `bench.rs` measures, `torture/` breaks
 //! things on purpose, `verify.rs` looks whether what is stored agrees with itself, `tail.rs` shows rooms in a terminal.
 
-mod accounts;
+mod access;
 mod bench;
 mod check;
 mod config;
@@ -59,11 +59,15 @@ enum Command {
     /// Check the configuration, print each value and where it came from, and reach what it names
     Check,
     /// Accounts (without --redis stop the running process first: one process at a time has the data folder)
-    #[command(subcommand)]
-    User(accounts::UserCommand),
+    User(access::UserArgs),
+    /// Tokens that last, for scripts and wallboards (without --redis stop the running process first)
+    Token(access::TokenArgs),
+    /// Who is logged in (without --redis stop the running process first)
+    Session(access::SessionArgs),
     /// API keys for /ingest/events (without --redis stop the running process first)
-    #[command(subcommand)]
-    Key(accounts::KeyCommand),
+    Key(access::KeyArgs),
+    /// Who did what, newest first (without --redis stop the running process first)
+    Audit(access::AuditArgs),
     /// Measure this build on this machine: latency, fold, ingest; and more, see its commands
     Bench(bench::BenchArgs),
     /// Run the scaled-out system on a real Redis under faults drawn from a seed, and judge it
@@ -99,8 +103,11 @@ async fn dispatch(command: Command, loaded: &Loaded) -> anyhow::Result<()> {
         Command::Gateway => run::run(&loaded.config, Role::Gateway).await,
         Command::Collector => run::run(&loaded.config, Role::Collector).await,
         Command::Check => check::check(loaded).await,
-        Command::User(command) => accounts::user(&loaded.config, command).await,
-        Command::Key(command) => accounts::key(&loaded.config, command).await,
+        Command::User(args) => access::user(&loaded.config, &args).await,
+        Command::Token(args) => access::token(&loaded.config, &args).await,
+        Command::Session(args) => access::session(&loaded.config, &args).await,
+        Command::Key(args) => access::key(&loaded.config, &args).await,
+        Command::Audit(args) => access::audit(&loaded.config, &args).await,
         Command::Bench(args) => bench::run(&args, &loaded.config).await,
         Command::Torture(args) => torture::run(&args).await,
         Command::Tail(args) => tail::run(&loaded.config, &args).await,

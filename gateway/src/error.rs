@@ -20,6 +20,12 @@ pub enum Error {
     /// 401: no valid login.
     #[error("Sign in first: send the cookie or \"Authorization: Bearer\" with a token from POST /auth/login.")]
     Unauthorized,
+    /// 401: a token that is none, or none that gets in here.
+    #[error("This token is not valid here: it has ended, was revoked, or is for something else. Get a new one.")]
+    BadToken,
+    /// 401: there is nothing to renew.
+    #[error("This login has ended. Sign in again.")]
+    LoginEnded,
     /// 401: wrong name or password.
     #[error("{}", wrong_password_text(*.tries_left))]
     WrongPassword {
@@ -41,12 +47,21 @@ pub enum Error {
     /// 403: the role only looks.
     #[error("Only operators, supervisors and admins may do this. Ask an admin for such a role.")]
     NotOperator,
+    /// 403: a wallboard's token is for its own page.
+    #[error("This token is for one page on a wall. Sign in with an account for anything else.")]
+    OnlyOnePage,
+    /// 403: the role does not read who did what.
+    #[error("Only auditors and admins may read this. Ask an admin for such a role.")]
+    NotReviewer,
     /// 403: for admins only.
     #[error("Only admins may do this. Ask one of them.")]
     NotAdmin,
     /// 404: not there, or not to be seen; the answer is the same.
     #[error("This campaign does not exist, or you may not see it.")]
     NoSuchCampaign,
+    /// 404: no such tenant, or none of this account's.
+    #[error("This account belongs to no such tenant. GET /auth/me lists those that it belongs to.")]
+    NoSuchTenant,
     /// 404: no such address.
     #[error("There is nothing at this address.")]
     NoSuchAddress,
@@ -117,12 +132,16 @@ impl Error {
         match self {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::BadToken => (StatusCode::UNAUTHORIZED, "bad_token"),
+            Self::LoginEnded => (StatusCode::UNAUTHORIZED, "login_ended"),
             Self::WrongPassword { .. } => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
-            Self::NotOperator | Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden_role"),
+            Self::OnlyOnePage => (StatusCode::FORBIDDEN, "forbidden_page"),
+            Self::NotOperator | Self::NotReviewer | Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden_role"),
             Self::NoSuchCampaign => (StatusCode::NOT_FOUND, "no_such_campaign"),
+            Self::NoSuchTenant => (StatusCode::NOT_FOUND, "no_such_tenant"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),

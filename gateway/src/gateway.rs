@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::auth::{Passwords, SigningKeys, Standing, Throttle, Tokens, Viewer};
+use crate::auth::{
+    Audit, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens, Viewer, is_pass,
+};
 use crate::bench::Bench;
 use crate::delivery::{Admission, Goodbye, Ledger, Shard};
 use crate::error::Error;
@@ -44,6 +46,9 @@ struct Inside {
     passwords: Passwords,
     throttle: Throttle,
     standing: Arc<Standing>,
+    sessions: Sessions,
+    passes: Passes,
+    audit: Audit,
     bench: Option<Bench>,
     goodbye: Arc<Goodbye>,
     admission: Admission,
@@ -61,7 +66,7 @@ impl Gateway {
     pub async fn start(engine: Arc<dyn Engine>, settings: GatewaySettings) -> Result<Self, GatewayError> {
         observe::begin();
         let keys = SigningKeys::load(engine.as_ref()).await?;
-        let tokens = Arc::new(Tokens::new(keys, &settings.issuer, &settings.audience));
+        let tokens = Arc::new(Tokens::new(keys, &settings.issuer, &settings.audience, settings.new_key_every));
         let standing = Standing::load(engine.clone()).await?;
         let stop = CancellationToken::new();
         tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
@@ -70,6 +75,8 @@ impl Gateway {
         let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
+        let sessions = Sessions::new(engine.clone(), settings.login_lasts);
+        tokio::spawn(sessions.clone().run(stop.clone()));
         let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));
         let memory = Memory::new(settings.memory_limit, settings.memory_reading.clone());
         tokio::spawn(memory.clone().run(stop.clone()));
@@ -80,6 +87,9 @@ impl Gateway {
             passwords: Passwords::new(),
             throttle: Throttle::default(),
             standing,
+            sessions,
+            passes: Passes::new(engine.clone()),
+            audit: Audit::new(engine.clone(), settings.audit_kept),
             hub,
             pulse,
             engine,
@@ -126,18 +136,40 @@ impl Gateway {
         &self.0.settings
     }
 
-    /// Who a token is for, if it still counts.
+    /// Who an access token is for, if it still counts.
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<Viewer>, Error> {
         let viewer = self.0.tokens.verify(token, Timestamp::now())?;
         if self.0.standing.allows(&viewer) { Ok(viewer) } else { Err(Error::Unauthorized) }
     }
 
-    /// True where the viewer may watch the room: it is in their scope, or it is a load run's and they run it.
-    pub(crate) fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
-        match room {
-            Room::Bench(_) => self.0.bench.is_some() && viewer.role.operates(),
-            room => viewer.scope.allows(room),
+    /// Who brings this: an access token, or a token that lasts, as scripts have them.
+    pub(crate) async fn identify(&self, offered: Option<&str>) -> Result<Arc<Viewer>, Error> {
+        let token = offered.ok_or(Error::Unauthorized)?;
+        if !is_pass(token) {
+            return self.verify(token);
         }
+        let now = Timestamp::now();
+        let pass = self.0.passes.find(token, now).await?;
+        // A wallboard logs in with its token first: then its page is all that there is for it.
+        let viewer = pass.map(|pass| pass.viewer(now)).filter(|viewer| viewer.role.may(Power::Ask));
+        let viewer = viewer.filter(|viewer| self.0.standing.allows(viewer)).ok_or(Error::Unauthorized)?;
+        Ok(Arc::new(viewer))
+    }
+
+    /// Ends a login, here at once and elsewhere within the second.
+    pub(crate) async fn end_session(&self, id: &str) -> Result<(), EngineError> {
+        self.0.sessions.end(id).await?;
+        self.0.standing.read().await
+    }
+
+    /// True where the viewer may watch the room: it is in their scope and on their page, or it is a load run's and they run
+    /// it; and nothing was taken back since.
+    pub(crate) fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
+        let sees = match room {
+            Room::Bench(_) => self.0.bench.is_some() && viewer.role.may(Power::Operate),
+            room => viewer.scope.allows(room) && viewer.page.as_ref().is_none_or(|page| page.shows(room)),
+        };
+        sees && self.0.standing.allows(viewer)
     }
 
     /// What publishes a load run; none where no operator has switched it on.
@@ -167,6 +199,18 @@ impl Gateway {
 
     pub(crate) fn standing(&self) -> &Standing {
         &self.0.standing
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn passes(&self) -> &Passes {
+        &self.0.passes
+    }
+
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.0.audit
     }
 
     pub(crate) fn goodbye(&self) -> &Goodbye {

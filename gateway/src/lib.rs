@@ -24,7 +24,11 @@ mod routes;
 mod serve;
 mod settings;
 
-pub use auth::{Account, AccountError, Accounts, GeneratedPassword, PageViewer, Role, Scope, Viewer};
+pub use auth::{
+    Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadPage, GeneratedPassword, Identity,
+    Membership, Page, PageViewer, Pass, PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SigningKeys,
+    Viewer,
+};
 pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};

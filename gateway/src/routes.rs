@@ -26,8 +26,12 @@ impl Gateway {
     pub fn router(&self) -> Router {
         let who = Router::new()
             .route("/auth/login", post(auth::log_in))
+            .route("/auth/refresh", post(auth::refresh))
+            .route("/auth/resume", get(auth::resume))
+            .route("/auth/tenant", post(auth::switch_tenant))
             .route("/auth/logout", post(auth::log_out))
             .route("/auth/me", get(auth::show_me))
+            .route("/.well-known/jwks.json", get(auth::show_key_set))
             .layer(DefaultBodyLimit::max(8 * 1024));
         let live = Router::new()
             .route("/ws", get(delivery::open_socket))

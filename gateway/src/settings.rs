@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_shared::model::TenantId;
 
 use crate::memory::{MemoryReading, resident_bytes};
 use crate::proxies::TrustedProxies;
@@ -19,8 +20,18 @@ pub struct GatewaySettings {
     pub issuer: String,
     /// The `aud` of tokens.
     pub audience: String,
-    /// How long a login lasts.
+    /// How long an access token counts.
     pub token_ttl: Duration,
+    /// After its token has ended, a live connection gets so long to bring another one.
+    pub token_grace: Duration,
+    /// How long a login lasts that is not renewed.
+    pub login_lasts: Duration,
+    /// Another signing key is made after so long; never where it is zero.
+    pub new_key_every: Duration,
+    /// How long entries of the audit log are kept.
+    pub audit_kept: Duration,
+    /// The installation's first tenant: in whose audit log it is noted what belongs to nobody else.
+    pub tenant: TenantId,
     /// Origins whose pages may use the gateway with a login; empty means the host that the request itself names.
     pub allowed_origins: Vec<String>,
     /// True behind TLS: the cookie is `Secure` and `__Host-`.
@@ -59,7 +70,12 @@ impl Default for GatewaySettings {
         Self {
             issuer: "ringside".to_owned(),
             audience: "ringside".to_owned(),
-            token_ttl: Duration::from_secs(8 * 3600),
+            token_ttl: Duration::from_secs(15 * 60),
+            token_grace: Duration::from_secs(25),
+            login_lasts: Duration::from_secs(8 * 3600),
+            new_key_every: Duration::from_secs(30 * 24 * 3600),
+            audit_kept: Duration::from_secs(365 * 24 * 3600),
+            tenant: TenantId::parse("default").expect("a plain name"),
             allowed_origins: Vec::new(),
             secure_cookies: false,
             trusted_proxies: TrustedProxies::default(),
@@ -86,6 +102,9 @@ impl std::fmt::Debug for GatewaySettings {
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
             .field("token_ttl", &self.token_ttl)
+            .field("token_grace", &self.token_grace)
+            .field("login_lasts", &self.login_lasts)
+            .field("tenant", &self.tenant)
             .field("allowed_origins", &self.allowed_origins)
             .field("secure_cookies", &self.secure_cookies)
             .field("trusted_proxies", &self.trusted_proxies)

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::auth::bearer;
+use crate::auth::{Power, bearer};
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -29,10 +29,9 @@ pub(crate) async fn publish_bench(
     request: Request,
 ) -> Result<StatusCode, Error> {
     // A token only, no cookie: so no other site's page can make a browser post here.
-    let viewer = gateway.verify(bearer(request.headers()).ok_or(Error::Unauthorized)?)?;
-    if !viewer.role.operates() {
-        return Err(Error::NotOperator);
-    }
+    let token = bearer(request.headers()).map(str::to_owned);
+    let viewer = gateway.identify(token.as_deref()).await?;
+    viewer.require(Power::Operate)?;
     let bad_room = |_| Error::BadRequest("Bench rooms have the numbers 0 to 65535, such as /bench/7.".to_owned());
     let Path(number) = room.map_err(bad_room)?;
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Asked, Query, json_answer};
-use crate::auth::{Role, Viewer};
+use crate::auth::{Power, Viewer};
 use crate::delivery::{Line, Look};
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -59,9 +59,7 @@ pub(crate) async fn list_connections(
     viewer: Viewer,
     Query(query): Query<ConnectionsQuery>,
 ) -> Result<Response, Error> {
-    if viewer.role != Role::Admin {
-        return Err(Error::NotAdmin);
-    }
+    viewer.require(Power::Administer)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(Error::BadRequest(format!("limit must be 1 to {LARGEST_LIMIT}.")));

@@ -1,17 +1,21 @@
-//! Accounts: who may log in, and as what. They live in the engine's registry as `account/{name}`.
+//! Accounts: who may log in, and as what in which tenants. They live in the engine's registry as `account/{name}`.
 
 use std::fmt;
 use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::{CampaignId, TenantId, Timestamp};
+use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::identity::Identity;
 use super::password::{self, Passwords};
-use super::viewer::{Role, Scope};
+use super::role::Role;
+use super::scope::{BadCampaign, CampaignsJson, Scope};
+use super::session::end_where;
+use super::standing::{Standing, Taken};
 
 /// What the keys of accounts begin with.
-pub(super) const PREFIX: &str = "account/";
+const PREFIX: &str = "account/";
 
 /// How long the engine may take to answer somebody who waits.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
@@ -21,24 +25,61 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Account {
     /// The name.
     pub name: String,
+    /// What it may see and do, and where. The first is at home: only its admins may lock the account or set its password.
+    pub memberships: Vec<Membership>,
+    /// True once it was locked for good.
+    pub disabled: bool,
+    /// Logins from before this moment are not renewed.
+    pub(super) logins_since: Timestamp,
+    phc: String,
+}
+
+/// What an account may see and do in one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
     /// Whose data it sees.
     pub tenant: TenantId,
     /// What it may do.
     pub role: Role,
     /// Which campaigns it may see.
     pub scope: Scope,
-    /// True once it was locked for good.
-    pub disabled: bool,
-    /// Tokens from before this moment are not accepted.
-    pub(super) tokens_since: Timestamp,
-    pub(super) phc: String,
+}
+
+impl Account {
+    /// The tenant whose admins look after the account.
+    pub fn home(&self) -> &TenantId {
+        &self.memberships[0].tenant
+    }
+
+    /// What it is in a tenant, if anything.
+    pub fn membership(&self, tenant: &TenantId) -> Option<&Membership> {
+        self.memberships.iter().find(|membership| membership.tenant == *tenant)
+    }
+
+    /// Who it is in that tenant, or at home.
+    pub(crate) fn identity(&self, tenant: Option<&TenantId>) -> Option<Identity> {
+        let membership = match tenant {
+            Some(tenant) => self.membership(tenant)?,
+            None => self.memberships.first()?,
+        };
+        let Membership { tenant, role, scope } = membership.clone();
+        Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, until: None })
+    }
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}  {}", self.tenant, self.role.as_str(), self.scope)
+    }
 }
 
 /// One line, as `ringside user list` prints it.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, tenant, role, scope, .. } = self;
-        write!(f, "{name}  {tenant}  {}  {scope}", role.as_str())?;
+        f.write_str(&self.name)?;
+        for (n, membership) in self.memberships.iter().enumerate() {
+            write!(f, "{}  {membership}", if n == 0 { "" } else { "," })?;
+        }
         if self.disabled { f.write_str("  disabled") } else { Ok(()) }
     }
 }
@@ -55,12 +96,21 @@ pub enum AccountError {
     /// The name can't be one.
     #[error("an account's name is 1 to 64 letters, digits, '.', '_', '-' or '@'")]
     BadName,
+    /// The role is no person's.
+    #[error("an account can't be a wallboard; `ringside token issue --wallboard overview` makes a token for one")]
+    BadRole,
     /// A campaign's id can't be one.
-    #[error("\"{0}\" is no campaign id: it must be 1 to 64 letters, digits, '.', '_' or '-'")]
-    BadCampaign(String),
+    #[error(transparent)]
+    BadCampaign(#[from] BadCampaign),
     /// The password is too short or too long.
     #[error("a password has 8 to 256 characters")]
     BadPassword,
+    /// The account would belong to nobody.
+    #[error("{0} is at home in {1} and can't be taken out of it; disable the account instead")]
+    AtHome(String, TenantId),
+    /// Nobody could administer the tenant any more.
+    #[error("{0} is the last admin of {1}; make somebody else an admin first")]
+    LastAdmin(String, TenantId),
     /// The engine can't be asked.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -69,6 +119,13 @@ pub enum AccountError {
 /// A password that was made up and is shown once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedPassword(String);
+
+impl GeneratedPassword {
+    /// Sixteen letters and digits.
+    pub fn make_up() -> Self {
+        Self(password::random_text(16))
+    }
+}
 
 impl fmt::Display for GeneratedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,11 +144,16 @@ impl fmt::Debug for GeneratedPassword {
 #[serde(rename_all = "camelCase")]
 struct AccountJson {
     phc: String,
+    memberships: Vec<MembershipJson>,
+    disabled: bool,
+    logins_since_ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MembershipJson {
     tenant: String,
     role: String,
-    campaigns: Option<Vec<String>>,
-    disabled: bool,
-    tokens_since_ms: i64,
+    campaigns: CampaignsJson,
 }
 
 /// What can be done with accounts.
@@ -118,17 +180,17 @@ impl Accounts {
             }
             return Ok(None);
         }
-        let made_up = password.is_none().then(|| password::random_text(16));
-        let chosen = made_up.as_deref().or(password).expect("one of the two is there");
+        let made_up = password.is_none().then(GeneratedPassword::make_up);
+        let chosen = made_up.as_ref().map(|made_up| made_up.0.as_str()).or(password).expect("one of the two is there");
         match Self::add(engine, tenant, "admin", chosen, Role::Admin, &[]).await {
-            Ok(()) => Ok(made_up.map(GeneratedPassword)),
+            Ok(()) => Ok(made_up),
             // Another gateway was faster; its password is the one.
             Err(AccountError::Taken(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Adds an account; no campaigns means all.
+    /// Adds an account at home in a tenant; no campaigns means all.
     pub async fn add(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -138,17 +200,12 @@ impl Accounts {
         campaigns: &[String],
     ) -> Result<(), AccountError> {
         let key = key(name)?;
-        let ids = campaigns
-            .iter()
-            .map(|id| CampaignId::parse(id).map_err(|_| AccountError::BadCampaign(id.clone())))
-            .collect::<Result<_, _>>()?;
+        let membership = Membership { tenant: tenant.clone(), role: person(role)?, scope: Scope::of(campaigns)? };
         let account = Account {
             name: name.to_owned(),
-            tenant: tenant.clone(),
-            role,
-            scope: if campaigns.is_empty() { Scope::All } else { Scope::Only(ids) },
+            memberships: vec![membership],
             disabled: false,
-            tokens_since: Timestamp::default(),
+            logins_since: Timestamp::default(),
             phc: hash(password).await?,
         };
         let value = encode(&account);
@@ -165,22 +222,84 @@ impl Accounts {
         values.iter().map(|(key, value)| Ok(decode(&key[PREFIX.len()..], value)?)).collect()
     }
 
+    /// The account of that name.
+    pub async fn get(engine: &dyn Engine, name: &str) -> Result<Option<Account>, AccountError> {
+        let Ok(key) = key(name) else { return Ok(None) };
+        Ok(in_time(engine.get(&key)).await?.map(|value| decode(name, &value)).transpose()?)
+    }
+
     /// Sets a password, ends the account's logins and unlocks it.
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<(), AccountError> {
         let phc = hash(password).await?;
-        Self::change(engine, name, |account| Account {
-            phc,
-            disabled: false,
-            tokens_since: Timestamp::now(),
-            ..account
-        })
-        .await
+        let now = Timestamp::now();
+        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
+        Self::change(engine, name, change).await?;
+        Self::end_logins_of(engine, name, now).await
     }
 
     /// Locks an account and ends its logins.
     pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
-        Self::change(engine, name, |account| Account { disabled: true, tokens_since: Timestamp::now(), ..account })
-            .await
+        let now = Timestamp::now();
+        let changed =
+            Self::change(engine, name, |account| Ok(Account { disabled: true, logins_since: now, ..account }));
+        changed.await?;
+        Self::end_logins_of(engine, name, now).await
+    }
+
+    /// Unlocks an account.
+    pub async fn enable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+        Self::change(engine, name, |account| Ok(Account { disabled: false, ..account })).await
+    }
+
+    /// Ends all logins of an account. It may log in again.
+    pub async fn end_logins(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+        let now = Timestamp::now();
+        Self::change(engine, name, |account| Ok(Account { logins_since: now, ..account })).await?;
+        Self::end_logins_of(engine, name, now).await
+    }
+
+    /// Says what an account is in a tenant from now on. Its logins go on, with other rights within the second.
+    pub async fn grant(engine: &dyn Engine, name: &str, membership: &Membership) -> Result<(), AccountError> {
+        person(membership.role)?;
+        let change = |mut account: Account| {
+            match account.memberships.iter_mut().find(|known| known.tenant == membership.tenant) {
+                Some(known) => *known = membership.clone(),
+                None => account.memberships.push(membership.clone()),
+            }
+            Ok(account)
+        };
+        Self::change(engine, name, change).await?;
+        Ok(Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?)
+    }
+
+    /// Takes an account out of a tenant that is not its home.
+    pub async fn withdraw(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<(), AccountError> {
+        let change = |mut account: Account| {
+            if account.home() == tenant {
+                return Err(AccountError::AtHome(account.name, tenant.clone()));
+            }
+            account.memberships.retain(|membership| membership.tenant != *tenant);
+            Ok(account)
+        };
+        Self::change(engine, name, change).await?;
+        Ok(Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?)
+    }
+
+    /// An error where nobody but this account is an admin of the tenant.
+    pub(crate) async fn require_other_admin(
+        engine: &dyn Engine,
+        name: &str,
+        tenant: &TenantId,
+    ) -> Result<(), AccountError> {
+        let is_admin = |account: &Account| {
+            !account.disabled && account.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
+        };
+        let accounts = Self::list(engine).await?;
+        let mut admins = accounts.iter().filter(|account| is_admin(account)).peekable();
+        if admins.peek().is_some() && admins.all(|account| account.name == name) {
+            return Err(AccountError::LastAdmin(name.to_owned(), tenant.clone()));
+        }
+        Ok(())
     }
 
     /// The account, if the password is its own and it is not locked.
@@ -190,24 +309,32 @@ impl Accounts {
         name: &str,
         password: &str,
     ) -> Result<Option<Account>, AccountError> {
-        let account = match key(name) {
-            Ok(key) => in_time(engine.get(&key)).await?.map(|value| decode(name, &value)).transpose()?,
-            Err(_) => None,
-        };
+        let account = Self::get(engine, name).await?;
         // A locked account takes as long as a wrong password and says no more.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
         Ok(if passwords.verify(phc, password.to_owned()).await { account } else { None })
     }
 
+    async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
+        Standing::tell(engine, &[Taken::user(name, now)]).await?;
+        end_where(engine, now, |session| session.user == name && session.began <= now).await?;
+        Ok(())
+    }
+
+    /// Changes an account, whoever else changes it at the same time.
     async fn change(
         engine: &dyn Engine,
         name: &str,
-        change: impl FnOnce(Account) -> Account,
+        change: impl Fn(Account) -> Result<Account, AccountError>,
     ) -> Result<(), AccountError> {
         let key = key(name)?;
-        let value = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
-        let changed = change(decode(name, &value)?);
-        Ok(engine.set(&key, Some(encode(&changed))).await?)
+        loop {
+            let stored = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
+            let changed = encode(&change(decode(name, &stored)?)?);
+            if engine.swap(&key, Some(stored), Some(changed)).await? {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -215,6 +342,10 @@ impl Accounts {
 pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     let no_answer = |_| Err(EngineError::Unavailable(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())));
     tokio::time::timeout(ANSWERED_WITHIN, asked).await.unwrap_or_else(no_answer)
+}
+
+fn person(role: Role) -> Result<Role, AccountError> {
+    if role == Role::Wallboard { Err(AccountError::BadRole) } else { Ok(role) }
 }
 
 fn key(name: &str) -> Result<String, AccountError> {
@@ -235,32 +366,39 @@ async fn hash(password: &str) -> Result<String, AccountError> {
 }
 
 fn encode(account: &Account) -> bytes::Bytes {
+    let membership = |membership: &Membership| MembershipJson {
+        tenant: membership.tenant.to_string(),
+        role: membership.role.as_str().to_owned(),
+        campaigns: (&membership.scope).into(),
+    };
     let json = AccountJson {
         phc: account.phc.clone(),
-        tenant: account.tenant.to_string(),
-        role: account.role.as_str().to_owned(),
-        campaigns: match &account.scope {
-            Scope::All => None,
-            Scope::Only(ids) => Some(ids.iter().map(ToString::to_string).collect()),
-        },
+        memberships: account.memberships.iter().map(membership).collect(),
         disabled: account.disabled,
-        tokens_since_ms: account.tokens_since.millis(),
+        logins_since_ms: account.logins_since.millis(),
     };
     serde_json::to_vec(&json).expect("a plain struct always serialises").into()
 }
 
 /// Reads an account as it is stored.
-pub(super) fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
-    let damaged = || EngineError::Damaged(format!("account {name}"));
-    let json: AccountJson = serde_json::from_slice(value).map_err(|_| damaged())?;
-    let ids = |ids: Vec<String>| ids.iter().map(|id| CampaignId::parse(id)).collect::<Result<_, _>>();
-    Ok(Account {
-        name: name.to_owned(),
-        tenant: TenantId::parse(&json.tenant).map_err(|_| damaged())?,
-        role: Role::parse(&json.role).ok_or_else(damaged)?,
-        scope: json.campaigns.map_or(Ok(Scope::All), |list| ids(list).map(Scope::Only)).map_err(|_| damaged())?,
-        disabled: json.disabled,
-        tokens_since: Timestamp::from_millis(json.tokens_since_ms),
-        phc: json.phc,
-    })
+fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
+    let read = || {
+        let json: AccountJson = serde_json::from_slice(value).ok()?;
+        let membership = |json: &MembershipJson| {
+            Some(Membership {
+                tenant: TenantId::parse(&json.tenant).ok()?,
+                role: Role::parse(&json.role)?,
+                scope: json.campaigns.scope()?,
+            })
+        };
+        let memberships: Vec<Membership> = json.memberships.iter().map(membership).collect::<Option<_>>()?;
+        (!memberships.is_empty()).then(|| Account {
+            name: name.to_owned(),
+            memberships,
+            disabled: json.disabled,
+            logins_since: Timestamp::from_millis(json.logins_since_ms),
+            phc: json.phc,
+        })
+    };
+    read().ok_or_else(|| EngineError::Damaged(format!("account {name}")))
 }

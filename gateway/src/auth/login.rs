@@ -1,6 +1,5 @@
-//! Logging in and out. A form's post is answered with a redirect, JSON with JSON.
+//! Logging in, going on, and logging out. A form's post is answered with a redirect, JSON with JSON.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::body::Bytes;
@@ -10,14 +9,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json, RequestExt};
 use metrics::counter;
 use ringside_shared::engine::EngineError;
-use ringside_shared::model::Timestamp;
+use ringside_shared::model::{TenantId, Timestamp};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::field::display;
 use tracing::{info, warn};
 
 use super::account::{AccountError, Accounts, in_time};
-use super::viewer::{Viewer, cookie_name, escape_query};
+use super::audit::AuditEntry;
+use super::cookie::Cookie;
+use super::pass::is_pass;
+use super::sign_in::{Shown, SignedIn, about, renew, short, sign_in, switch, without_cookies};
+use super::viewer::{AnyViewer, Viewer, escape_query};
+use crate::api::{Asked, Query};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -25,13 +29,18 @@ use crate::origin::{log_foreign, require_own_origin};
 
 /// So much of a name goes to the log: more than any account has.
 const LOGGED_NAME_CHARS: usize = 64;
+/// Whoever reads our key set may keep it for so long: less than a key is known before it signs.
+const KEY_SET_KEPT: &str = "public, max-age=300";
 
-/// Name and password as they come, and where a form wants to go after.
+/// What a login can be asked for with: name and password, or a token; and where a form wants to go after.
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
-    username: String,
-    password: String,
+    username: Option<String>,
+    password: Option<String>,
+    token: Option<String>,
     next: Option<String>,
+    /// False: the refresh token comes in the body, and no cookie is set.
+    cookies: Option<bool>,
 }
 
 /// `POST /auth/login`
@@ -47,8 +56,8 @@ pub(crate) async fn log_in(
             return Redirect::to("/login?error=incomplete").into_response();
         };
         let next = local_path(credentials.next.as_deref());
-        return match check(&gateway, &headers, caller.address, credentials).await {
-            Ok((token, viewer)) => with_cookie(Redirect::to(&next), caller.secure, &token, &viewer),
+        return match check(&gateway, &headers, &caller, credentials).await {
+            Ok(signed_in) => signed_in.redirect(&next),
             Err(error) => Redirect::to(&login_error_address(&error, &next)).into_response(),
         };
     }
@@ -56,16 +65,79 @@ pub(crate) async fn log_in(
         return Error::BadRequest("Send a smaller body.".to_owned()).into_response();
     };
     let Ok(credentials) = serde_json::from_slice::<Credentials>(&body) else {
-        let message = "Send {\"username\":\"…\",\"password\":\"…\"} as JSON, or the same as a form.";
-        return Error::BadRequest(message.to_owned()).into_response();
+        return how_to_log_in().into_response();
     };
-    match check(&gateway, &headers, caller.address, credentials).await {
-        Ok((token, viewer)) => {
-            let mut body = about(&viewer);
-            body["token"] = json!(token);
-            with_cookie(Json(body), caller.secure, &token, &viewer)
-        }
+    let cookies = credentials.cookies.unwrap_or(true);
+    match check(&gateway, &headers, &caller, credentials).await {
+        Ok(signed_in) => signed_in.answer(cookies),
         Err(error) => error.into_response(),
+    }
+}
+
+fn how_to_log_in() -> Error {
+    let message =
+        "Send {\"username\":\"…\",\"password\":\"…\"} or {\"token\":\"…\"} as JSON, or name and password as a form.";
+    Error::BadRequest(message.to_owned())
+}
+
+/// What a refresh may bring where there is no cookie.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshBody {
+    refresh_token: Option<String>,
+}
+
+/// `POST /auth/refresh`: with the cookie, or with `{"refreshToken":"…"}`.
+pub(crate) async fn refresh(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Error> {
+    require_own_origin(&headers, &gateway.settings().allowed_origins)
+        .inspect_err(|_| log_foreign("refresh", &headers, None, caller.address))?;
+    let body: RefreshBody = if body.is_empty() {
+        RefreshBody::default()
+    } else {
+        let how = "Send the cookie of the login and no body, or {\"refreshToken\":\"…\"}.";
+        serde_json::from_slice(&body).map_err(|_| Error::BadRequest(how.to_owned()))?
+    };
+    if let Some(token) = body.refresh_token {
+        return Ok(renew(&gateway, &caller, &token).await?.answer(false));
+    }
+    let token = Cookie::Refresh.find(&headers, caller.secure).ok_or(Error::LoginEnded)?;
+    match renew(&gateway, &caller, token).await {
+        Ok(signed_in) => Ok(signed_in.answer(true)),
+        Err(Error::LoginEnded) => Ok(without_cookies(Error::LoginEnded.into_response(), caller.secure)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where to after.
+#[derive(Deserialize)]
+pub(crate) struct ResumeQuery {
+    next: Option<String>,
+}
+
+impl Asked for ResumeQuery {
+    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
+}
+
+/// `GET /auth/resume?next=`: where a page sends a browser whose access token is over. A login that can be renewed is; who
+/// has none is asked to log in.
+pub(crate) async fn resume(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(query): Query<ResumeQuery>,
+) -> Response {
+    let next = local_path(query.next.as_deref());
+    let login = |more: &str| Redirect::to(&format!("/login?{more}next={}", escape_query(&next))).into_response();
+    let Some(token) = Cookie::Refresh.find(&headers, caller.secure) else { return login("") };
+    match renew(&gateway, &caller, token).await {
+        Ok(signed_in) => signed_in.redirect(&next),
+        Err(Error::LoginEnded) => without_cookies(login("expired=1&"), caller.secure),
+        Err(_) => login("error=unavailable&"),
     }
 }
 
@@ -74,98 +146,166 @@ pub(crate) async fn log_out(
     State(gateway): State<Gateway>,
     caller: Caller,
     headers: HeaderMap,
-    viewer: Result<Viewer, Error>,
+    viewer: Result<AnyViewer, Error>,
 ) -> Response {
     if let Err(error) = require_own_origin(&headers, &gateway.settings().allowed_origins) {
-        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.user), caller.address);
+        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.0.user), caller.address);
         return error.into_response();
     }
-    if let Ok(viewer) = viewer
-        && let Err(error) = in_time(gateway.standing().end(&viewer)).await
-    {
-        return Error::from(error).into_response();
+    if let Err(error) = end(&gateway, &caller, &headers, viewer).await {
+        return error.into_response();
     }
-    let mut response = Redirect::to("/login").into_response();
-    response.headers_mut().insert(header::SET_COOKIE, cookie_value(caller.secure, "", 0));
-    response
+    without_cookies(Redirect::to("/login").into_response(), caller.secure)
+}
+
+/// Ends the login of a token, or, where that is over already, of the refresh token.
+async fn end(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+    viewer: Result<AnyViewer, Error>,
+) -> Result<(), Error> {
+    let viewer = match (viewer, Cookie::Refresh.find(headers, caller.secure)) {
+        (Ok(AnyViewer(viewer)), _) => Viewer::clone(&viewer),
+        (Err(Error::Unauthorized), Some(token)) => match renew(gateway, caller, token).await {
+            Ok(signed_in) => signed_in.viewer().clone(),
+            Err(Error::LoginEnded) => return Ok(()),
+            Err(error) => return Err(error),
+        },
+        (Err(Error::Unauthorized), None) => return Ok(()),
+        (Err(error), _) => return Err(error),
+    };
+    in_time(gateway.end_session(&viewer.session_id)).await?;
+    let entry = AuditEntry::of(&viewer, caller, "logout", short(&viewer.session_id));
+    in_time(gateway.audit().note(&viewer.tenant, &entry)).await?;
+    info!(user = %viewer.user, tenant = %viewer.tenant, session.id = short(&viewer.session_id), "logged out");
+    Ok(())
+}
+
+/// Which tenant to look at.
+#[derive(Deserialize)]
+pub(crate) struct SwitchBody {
+    tenant: String,
+}
+
+/// `POST /auth/tenant`
+pub(crate) async fn switch_tenant(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    headers: HeaderMap,
+    viewer: Viewer,
+    body: Bytes,
+) -> Result<Response, Error> {
+    require_own_origin(&headers, &gateway.settings().allowed_origins)
+        .inspect_err(|_| log_foreign("tenant", &headers, Some(&viewer.user), caller.address))?;
+    let how = || Error::BadRequest("Send {\"tenant\":\"…\"} with one of the tenants of GET /auth/me.".to_owned());
+    let SwitchBody { tenant } = serde_json::from_slice(&body).map_err(|_| how())?;
+    let tenant = TenantId::parse(&tenant).map_err(|_| how())?;
+    Ok(switch(&gateway, &caller, &viewer, &tenant).await?.answer(true))
 }
 
 /// `GET /auth/me`
-pub(crate) async fn show_me(viewer: Viewer) -> Json<serde_json::Value> {
-    Json(about(&viewer))
+pub(crate) async fn show_me(State(gateway): State<Gateway>, AnyViewer(viewer): AnyViewer) -> Result<Response, Error> {
+    let mut body = about(&viewer);
+    // While the engine is away, the one that is looked at is all that is known.
+    let account = Accounts::get(gateway.engine(), &viewer.user).await.ok().flatten();
+    body["tenants"] = match &account {
+        Some(account) => {
+            let tenant = |m: &super::Membership| json!({ "tenant": m.tenant.as_str(), "role": m.role.as_str() });
+            account.memberships.iter().map(tenant).collect()
+        }
+        None => json!([{ "tenant": viewer.tenant.as_str(), "role": viewer.role.as_str() }]),
+    };
+    let kept = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((kept, Json(body)).into_response())
+}
+
+/// `GET /.well-known/jwks.json`: what others verify our access tokens with.
+pub(crate) async fn show_key_set(State(gateway): State<Gateway>) -> Response {
+    let kept = [(header::CACHE_CONTROL, HeaderValue::from_static(KEY_SET_KEPT))];
+    (kept, Json::<Value>(gateway.tokens().keys().key_set())).into_response()
 }
 
 async fn check(
     gateway: &Gateway,
     headers: &HeaderMap,
-    address: Option<IpAddr>,
+    caller: &Caller,
     credentials: Credentials,
-) -> Result<(String, Viewer), Error> {
-    let Credentials { username, password, .. } = credentials;
+) -> Result<SignedIn, Error> {
+    let named = credentials.username.as_deref().unwrap_or_default();
     // Anybody may send any name, line ends and all: `user` is logged as a quoted text.
-    let user: String = username.chars().take(LOGGED_NAME_CHARS).collect();
+    let user: String = named.chars().take(LOGGED_NAME_CHARS).collect();
     if let Err(error) = require_own_origin(headers, &gateway.settings().allowed_origins) {
-        log_foreign("login", headers, Some(&user), address);
+        log_foreign("login", headers, Some(&user), caller.address);
         return Err(error);
     }
+    let shown = match credentials {
+        Credentials { username: Some(name), password: Some(password), token: None, .. } => {
+            check_password(gateway, caller, &user, &name, &password).await?
+        }
+        Credentials { token: Some(token), username: None, password: None, .. } => {
+            check_token(gateway, caller, &token).await?
+        }
+        _ => return Err(how_to_log_in()),
+    };
+    sign_in(gateway, caller, headers, shown).await
+}
+
+fn count(result: &'static str) {
+    counter!("ringside_gateway_logins_total", "result" => result).increment(1);
+}
+
+async fn check_password(
+    gateway: &Gateway,
+    caller: &Caller,
+    user: &str,
+    username: &str,
+    password: &str,
+) -> Result<Shown, Error> {
+    let address = caller.address;
     let shown_address = address.map(display);
-    let count = |result: &'static str| counter!("ringside_gateway_logins_total", "result" => result).increment(1);
-    if let Some(wait) = gateway.throttle().locked(&username, address, Instant::now()) {
+    if let Some(wait) = gateway.throttle().locked(username, address, Instant::now()) {
         count("locked");
         // That it was locked has been a warning already.
-        info!(?user, address = shown_address, reason = "locked", "login refused");
+        info!(user, address = shown_address, reason = "locked", "login refused");
         return Err(Error::Locked { wait_secs: wait.as_secs().max(1) });
     }
-    let account = Accounts::verify(gateway.engine(), gateway.passwords(), &username, &password);
-    let account = account.await.map_err(|error| match error {
-        AccountError::Engine(error @ EngineError::Unavailable(_)) => Error::from(error),
-        error => Error::internal(&error),
-    })?;
-    let Some(account) = account else {
-        count("wrong");
-        let tries_left = gateway.throttle().count_wrong(&username, address, Instant::now());
-        if tries_left == 0 {
-            warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
-            return Err(Error::Locked { wait_secs: 15 * 60 });
-        }
-        info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");
-        return Err(Error::WrongPassword { tries_left });
-    };
-    gateway.throttle().forget(&username);
-    count("ok");
-    info!(user = %account.name, tenant = %account.tenant, "logged in");
-    let ttl = gateway.settings().token_ttl;
-    Ok(gateway.tokens().issue(&account.name, &account.tenant, account.role, &account.scope, ttl, Timestamp::now()))
+    let account = Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await;
+    if let Some(account) = account.map_err(Error::of_account)? {
+        gateway.throttle().forget(username);
+        return Ok(Shown::Account(Box::new(account)));
+    }
+    count("wrong");
+    let tries_left = gateway.throttle().count_wrong(username, address, Instant::now());
+    let entry = AuditEntry::by(user, address, "login", "password");
+    if tries_left == 0 {
+        warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
+        gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("locked"));
+        return Err(Error::Locked { wait_secs: 15 * 60 });
+    }
+    info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");
+    gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("wrong_password"));
+    Err(Error::WrongPassword { tries_left })
 }
 
-fn about(viewer: &Viewer) -> serde_json::Value {
-    let campaigns = match &viewer.scope {
-        super::Scope::All => json!("*"),
-        super::Scope::Only(ids) => json!(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>()),
-    };
-    json!({
-        "user": viewer.user,
-        "tenant": viewer.tenant.as_str(),
-        "role": viewer.role.as_str(),
-        "campaigns": campaigns,
-        "expiresAt": viewer.expires_at.to_string(),
-    })
+/// In whose audit log it is noted that a name did not get in: a name that nobody has is the installation's own matter.
+async fn home_of(gateway: &Gateway, username: &str) -> TenantId {
+    let account = Accounts::get(gateway.engine(), username).await.ok().flatten();
+    account.map_or_else(|| gateway.settings().tenant.clone(), |account| account.home().clone())
 }
 
-fn with_cookie(answer: impl IntoResponse, secure: bool, token: &str, viewer: &Viewer) -> Response {
-    let seconds = viewer.expires_at.since(Timestamp::now()).max(0) / 1000;
-    let mut response = answer.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::SET_COOKIE, cookie_value(secure, token, seconds));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn cookie_value(secure: bool, token: &str, max_age_secs: i64) -> HeaderValue {
-    let name = cookie_name(secure);
-    let flag = if secure { "; Secure" } else { "" };
-    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{flag}");
-    HeaderValue::try_from(text).expect("a token is base64 and dots")
+/// Somebody who brings a token in place of a password: one of ours that lasts, or one of an issuer that we trust.
+async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<Shown, Error> {
+    if is_pass(token)
+        && let Some(pass) = gateway.passes().find(token, Timestamp::now()).await?
+    {
+        return Ok(Shown::Pass(Box::new(pass)));
+    }
+    count("bad_token");
+    info!(address = caller.address.map(display), reason = "bad_token", "login refused");
+    let entry = AuditEntry::by("?", caller.address, "login", "token").refused("bad_token");
+    gateway.audit().note_refusal(&gateway.settings().tenant, entry);
+    Err(Error::BadToken)
 }
 
 fn login_error_address(error: &Error, next: &str) -> String {
@@ -173,18 +313,37 @@ fn login_error_address(error: &Error, next: &str) -> String {
         Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
         Error::Locked { wait_secs } => format!("locked&minutes={}", wait_secs.div_ceil(60)),
         Error::ForeignOrigin => "origin".to_owned(),
+        Error::BadRequest(_) => "incomplete".to_owned(),
         _ => "unavailable".to_owned(),
     };
     format!("/login?error={reason}&next={}", escape_query(next))
 }
 
 /// A path of ours to go on to; anything else becomes the first page.
-fn local_path(next: Option<&str>) -> String {
+pub(crate) fn local_path(next: Option<&str>) -> String {
     // "//host" and "/\host" leave the site; control characters end headers.
     let local = |path: &&str| {
         path.starts_with('/') && !path[1..].starts_with(['/', '\\']) && path.bytes().all(|b| (0x21..0x7f).contains(&b))
     };
     next.filter(local).unwrap_or("/").to_owned()
+}
+
+impl Error {
+    /// Of an account that could not be asked for.
+    pub(crate) fn of_account(error: AccountError) -> Self {
+        match error {
+            AccountError::Engine(error @ EngineError::Unavailable(_)) => Self::from(error),
+            AccountError::Engine(error) => Self::internal(&error),
+            error => Self::BadRequest(sentence(&error.to_string())),
+        }
+    }
+}
+
+/// A text of the command line as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

@@ -1,25 +1,45 @@
-//! Who is there: accounts with passwords, signed tokens, and what a token lets its bearer see.
+//! Who is there, and what they may see and do.
 //!
-//! A login checks a password once and gets a token; everything after it only verifies the token's signature, so any
-//! gateway accepts what any other one issued. `standing` notices within seconds what was taken back since.
+//! Somebody shows who they are (`account` and `password`, a `pass` of ours, an issuer we trust) and becomes an
+//! [`Identity`](identity::Identity). `sign_in` makes a login of it: a `session` in the registry with a refresh token, and
+//! an access `token` that is verified by its signature alone, so any gateway accepts what any other one issued. What it
+//! says is a [`Viewer`]. `standing` notices within the second what was taken back since. `role` is the table of what each
+//! may do, `audit` remembers who did it.
 
 mod account;
+mod audit;
+mod cookie;
+mod identity;
 mod key;
 mod login;
 mod numbers;
+mod pass;
 mod password;
+mod role;
+mod scope;
+mod session;
+mod sign_in;
 mod standing;
 mod throttle;
 mod token;
 mod viewer;
 
-pub use account::{Account, AccountError, Accounts, GeneratedPassword};
-pub(crate) use key::SigningKeys;
-pub(crate) use login::{log_in, log_out, show_me};
+pub use account::{Account, AccountError, Accounts, GeneratedPassword, Membership};
+pub use audit::{Audit, AuditEntry, AuditLine};
+pub(crate) use cookie::Cookie;
+pub use identity::Identity;
+pub use key::SigningKeys;
+pub(crate) use login::{log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
 pub(crate) use numbers::Numbers;
+pub(crate) use pass::is_pass;
+pub use pass::{Pass, PassError, PassRequest, Passes};
 pub(crate) use password::Passwords;
+pub(crate) use role::Power;
+pub use role::Role;
+pub use scope::{BadCampaign, BadPage, Page, Scope};
+pub use session::{Session, Sessions};
 pub(crate) use standing::Standing;
 pub(crate) use throttle::Throttle;
 pub(crate) use token::Tokens;
-pub use viewer::{PageViewer, Role, Scope, Viewer};
-pub(crate) use viewer::{bearer, cookie};
+pub(crate) use viewer::{AnyViewer, bearer, offered};
+pub use viewer::{PageViewer, Viewer};

@@ -29,12 +29,10 @@ pub(crate) enum Numbers {
 impl Role {
     /// What this role sees of dialed numbers.
     pub(crate) fn numbers(self) -> Numbers {
-        if matches!(self, Self::Supervisor | Self::Auditor | Self::Admin) {
-            Numbers::Last4
-        } else if matches!(self, Self::Viewer | Self::Operator) {
-            Numbers::Last2
-        } else {
-            Numbers::Hidden
+        match self {
+            Self::Supervisor | Self::Auditor | Self::Admin => Numbers::Last4,
+            Self::Viewer | Self::Operator => Numbers::Last2,
+            Self::Wallboard => Numbers::Hidden,
         }
     }
 }

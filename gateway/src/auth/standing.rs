@@ -1,75 +1,138 @@
-//! What was taken back since tokens were issued: locked accounts, changed passwords, ended logins.
+//! What was taken back since access tokens were issued: ended logins, locked accounts, changed rights, revoked tokens.
 //!
-//! Read from the registry every few seconds, on every gateway; a change wakes the live connections, which look whether
-//! they may go on. While the engine is away, the last known ones count.
+//! Whoever takes something back notes it in a journal of the engine. Every gateway reads what is new in it twice a second;
+//! then the live connections look whether they may go on. While the engine is away, what is known counts. A note is only
+//! needed for as long as an access token can last: whether a login may be renewed is asked where logins are kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
-use tokio::sync::watch;
+use bytes::Bytes;
+use ringside_shared::engine::{Engine, EngineError, Note, NoteId};
+use ringside_shared::model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
-use super::account;
+use super::account::in_time;
 use super::viewer::Viewer;
 
-/// How long a change may go unnoticed.
-const READ_EVERY: Duration = Duration::from_secs(2);
-/// What the keys of ended logins begin with; the value is when the login would have ended by itself.
-const ENDED: &str = "ended/";
+/// How long a note may go unread.
+const READ_EVERY: Duration = Duration::from_millis(500);
+/// The journal's name.
+const JOURNAL: &str = "taken-back";
+/// For so long a note is kept: longer than any access token lasts.
+const KEPT: Duration = Duration::from_secs(25 * 3600);
+/// So many are read at once.
+const PAGE: usize = 500;
 
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Taken {
-    /// Tokens of these accounts count only from the moment on; none never.
-    accounts: HashMap<Box<str>, Option<Timestamp>>,
-    /// Logins that were ended.
-    sessions: HashSet<Box<str>>,
+/// Something that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(crate) enum Taken {
+    /// A login.
+    Session {
+        /// Its id.
+        id: String,
+    },
+    /// All access tokens of a user that were issued before.
+    User {
+        /// Their name.
+        name: String,
+        /// Until then, inclusive.
+        before_ms: i64,
+    },
+    /// All access tokens of a tenant that were issued before.
+    Tenant {
+        /// Its name.
+        name: String,
+        /// Until then, inclusive.
+        before_ms: i64,
+    },
+}
+
+impl Taken {
+    /// A login.
+    pub(crate) fn session(id: &str) -> Self {
+        Self::Session { id: id.to_owned() }
+    }
+
+    /// What a user has now.
+    pub(crate) fn user(name: &str, now: Timestamp) -> Self {
+        Self::User { name: name.to_owned(), before_ms: now.millis() }
+    }
+
+    /// What everybody of a tenant has now.
+    pub(crate) fn tenant(tenant: &TenantId, now: Timestamp) -> Self {
+        Self::Tenant { name: tenant.to_string(), before_ms: now.millis() }
+    }
+}
+
+/// What is known, and since when it counts.
+#[derive(Debug, Default)]
+struct Known {
+    sessions: HashMap<Box<str>, Timestamp>,
+    users: HashMap<Box<str>, Timestamp>,
+    tenants: HashMap<Box<str>, Timestamp>,
 }
 
 /// Knows which verified tokens don't count any more.
 pub(crate) struct Standing {
     engine: Arc<dyn Engine>,
-    taken: RwLock<Taken>,
+    known: RwLock<Known>,
     changed: watch::Sender<u64>,
+    /// The newest note that was read. Held while reading, so that two readings don't overlap.
+    read: Mutex<Option<NoteId>>,
 }
 
 impl Standing {
     /// Reads what there is.
     pub(crate) async fn load(engine: Arc<dyn Engine>) -> Result<Arc<Self>, EngineError> {
-        let standing = Self { engine, taken: RwLock::default(), changed: watch::Sender::new(0) };
+        let standing =
+            Self { engine, known: RwLock::default(), changed: watch::Sender::new(0), read: Mutex::default() };
         standing.read().await?;
         Ok(Arc::new(standing))
+    }
+
+    /// Takes things back, whoever does it: gateways hear of it within the second.
+    pub(crate) async fn tell(engine: &dyn Engine, taken: &[Taken]) -> Result<(), EngineError> {
+        let record = |taken: &Taken| Bytes::from(serde_json::to_vec(taken).expect("a plain enum always serialises"));
+        engine.note(JOURNAL, taken.iter().map(record).collect(), KEPT).await
     }
 
     /// Reads again and again, until cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut failing = false;
         while stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_some() {
-            match account::in_time(self.read()).await {
+            match in_time(self.read()).await {
                 Err(error) if !std::mem::replace(&mut failing, true) => {
-                    warn!(%error, "accounts can't be read; the last known ones count until they can");
+                    warn!(%error, "what was taken back can't be read; what is known counts until it can");
                 }
                 Err(_) => {}
                 Ok(()) => failing = false,
             }
+            self.forget(Timestamp::now());
         }
     }
 
     /// True while a verified token counts.
     pub(crate) fn allows(&self, viewer: &Viewer) -> bool {
-        let taken = self.taken.read().expect("nobody panics while writing");
-        if taken.sessions.contains(viewer.session_id.as_str()) {
-            return false;
-        }
-        match taken.accounts.get(viewer.user.as_str()) {
-            // A token of the very second may be from before the change: a new login costs less than a breach.
-            Some(Some(since)) => viewer.issued_at.seconds() > since.seconds(),
-            Some(None) => false,
-            None => true,
-        }
+        let known = self.known.read().expect("nobody panics while writing");
+        // A token of the very second may be from before the change: a new one costs less than a breach.
+        let older =
+            |since: Option<&Timestamp>| since.is_some_and(|since| viewer.issued_at.seconds() <= since.seconds());
+        !known.sessions.contains_key(viewer.session_id.as_str())
+            && !older(known.users.get(viewer.user.as_str()))
+            && !older(known.tenants.get(viewer.tenant.as_str()))
+    }
+
+    /// When a token that is issued now says that it is: after whatever was taken back in this very second.
+    pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Timestamp {
+        let known = self.known.read().expect("nobody panics while writing");
+        let since = known.users.get(user).max(known.tenants.get(tenant.as_str()));
+        since.map_or(now, |since| now.max(Timestamp::from_millis((since.seconds() + 1) * 1000)))
     }
 
     /// Tells when anything was taken back; also once at the beginning, for what was since the token was verified.
@@ -79,36 +142,55 @@ impl Standing {
         changed
     }
 
-    /// Ends a login, here at once and elsewhere within seconds.
-    pub(crate) async fn end(&self, viewer: &Viewer) -> Result<(), EngineError> {
-        let value = viewer.expires_at.millis().to_string().into();
-        self.engine.set(&format!("{ENDED}{}", viewer.session_id), Some(value)).await?;
-        self.read().await
-    }
-
-    async fn read(&self) -> Result<(), EngineError> {
-        let mut read = Taken::default();
-        for (key, value) in self.engine.list(account::PREFIX).await? {
-            let name = &key[account::PREFIX.len()..];
-            let account = account::decode(name, &value)?;
-            read.accounts.insert(name.into(), (!account.disabled).then_some(account.tokens_since));
+    /// Reads what is new.
+    pub(crate) async fn read(&self) -> Result<(), EngineError> {
+        let mut newest = self.read.lock().await;
+        // Mostly there is nothing new, which the newest note tells.
+        let mut page = self.engine.read_journal(JOURNAL, None, 1).await?;
+        let mut notes: Vec<Note> = Vec::new();
+        while let Some(last) = page.last().map(|note| note.id) {
+            notes.extend(page.into_iter().take_while(|note| Some(note.id) > *newest));
+            if notes.last().is_none_or(|note| note.id != last) {
+                break;
+            }
+            page = self.engine.read_journal(JOURNAL, Some(last), PAGE).await?;
         }
-        let now = Timestamp::now();
-        for (key, value) in self.engine.list(ENDED).await? {
-            let over: i64 = str::from_utf8(&value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-            if over < now.millis() {
-                self.engine.set(&key, None).await?;
-            } else {
-                read.sessions.insert(key[ENDED.len()..].into());
+        let Some(first) = notes.first() else { return Ok(()) };
+        let until = first.id;
+        {
+            let mut known = self.known.write().expect("nobody panics while writing");
+            let now = Timestamp::now();
+            for note in notes.iter().rev() {
+                match serde_json::from_slice(&note.record) {
+                    Ok(taken) => known.take(taken, now),
+                    Err(error) => error!(%error, "a note of what was taken back can't be read"),
+                }
             }
         }
-        let mut taken = self.taken.write().expect("nobody panics while writing");
-        if *taken != read {
-            *taken = read;
-            drop(taken);
-            self.changed.send_modify(|revision| *revision += 1);
-        }
+        *newest = Some(until);
+        self.changed.send_modify(|revision| *revision += 1);
         Ok(())
+    }
+
+    fn forget(&self, now: Timestamp) {
+        let mut known = self.known.write().expect("nobody panics while writing");
+        let kept_ms = KEPT.as_millis() as i64;
+        let Known { sessions, users, tenants } = &mut *known;
+        for map in [sessions, users, tenants] {
+            map.retain(|_, since| now.since(*since) < kept_ms);
+        }
+    }
+}
+
+impl Known {
+    fn take(&mut self, taken: Taken, now: Timestamp) {
+        let (map, name, since) = match taken {
+            Taken::Session { id } => (&mut self.sessions, id, now),
+            Taken::User { name, before_ms } => (&mut self.users, name, Timestamp::from_millis(before_ms)),
+            Taken::Tenant { name, before_ms } => (&mut self.tenants, name, Timestamp::from_millis(before_ms)),
+        };
+        let entry = map.entry(name.into()).or_insert(since);
+        *entry = (*entry).max(since);
     }
 }
 

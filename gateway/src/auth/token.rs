@@ -1,4 +1,4 @@
-//! Tokens: signed with the installation's key, checked by signature alone, and remembered for as long as they last.
+//! Access tokens: signed with the installation's key, checked by signature alone, and remembered for as long as they last.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,38 +6,37 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
 use ringside_shared::engine::Engine;
-use ringside_shared::model::{CampaignId, TenantId, Timestamp};
+use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::account::in_time;
+use super::identity::Identity;
 use super::key::SigningKeys;
-use super::viewer::{Role, Scope, Viewer};
+use super::role::Role;
+use super::scope::CampaignsJson;
+use super::viewer::Viewer;
 use crate::error::Error;
 
 /// So many verified tokens are remembered; a signature costs 20 times what a look-up does.
 const REMEMBERED: usize = 20_000;
 /// Longer tokens are not even looked at.
 const LONGEST_TOKEN: usize = 8 * 1024;
-/// How often it is looked whether the installation's key is still ours.
+/// How often it is looked whether the installation's keys are still ours.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// The campaigns of a token: `"*"` or a list.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum CampaignsClaim {
-    Star(String),
-    List(Vec<String>),
-}
+/// What an access token calls itself (RFC 9068), so that nothing else we sign passes for one.
+const KIND: &str = "at+jwt";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
     tenant: String,
     role: String,
-    campaigns: CampaignsClaim,
+    campaigns: CampaignsJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
     sid: String,
     jti: String,
     iat: i64,
@@ -46,7 +45,7 @@ struct Claims {
     aud: String,
 }
 
-/// Issues and verifies tokens.
+/// Issues and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     /// Short and never across an await.
@@ -54,9 +53,11 @@ pub(crate) struct Tokens {
     validation: Validation,
     issuer: String,
     audience: String,
+    /// A key is followed by another one after so long; never where it is zero.
+    new_key_every: Duration,
 }
 
-/// A key, and tokens that were verified with it.
+/// Keys, and tokens that were verified with them.
 #[derive(Debug)]
 struct Signed {
     keys: Arc<SigningKeys>,
@@ -64,73 +65,88 @@ struct Signed {
 }
 
 impl Tokens {
-    pub(crate) fn new(keys: SigningKeys, issuer: &str, audience: &str) -> Self {
+    pub(crate) fn new(keys: SigningKeys, issuer: &str, audience: &str, new_key_every: Duration) -> Self {
         // One algorithm, ours; what the token's own head says is never a choice.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         // Without this a token that names no issuer at all would pass.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
         validation.leeway = 0;
         Self {
             signed: Mutex::new(Signed { keys: Arc::new(keys), verified: HashMap::new() }),
             validation,
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
+            new_key_every,
         }
     }
 
-    /// Looks again and again whether the installation's key is still ours, until cancelled. One that is gone is put there
-    /// again; where another gateway was faster, or the engine is another one now, its key is ours from then on.
+    /// Looks again and again whether the installation's keys are still ours, until cancelled. What is gone is put there
+    /// again; where another gateway was faster, or made another key, its keys are ours from then on.
     pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
             let ours = self.keys();
             match in_time(ours.load_again(engine.as_ref())).await {
-                Ok(stored) if stored.kid != ours.kid => {
-                    warn!("the installation has another signing key now; logins from before don't count any more");
+                Ok(stored) if ours.same(&stored) => self.renew(engine.as_ref(), &ours).await,
+                Ok(stored) => {
+                    if !ours.related(&stored) {
+                        warn!("the installation has other signing keys now; logins from before don't count any more");
+                    }
                     let mut signed = self.signed.lock().expect("nobody panics while remembering");
                     *signed = Signed { keys: Arc::new(stored), verified: HashMap::new() };
                 }
-                Ok(_) => {}
-                Err(error) => debug!(%error, "the signing key can't be read; ours counts"),
+                Err(error) => debug!(%error, "the signing keys can't be read; ours count"),
             }
         }
     }
 
-    fn keys(&self) -> Arc<SigningKeys> {
+    /// Makes another key where the newest is old. All gateways do it, and one of them is first.
+    async fn renew(&self, engine: &dyn Engine, ours: &SigningKeys) {
+        let now = Timestamp::now();
+        let every_ms = self.new_key_every.as_millis() as i64;
+        if every_ms > 0 && now.since(ours.newest_made()) >= every_ms {
+            match in_time(ours.rotate(engine, now)).await {
+                Ok(true) => info!("made another signing key, which is used in some minutes"),
+                Ok(false) => {}
+                Err(error) => debug!(%error, "could not make another signing key; it is tried again"),
+            }
+        }
+    }
+
+    pub(crate) fn keys(&self) -> Arc<SigningKeys> {
         self.signed.lock().expect("nobody panics while remembering").keys.clone()
     }
 
-    /// Makes a token for somebody who has shown who they are.
+    /// Makes a token for somebody who has shown who they are, as part of a login.
     pub(crate) fn issue(
         &self,
-        user: &str,
-        tenant: &TenantId,
-        role: Role,
-        scope: &Scope,
-        ttl: Duration,
+        identity: &Identity,
+        session_id: &str,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
         now: Timestamp,
     ) -> (String, Viewer) {
-        let expires_at = Timestamp::from_millis((now.seconds() + ttl.as_secs() as i64) * 1000);
         let claims = Claims {
-            sub: user.to_owned(),
-            tenant: tenant.to_string(),
-            role: role.as_str().to_owned(),
-            campaigns: match scope {
-                Scope::All => CampaignsClaim::Star("*".to_owned()),
-                Scope::Only(ids) => CampaignsClaim::List(ids.iter().map(ToString::to_string).collect()),
-            },
-            sid: random_id(),
+            sub: identity.user.clone(),
+            tenant: identity.tenant.to_string(),
+            role: identity.role.as_str().to_owned(),
+            campaigns: (&identity.scope).into(),
+            page: identity.page.as_ref().map(ToString::to_string),
+            sid: session_id.to_owned(),
             jti: random_id(),
-            iat: now.seconds(),
+            iat: issued_at.seconds(),
             exp: expires_at.seconds(),
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
         };
         let keys = self.keys();
+        let key = keys.signer(now);
         let mut head = Header::new(Algorithm::EdDSA);
-        head.kid = Some(keys.kid.clone());
-        let token = jsonwebtoken::encode(&head, &claims, &keys.private).expect("plain claims always sign");
+        head.typ = Some(KIND.to_owned());
+        head.kid = Some(key.kid.clone());
+        let token = jsonwebtoken::encode(&head, &claims, &key.private).expect("plain claims always sign");
         let viewer = viewer(claims).expect("what was just put in can be read");
         (token, viewer)
     }
@@ -154,7 +170,9 @@ impl Tokens {
         }
         let mut signed = self.signed.lock().expect("nobody panics while remembering");
         if !Arc::ptr_eq(&keys, &signed.keys) {
-            return Err(Error::Unauthorized);
+            // The keys have changed in between: what was looked at with the old ones is looked at again.
+            drop(signed);
+            return self.check(token, &self.keys()).map(Arc::new);
         }
         let verified = &mut signed.verified;
         if verified.len() >= REMEMBERED {
@@ -168,33 +186,31 @@ impl Tokens {
     }
 
     fn check(&self, token: &str, keys: &SigningKeys) -> Result<Viewer, Error> {
-        let read = jsonwebtoken::decode::<Claims>(token, &keys.public, &self.validation);
-        let token = read.map_err(|_| Error::Unauthorized)?;
-        if token.header.kid.as_deref() != Some(&keys.kid) {
+        let head = jsonwebtoken::decode_header(token).map_err(|_| Error::Unauthorized)?;
+        if head.typ.as_deref() != Some(KIND) {
             return Err(Error::Unauthorized);
         }
-        viewer(token.claims).ok_or(Error::Unauthorized)
+        // The name only picks one of our keys, and each of them has one algorithm.
+        let key = head.kid.as_deref().and_then(|kid| keys.named(kid)).ok_or(Error::Unauthorized)?;
+        let read = jsonwebtoken::decode::<Claims>(token, &key.public, &self.validation);
+        viewer(read.map_err(|_| Error::Unauthorized)?.claims).ok_or(Error::Unauthorized)
     }
 }
 
 fn viewer(claims: Claims) -> Option<Viewer> {
-    let scope = match claims.campaigns {
-        CampaignsClaim::Star(star) => (star == "*").then_some(Scope::All)?,
-        CampaignsClaim::List(ids) => {
-            Scope::Only(ids.iter().map(|id| CampaignId::parse(id)).collect::<Result<_, _>>().ok()?)
-        }
-    };
     Some(Viewer {
         user: claims.sub,
         tenant: TenantId::parse(&claims.tenant).ok()?,
         role: Role::parse(&claims.role)?,
-        scope,
+        scope: claims.campaigns.scope()?,
+        page: claims.page.as_deref().map(str::parse).transpose().ok()?,
         expires_at: Timestamp::from_millis(claims.exp.checked_mul(1000)?),
         session_id: claims.sid,
         issued_at: Timestamp::from_millis(claims.iat.checked_mul(1000)?),
     })
 }
 
-fn random_id() -> String {
+/// 128 random bits in hexadecimal.
+pub(super) fn random_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }

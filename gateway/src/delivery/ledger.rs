@@ -150,6 +150,7 @@ mod tests {
             tenant: TenantId::parse(tenant).unwrap(),
             role: Role::Admin,
             scope: Scope::Only(BTreeSet::new()),
+            page: None,
             expires_at: Timestamp::from_millis(0),
             session_id: String::new(),
             issued_at: Timestamp::from_millis(0),

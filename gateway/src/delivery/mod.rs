@@ -2,6 +2,7 @@
 
 mod admission;
 mod cursors;
+mod expiry;
 mod goodbye;
 mod ledger;
 mod lifetime;

@@ -17,7 +17,7 @@ use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
 use super::standpoint::Standpoint;
 use crate::api::Query;
-use crate::auth::Viewer;
+use crate::auth::AnyViewer;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -33,11 +33,10 @@ const ANSWER_BYTES: usize = 1 << 20;
 pub(crate) async fn poll(
     State(gateway): State<Gateway>,
     caller: Caller,
-    viewer: Viewer,
+    AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
 ) -> Result<Response, Error> {
     let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    let viewer = Arc::new(viewer);
     let mailbox = Arc::new(Mailbox::default());
     let mut session = begin(&gateway, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));

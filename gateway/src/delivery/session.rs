@@ -139,6 +139,10 @@ impl Session {
 
     /// Joins a room; the next batch begins with it. A room that was joined before begins anew.
     pub(crate) fn join(&mut self, room: Room, cursor: Option<Cursor>, filter: Option<Filter>) -> Result<(), Error> {
+        // In the time that is left to bring another token, what is watched goes on, and nothing else begins.
+        if self.viewer.expires_at <= Timestamp::now() {
+            return Err(Error::Unauthorized);
+        }
         if !self.gateway.may_watch(&self.viewer, &room) {
             return Err(Error::ForbiddenRoom(room.to_string()));
         }
@@ -388,7 +392,7 @@ impl Session {
     /// A fresh token for the running connection: of the same person, or it ends.
     fn renew(&mut self, token: &str, request_id: Option<&str>) -> Heard {
         let Ok(viewer) = self.gateway.verify(token) else {
-            let message = "This token is not valid. Get a new one from POST /auth/login.";
+            let message = "This token is not valid. Get a new one from POST /auth/refresh, or log in.";
             self.say_error("bad_token", message, None, request_id);
             return Heard::Nonsense;
         };

@@ -20,13 +20,14 @@ use tokio::time::Instant;
 
 use super::admission::Admitted;
 use super::cursors::Cursors;
+use super::expiry::{until_announced, until_over};
 use super::goodbye::Goodbye;
 use super::ledger::Entry;
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use super::standpoint::Standpoint;
 use crate::api::{Asked, Query};
-use crate::auth::Viewer;
+use crate::auth::{AnyViewer, Viewer};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -61,7 +62,7 @@ pub(crate) async fn stream_events(
     State(gateway): State<Gateway>,
     _: Admitted,
     caller: Caller,
-    viewer: Viewer,
+    AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -74,7 +75,7 @@ pub(crate) async fn stream_alerts(
     State(gateway): State<Gateway>,
     _: Admitted,
     caller: Caller,
-    viewer: Viewer,
+    AnyViewer(viewer): AnyViewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     open(gateway, caller, viewer, Cursors::of(Room::Alerts), None, &headers)
@@ -83,7 +84,7 @@ pub(crate) async fn stream_alerts(
 fn open(
     gateway: Gateway,
     caller: Caller,
-    viewer: Viewer,
+    viewer: Arc<Viewer>,
     mut cursors: Cursors,
     filter: Option<&Filter>,
     headers: &HeaderMap,
@@ -93,7 +94,6 @@ fn open(
     if let Some(Ok(before)) = before {
         cursors.take_over(&before);
     }
-    let viewer = Arc::new(viewer);
     let mailbox = Arc::new(Mailbox::default());
     let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
     let standpoint = Arc::new(Standpoint::new(cursors));
@@ -136,6 +136,8 @@ struct Streaming {
     /// When it has lasted long enough.
     lasts_until: Instant,
     taken_back: watch::Receiver<u64>,
+    /// True once it was told that its token ends.
+    warned: bool,
     first: bool,
     counted: Connected,
     _entry: Entry,
@@ -165,6 +167,7 @@ fn events(
         turn: None,
         bye_ms: None,
         lasts_until: Instant::now() + lifetime,
+        warned: false,
         first: true,
     };
     stream::unfold(streaming, async |mut streaming| streaming.next().await.map(|event| (Ok(event), streaming)))
@@ -175,7 +178,9 @@ impl Streaming {
         while self.waiting.is_empty() && !self.ended {
             let batch = self.session.batch().await;
             self.take(batch);
-            let expiry = self.session.viewer().expires_at.since(Timestamp::now()).max(0) as u64;
+            let (viewer, now) = (self.session.viewer(), Timestamp::now());
+            let announced = until_announced(viewer, now);
+            let over = until_over(viewer, self.gateway.settings().token_grace, now);
             // Its end comes first, so that it also comes to a stream that always has something to tell.
             tokio::select! {
                 biased;
@@ -185,7 +190,12 @@ impl Streaming {
                         self.end(4401, "the login was taken back");
                     }
                 }
-                () = tokio::time::sleep(Duration::from_millis(expiry)) => self.end(4401, "the login has ended"),
+                () = tokio::time::sleep(over) => self.end(4401, "the login has ended"),
+                () = tokio::time::sleep(announced), if !self.warned => {
+                    self.warned = true;
+                    let body = json!({ "expiresAt": self.session.viewer().expires_at.to_string() });
+                    self.waiting.push_back(plain(frame_kind::AUTH_EXPIRING, None, &body));
+                }
                 () = self.gateway.goodbye().turn(&mut self.turn) => {
                     self.end(4503, "this gateway is going away");
                     self.leave(Goodbye::retry_ms()).await;

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::document::Document;
-use crate::auth::cookie;
+use crate::auth::offered;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -105,7 +105,7 @@ impl ErrorPage {
 
 /// The same whether it is not there or not for this viewer.
 fn no_such_campaign(caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> String {
-    let viewer = cookie(headers, caller.secure).and_then(|token| gateway.verify(token).ok());
+    let viewer = offered(headers, caller.secure).and_then(|token| gateway.verify(token).ok());
     match viewer {
         Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
         None => Error::NoSuchCampaign.to_string(),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ringside_gateway::{Gateway, GatewaySettings};
@@ -196,7 +198,10 @@ impl Floor {
     pub(crate) async fn key(&self) -> (EncodingKey, ed25519_dalek::VerifyingKey, String) {
         use ed25519_dalek::pkcs8::EncodePrivateKey;
         use sha2::Digest;
-        let seed: [u8; 32] = self.engine.get("signing/key").await.unwrap().unwrap()[..].try_into().unwrap();
+        let stored = self.engine.get("signing/keys").await.unwrap().unwrap();
+        let keys: Value = serde_json::from_slice(&stored).unwrap();
+        let seed = URL_SAFE_NO_PAD.decode(keys["keys"][0]["seed"].as_str().unwrap()).unwrap();
+        let seed: [u8; 32] = seed.try_into().unwrap();
         let pair = ed25519_dalek::SigningKey::from_bytes(&seed);
         let public = pair.verifying_key();
         let kid = sha2::Sha256::digest(public.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -207,6 +212,7 @@ impl Floor {
     pub(crate) async fn sign(&self, claims: &Value) -> String {
         let (key, _, kid) = self.key().await;
         let mut head = Header::new(Algorithm::EdDSA);
+        head.typ = Some("at+jwt".to_owned());
         head.kid = Some(kid);
         jsonwebtoken::encode(&head, claims, &key).unwrap()
     }

@@ -1,10 +1,13 @@
 //! Who gets in, and who sees what.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use ringside_gateway::{Accounts, Role};
+use ringside_gateway::{Accounts, GatewaySettings, Role};
 use ringside_rig::until;
+use ringside_shared::engine::Histories;
 use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
 
@@ -23,7 +26,7 @@ async fn api_routes_answer_401_and_pages_send_to_the_login() {
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let response = browser.get(floor.url("/campaigns?x=1")).send().await.unwrap();
     assert_eq!(response.status(), 303);
-    assert_eq!(response.headers()["location"], "/login?next=/campaigns%3Fx%3D1");
+    assert_eq!(response.headers()["location"], "/auth/resume?next=/campaigns%3Fx%3D1");
     assert_eq!(floor.ask("/nowhere", "").await.0, 404);
     let posted = browser.post(floor.url("/analytics/metrics")).send().await.unwrap();
     assert_eq!(
@@ -76,6 +79,7 @@ async fn forged_tokens_are_refused() {
         use ed25519_dalek::pkcs8::EncodePrivateKey;
         let pair = ed25519_dalek::SigningKey::from_bytes(&rand::random());
         let mut head = Header::new(Algorithm::EdDSA);
+        head.typ = Some("at+jwt".to_owned());
         head.kid = Some(kid.clone());
         let key = EncodingKey::from_ed_der(pair.to_pkcs8_der().unwrap().as_bytes());
         jsonwebtoken::encode(&head, &good, &key).unwrap()
@@ -143,7 +147,8 @@ async fn a_scoped_viewer_gets_its_campaigns_and_nothing_of_others() {
 
 #[tokio::test]
 async fn a_token_that_ends_closes_its_socket_unless_it_is_renewed() {
-    let floor = Floor::start().await;
+    let settings = GatewaySettings { token_grace: Duration::from_secs(1), ..GatewaySettings::default() };
+    let floor = Floor::with(settings, Histories::default()).await;
     let mut claims = Floor::claims(None);
     claims["exp"] = json!(Timestamp::now().seconds() + 3);
     let token = floor.sign(&claims).await;
@@ -253,20 +258,21 @@ async fn logging_out_ends_a_held_poll_and_a_stream() {
 async fn a_gateway_puts_a_lost_signing_key_back_and_adopts_another_ones() {
     let floor = Floor::start().await;
     let before = floor.token().await;
-    let key = floor.engine.get("signing/key").await.unwrap();
-    floor.engine.set("signing/key", None).await.unwrap();
-    let back = async || floor.engine.get("signing/key").await.unwrap() == key;
+    let key = floor.engine.get("signing/keys").await.unwrap();
+    floor.engine.set("signing/keys", None).await.unwrap();
+    let back = async || floor.engine.get("signing/keys").await.unwrap() == key;
     until("the key is there again", PATIENCE, back).await.unwrap();
     assert_eq!(floor.ask("/auth/me", &before).await.0, 200, "nobody has to log in again");
 
     // A gateway that was started after a flush has made its own before this one looked.
-    let other: [u8; 32] = rand::random();
-    floor.engine.set("signing/key", Some(other.to_vec().into())).await.unwrap();
+    let seed = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let other = json!({ "refresh": seed(), "keys": [{ "seed": seed(), "madeMs": 0, "signsFromMs": 0 }] }).to_string();
+    floor.engine.set("signing/keys", Some(other.clone().into())).await.unwrap();
     let after = floor.token().await;
     let adopted = async || floor.ask("/auth/me", &after).await.0 == 200;
     until("what the other one issues counts here", PATIENCE, adopted).await.unwrap();
     assert_eq!(floor.ask("/auth/me", &before).await.0, 401, "also what was verified before is forgotten");
-    assert_eq!(floor.engine.get("signing/key").await.unwrap().as_deref(), Some(&other[..]));
+    assert_eq!(floor.engine.get("signing/keys").await.unwrap().as_deref(), Some(other.as_bytes()));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use super::line::{Broken, Delivered, Line};
 use super::message::{Message, Messages, PING, PONG};
 use super::tally::Tally;
 use crate::auth::Viewer;
+use crate::delivery::expiry::{until_announced, until_over};
 use crate::delivery::goodbye::Goodbye;
 use crate::delivery::ledger::Entry;
 use crate::delivery::lifetime;
@@ -33,8 +34,6 @@ const STUCK_FOR: Duration = Duration::from_secs(10);
 /// Who does not take what it is answered is not heard any further once so much waits.
 const ANSWERED_BYTES: usize = 64 << 10;
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// A token's end is announced so long before.
-const EXPIRING_BEFORE: Duration = Duration::from_secs(60);
 /// So much is read at once; on the stack, so that a connection that says nothing has no buffer.
 const READ_BYTES: usize = 4 << 10;
 
@@ -202,19 +201,21 @@ impl Connection {
     async fn next_clock(&mut self, delivered: Delivered) -> Result<Instant, End> {
         let now = Instant::now();
         let mut counter = self.line.counter().await;
-        let left = until(counter.session.viewer());
+        let (viewer, clock) = (counter.session.viewer(), Timestamp::now());
+        let left = until_over(viewer, self.gateway.settings().token_grace, clock);
         if left.is_zero() {
             return Err(End::Expired);
         }
         let mut next = now + left;
-        if !self.warned && left <= EXPIRING_BEFORE {
-            self.warned = true;
-            let at = counter.session.viewer().expires_at.to_string();
-            counter.session.say(frame_kind::AUTH_EXPIRING, None, &json!({ "expiresAt": at }));
-            return Ok(now);
-        }
         if !self.warned {
-            next = now + left.saturating_sub(EXPIRING_BEFORE);
+            let announced = until_announced(viewer, clock);
+            if announced.is_zero() {
+                self.warned = true;
+                let at = viewer.expires_at.to_string();
+                counter.session.say(frame_kind::AUTH_EXPIRING, None, &json!({ "expiresAt": at }));
+                return Ok(now);
+            }
+            next = next.min(now + announced);
         }
         if self.old <= now {
             return Err(End::Old);
@@ -316,11 +317,6 @@ fn read_some(socket: &TcpStream, messages: &mut Messages) -> io::Result<usize> {
     let count = socket.try_read(&mut bytes)?;
     messages.push(&bytes[..count]);
     Ok(count)
-}
-
-/// How long a viewer's token counts.
-fn until(viewer: &Viewer) -> Duration {
-    Duration::from_millis(viewer.expires_at.since(Timestamp::now()).max(0) as u64)
 }
 
 impl From<Broken> for End {

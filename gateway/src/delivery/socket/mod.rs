@@ -16,8 +16,6 @@ mod tally;
 
 pub(crate) use shard::Shard;
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use ringside_shared::engine::Room;
@@ -27,7 +25,7 @@ use tracing::warn;
 
 use self::connection::Connection;
 use self::handshake::{Opening, offered_token};
-use crate::auth::{Viewer, bearer, cookie};
+use crate::auth::{Cookie, bearer};
 use crate::caller::Caller;
 use crate::delivery::admission::Admitted;
 use crate::error::Error;
@@ -47,7 +45,7 @@ pub(crate) async fn open_socket(
     caller: Caller,
     request: Request,
 ) -> Response {
-    open(gateway, caller, request, &[]).unwrap_or_else(Error::into_response)
+    open(gateway, caller, request, &[]).await.unwrap_or_else(Error::into_response)
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
@@ -57,15 +55,22 @@ pub(crate) async fn open_metrics_socket(
     caller: Caller,
     request: Request,
 ) -> Response {
-    open(gateway, caller, request, &[Room::Metrics]).unwrap_or_else(Error::into_response)
+    open(gateway, caller, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
 }
 
-fn open(gateway: Gateway, caller: Caller, mut request: Request, rooms: &'static [Room]) -> Result<Response, Error> {
+async fn open(
+    gateway: Gateway,
+    caller: Caller,
+    mut request: Request,
+    rooms: &'static [Room],
+) -> Result<Response, Error> {
     let headers = request.headers();
     require_own_origin(headers, &gateway.settings().allowed_origins)
         .inspect_err(|_| log_foreign("socket", headers, None, caller.address))?;
-    let token = bearer(headers).or_else(|| offered_token(headers)).or_else(|| cookie(headers, caller.secure));
-    let viewer: Arc<Viewer> = gateway.verify(token.ok_or(Error::Unauthorized)?)?;
+    let token =
+        bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, caller.secure));
+    let token = token.map(str::to_owned);
+    let viewer = gateway.identify(token.as_deref()).await?;
     let opening = Opening::of(&mut request)?;
     let deflate = opening.deflate;
     let (response, coming) = opening.answer();

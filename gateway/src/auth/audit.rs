@@ -1,0 +1,200 @@
+//! The audit log: who did what, when, from where, and what it was before and after. One journal of the engine a tenant.
+//!
+//! What changes something, or lets somebody in, is noted before it is answered, and is not done where it can't be noted.
+//! What is refused is noted afterwards, and only so much of it: an attack must not bury what it wants to hide, nor fill a
+//! disk. How much was left out is noted too.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringside_shared::engine::{Engine, EngineError, NoteId};
+use ringside_shared::model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::warn;
+
+use super::viewer::Viewer;
+use crate::caller::Caller;
+
+/// So many refusals are noted at once, and one more each [`REFUSAL_EVERY`].
+const REFUSALS: f64 = 100.0;
+const REFUSAL_EVERY: Duration = Duration::from_secs(1);
+/// So much of a text that came from outside is kept.
+const TEXT_CHARS: usize = 200;
+
+/// Something that is to be remembered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who did it, or tried to.
+    pub who: String,
+    /// From which address, where that is known.
+    pub from: Option<IpAddr>,
+    /// What: `login`, `user.add`, `export`…
+    pub what: String,
+    /// To whom or what.
+    pub target: String,
+    /// `ok`, or why not.
+    pub outcome: String,
+    /// What was before, of a change.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    /// What is after.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub after: Value,
+}
+
+impl AuditEntry {
+    /// Of somebody who did something.
+    pub(crate) fn of(viewer: &Viewer, caller: &Caller, what: &str, target: impl Into<String>) -> Self {
+        Self::by(&viewer.user, caller.address, what, target)
+    }
+
+    /// Of whoever it was.
+    pub fn by(who: &str, from: Option<IpAddr>, what: &str, target: impl Into<String>) -> Self {
+        let target: String = target.into();
+        Self {
+            at: Timestamp::now().to_string(),
+            who: who.chars().take(TEXT_CHARS).collect(),
+            from,
+            what: what.to_owned(),
+            target: target.chars().take(TEXT_CHARS).collect(),
+            outcome: "ok".to_owned(),
+            before: Value::Null,
+            after: Value::Null,
+        }
+    }
+
+    /// That was refused, and why.
+    pub(crate) fn refused(mut self, why: &str) -> Self {
+        self.outcome = why.to_owned();
+        self
+    }
+
+    /// That changed something.
+    pub fn changed(mut self, before: Value, after: Value) -> Self {
+        (self.before, self.after) = (before, after);
+        self
+    }
+}
+
+/// An entry with its place.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditLine {
+    /// For asking what came before it.
+    pub id: String,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: AuditEntry,
+}
+
+/// The audit logs of an installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    engine: Arc<dyn Engine>,
+    keep: Duration,
+    /// Short and never across an await.
+    refusals: Arc<Mutex<Refusals>>,
+}
+
+/// How many refusals may be noted.
+#[derive(Debug)]
+struct Refusals {
+    left: f64,
+    counted: Instant,
+    left_out: u64,
+}
+
+impl Audit {
+    /// Keeps entries for so long.
+    pub fn new(engine: Arc<dyn Engine>, keep: Duration) -> Self {
+        let refusals = Refusals { left: REFUSALS, counted: Instant::now(), left_out: 0 };
+        Self { engine, keep, refusals: Arc::new(Mutex::new(refusals)) }
+    }
+
+    /// Writes an entry; once it returns, it survives a crash.
+    pub async fn note(&self, tenant: &TenantId, entry: &AuditEntry) -> Result<(), EngineError> {
+        let record = Bytes::from(serde_json::to_vec(entry).expect("a plain struct always serialises"));
+        self.engine.note(&journal(tenant), vec![record], self.keep).await
+    }
+
+    /// Writes what was refused, in the background and only so much of it.
+    pub(crate) fn note_refusal(&self, tenant: &TenantId, mut entry: AuditEntry) {
+        let Some(left_out) = self.refusals.lock().expect("nobody panics while counting").one_more(Instant::now())
+        else {
+            return;
+        };
+        if left_out > 0 {
+            entry.after = serde_json::json!({ "refusalsNotNotedBefore": left_out });
+        }
+        let (audit, tenant) = (self.clone(), tenant.clone());
+        tokio::spawn(async move {
+            if let Err(error) = audit.note(&tenant, &entry).await {
+                warn!(%error, what = entry.what, "a refusal could not be noted in the audit log");
+            }
+        });
+    }
+
+    /// Entries before one, or the newest: newest first.
+    pub async fn read(
+        &self,
+        tenant: &TenantId,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<AuditLine>, EngineError> {
+        let notes = self.engine.read_journal(&journal(tenant), before, limit).await?;
+        let line = |note: ringside_shared::engine::Note| {
+            let entry = serde_json::from_slice(&note.record).unwrap_or_else(|_| AuditEntry {
+                outcome: "damaged".to_owned(),
+                ..AuditEntry::by("?", None, "?", "this entry can't be read")
+            });
+            AuditLine { id: note.id.to_string(), entry }
+        };
+        Ok(notes.into_iter().map(line).collect())
+    }
+}
+
+impl Refusals {
+    /// How many were left out before this one; none where it is left out itself.
+    fn one_more(&mut self, now: Instant) -> Option<u64> {
+        let regained = now.saturating_duration_since(self.counted).as_secs_f64() / REFUSAL_EVERY.as_secs_f64();
+        self.counted = now;
+        self.left = (self.left + regained).min(REFUSALS);
+        if self.left < 1.0 {
+            self.left_out += 1;
+            return None;
+        }
+        self.left -= 1.0;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+fn journal(tenant: &TenantId) -> String {
+    format!("audit/{tenant}")
+}
+
+/// Without what it holds.
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Audit")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_noted_in_part_and_counted_in_whole() {
+        let start = Instant::now();
+        let mut refusals = Refusals { left: REFUSALS, counted: start, left_out: 0 };
+        let noted = (0..1_000).filter(|_| refusals.one_more(start).is_some()).count();
+        assert_eq!(noted, 100);
+        assert_eq!(refusals.one_more(start + Duration::from_secs(1)), Some(900));
+        assert_eq!(refusals.one_more(start + Duration::from_secs(1)), None);
+    }
+}

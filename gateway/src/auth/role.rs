@@ -1,0 +1,69 @@
+//! Roles, and what each may do: the one table that everything asks.
+
+/// What somebody is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// A screen on a wall: one page, no phone numbers.
+    Wallboard,
+    /// Looks.
+    Viewer,
+    /// Looks, and reads what was changed by whom.
+    Auditor,
+    /// Acknowledges alerts, pauses and resumes campaigns.
+    Operator,
+    /// Runs campaigns.
+    Supervisor,
+    /// Everything.
+    Admin,
+}
+
+/// Something that not everybody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Power {
+    /// Ask for anything in scope, and not only for one page.
+    Ask,
+    /// Act on what runs: load runs, and whatever else changes what people see.
+    Operate,
+    /// Read who has access, who is connected, and the audit log.
+    Review,
+    /// Change who has access.
+    Administer,
+}
+
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Self; 6] =
+        [Self::Wallboard, Self::Viewer, Self::Auditor, Self::Operator, Self::Supervisor, Self::Admin];
+
+    /// Reads a role.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Reads a role that a person can have: all but that of a wall.
+    pub fn of_person(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|role| *role != Self::Wallboard)
+    }
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wallboard => "wallboard",
+            Self::Viewer => "viewer",
+            Self::Auditor => "auditor",
+            Self::Operator => "operator",
+            Self::Supervisor => "supervisor",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// True where it may do that.
+    pub(crate) fn may(self, power: Power) -> bool {
+        match power {
+            Power::Ask => self != Self::Wallboard,
+            Power::Operate => matches!(self, Self::Operator | Self::Supervisor | Self::Admin),
+            Power::Review => matches!(self, Self::Auditor | Self::Admin),
+            Power::Administer => self == Self::Admin,
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Logins: what the engine keeps of each, and the refresh tokens that renew them.
+//!
+//! An access token is short and lives by its signature; a login lasts for a shift and lives in the registry as
+//! `session/{id}`. Its refresh token carries the login's id and a generation, signed with a secret of the installation, so
+//! nothing in the registry could be used to make one. Each use makes the next generation; one that comes back after that
+//! has been copied, and ends the login. For some seconds it is only taken for a second tab, or for an answer that was lost.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use hmac::{Hmac, Mac};
+use ringside_shared::engine::{Engine, EngineError};
+use ringside_shared::model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::account::in_time;
+use super::identity::{Identity, IdentityJson};
+use super::standing::{Standing, Taken};
+use super::token::random_id;
+
+/// What their keys begin with.
+const PREFIX: &str = "session/";
+/// A generation that was followed by another one is good for so long: two tabs renew at once, an answer is lost.
+const REUSED_WITHIN_MS: i64 = 30_000;
+/// Who renews again so soon gets the same refresh token.
+const RENEWED_WITHIN_MS: i64 = 5_000;
+/// No login lasts longer, however often it is renewed.
+const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
+/// So much of a browser's name is kept.
+const AGENT_CHARS: usize = 200;
+/// How often outdated ones are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// What a refresh token begins with, so that it is recognised in a leak.
+const REFRESH_PREFIX: &str = "rrt_";
+
+/// A login.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What it is called in tokens and in the registry.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// Whose data it looks at, for now.
+    pub tenant: TenantId,
+    /// How it began: `password`, `token`, or whose word it was.
+    pub via: String,
+    /// Who it was shown to be, where there is no account to ask.
+    pub(super) fixed: Option<IdentityJson>,
+    /// The token of ours that it began with, if any.
+    pub(super) pass: Option<String>,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it was last renewed.
+    pub seen: Timestamp,
+    /// When it ends if it is not renewed.
+    pub ends: Timestamp,
+    /// When it ends, whatever happens.
+    pub(super) until: Option<Timestamp>,
+    /// Where from.
+    pub address: Option<IpAddr>,
+    /// What the browser calls itself.
+    pub agent: String,
+    generation: u32,
+    renewed: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionJson {
+    user: String,
+    tenant: String,
+    via: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fixed: Option<IdentityJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pass: Option<String>,
+    began_ms: i64,
+    seen_ms: i64,
+    ends_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until_ms: Option<i64>,
+    address: Option<IpAddr>,
+    agent: String,
+    generation: u32,
+    renewed_ms: i64,
+}
+
+/// Why a login is not renewed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRenewed {
+    /// There is no such login (any more), or the token is none of ours.
+    #[error("there is no such login")]
+    Unknown,
+    /// An old token came back: whoever has it has copied it, or was copied.
+    #[error("a refresh token was used twice; the login of {} has ended", .0.user)]
+    Reused(Box<Session>),
+    /// The engine can't be asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Logins in an engine's registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions {
+    engine: Arc<dyn Engine>,
+    /// How long one lasts that is not renewed.
+    lasts: Duration,
+}
+
+/// What a new login is made of.
+pub(crate) struct Beginning<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) via: &'a str,
+    /// True where there is an account that can be asked what it may see, at each renewal.
+    pub(crate) has_account: bool,
+    pub(crate) pass: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) agent: &'a str,
+}
+
+impl Sessions {
+    /// Logins that last so long where nobody renews them.
+    pub fn new(engine: Arc<dyn Engine>, lasts: Duration) -> Self {
+        Self { engine, lasts }
+    }
+
+    /// Begins a login.
+    pub(crate) async fn begin(&self, beginning: Beginning<'_>, now: Timestamp) -> Result<Session, EngineError> {
+        let Beginning { identity, via, has_account, pass, address, agent } = beginning;
+        let mut session = Session {
+            id: random_id(),
+            user: identity.user.clone(),
+            tenant: identity.tenant.clone(),
+            via: via.to_owned(),
+            fixed: (!has_account).then(|| identity.into()),
+            pass,
+            began: now,
+            seen: now,
+            ends: now,
+            until: identity.until,
+            address,
+            agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
+            generation: 1,
+            renewed: now,
+        };
+        session.ends = self.end_of(&session, now);
+        self.engine.set(&key(&session.id), Some(encode(&session))).await?;
+        Ok(session)
+    }
+
+    /// The login of a refresh token, renewed. Its token is [`Session::refresh_token`].
+    pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, NotRenewed> {
+        let (id, generation) = read_token(token, secret).ok_or(NotRenewed::Unknown)?;
+        loop {
+            let stored = in_time(self.engine.get(&key(&id))).await?.ok_or(NotRenewed::Unknown)?;
+            let mut session = decode(&id, &stored)?;
+            if session.ends <= now {
+                return Err(NotRenewed::Unknown);
+            }
+            let since_ms = now.since(session.renewed);
+            let current = match session.generation.checked_sub(generation) {
+                // From the future: we have lost a write (a failover), and the token says what it was.
+                None => {
+                    session.generation = generation;
+                    true
+                }
+                Some(0) => true,
+                Some(1) if since_ms < REUSED_WITHIN_MS => false,
+                Some(_) => {
+                    self.end(&session.id).await?;
+                    return Err(NotRenewed::Reused(Box::new(session)));
+                }
+            };
+            if current && since_ms >= RENEWED_WITHIN_MS {
+                session.generation = session.generation.saturating_add(1);
+                session.renewed = now;
+            }
+            session.seen = now;
+            session.ends = self.end_of(&session, now);
+            if in_time(self.engine.swap(&key(&id), Some(stored), Some(encode(&session)))).await? {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// Changes which tenant a login looks at.
+    pub(crate) async fn switch(&self, id: &str, tenant: &TenantId) -> Result<Option<Session>, EngineError> {
+        loop {
+            let Some(stored) = self.engine.get(&key(id)).await? else { return Ok(None) };
+            let session = Session { tenant: tenant.clone(), ..decode(id, &stored)? };
+            if self.engine.swap(&key(id), Some(stored), Some(encode(&session))).await? {
+                return Ok(Some(session));
+            }
+        }
+    }
+
+    /// Ends a login: it can't be renewed, and its access tokens don't count any more.
+    pub async fn end(&self, id: &str) -> Result<(), EngineError> {
+        end_all(self.engine.as_ref(), [id]).await
+    }
+
+    /// Ends everything in a tenant that began until now, for everybody.
+    pub async fn end_before(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, EngineError> {
+        let engine = self.engine.as_ref();
+        Standing::tell(engine, &[Taken::tenant(tenant, now)]).await?;
+        end_where(engine, now, |session| session.tenant == *tenant && session.began <= now).await
+    }
+
+    /// All that go on in a tenant, the newest first.
+    pub async fn list(&self, tenant: &TenantId, now: Timestamp) -> Result<Vec<Session>, EngineError> {
+        let mut sessions = list(self.engine.as_ref(), now).await?;
+        sessions.retain(|session| session.tenant == *tenant);
+        sessions.sort_by(|a, b| (b.began, &a.id).cmp(&(a.began, &b.id)));
+        Ok(sessions)
+    }
+
+    /// Removes outdated ones now and then, until cancelled.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            // Gateways that were started together must not all do it at once.
+            let pause = SWEEP_EVERY.mul_f64(rand::random_range(0.5..1.5));
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            if let Err(error) = self.sweep(Timestamp::now()).await {
+                warn!(%error, "outdated logins could not be removed; it is tried again");
+            }
+        }
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<(), EngineError> {
+        for (name, stored) in self.engine.list(PREFIX).await? {
+            if decode(&name[PREFIX.len()..], &stored).is_ok_and(|session| session.ends <= now) {
+                // Where it was renewed in this very moment, it stays.
+                self.engine.swap(&name, Some(stored), None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
+        let at_most = Timestamp::from_millis(session.began.millis() + LONGEST_MS);
+        // A wall is not renewed while its screen sleeps over the weekend.
+        let idle_ms = if session.pass.is_some() { LONGEST_MS } else { self.lasts.as_millis() as i64 };
+        let ends = Timestamp::from_millis(now.millis() + idle_ms).min(at_most);
+        session.until.map_or(ends, |until| ends.min(until))
+    }
+}
+
+/// Ends the logins that `which` names, wherever they are: what [`Sessions`] does, without one.
+pub(crate) async fn end_where(
+    engine: &dyn Engine,
+    now: Timestamp,
+    which: impl Fn(&Session) -> bool,
+) -> Result<usize, EngineError> {
+    let sessions = list(engine, now).await?;
+    let ids: Vec<&str> = sessions.iter().filter(|session| which(session)).map(|session| session.id.as_str()).collect();
+    let count = ids.len();
+    end_all(engine, ids).await?;
+    Ok(count)
+}
+
+async fn end_all(engine: &dyn Engine, ids: impl IntoIterator<Item = &str>) -> Result<(), EngineError> {
+    let mut taken = Vec::new();
+    for id in ids {
+        engine.set(&key(id), None).await?;
+        taken.push(Taken::session(id));
+    }
+    if taken.is_empty() { Ok(()) } else { Standing::tell(engine, &taken).await }
+}
+
+async fn list(engine: &dyn Engine, now: Timestamp) -> Result<Vec<Session>, EngineError> {
+    let stored = engine.list(PREFIX).await?;
+    let sessions = stored.iter().filter_map(|(name, value)| decode(&name[PREFIX.len()..], value).ok());
+    Ok(sessions.filter(|session| session.ends > now).collect())
+}
+
+/// Without what it holds.
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+impl Session {
+    /// The token that renews it next.
+    pub(crate) fn refresh_token(&self, secret: &[u8; 32]) -> String {
+        let id = u128::from_str_radix(&self.id, 16).expect("ids are made of 32 hexadecimal digits");
+        let mut bytes = id.to_be_bytes().to_vec();
+        bytes.extend(self.generation.to_be_bytes());
+        let mut mac = mac(secret);
+        mac.update(&bytes);
+        bytes.extend(mac.finalize().into_bytes());
+        format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Who it was shown to be, where there is no account to ask.
+    pub(super) fn fixed_identity(&self) -> Option<Identity> {
+        self.fixed.as_ref()?.read(&self.user, self.until)
+    }
+}
+
+/// Id and generation of a refresh token that we made.
+fn read_token(token: &str, secret: &[u8; 32]) -> Option<(String, u32)> {
+    let text = token.strip_prefix(REFRESH_PREFIX).filter(|text| text.len() <= 128)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (signed, tag) = bytes.split_at_checked(20)?;
+    let mut mac = mac(secret);
+    mac.update(signed);
+    mac.verify_slice(tag).ok()?;
+    let (id, generation) = signed.split_at(16);
+    let id = u128::from_be_bytes(id.try_into().ok()?);
+    Some((format!("{id:032x}"), u32::from_be_bytes(generation.try_into().ok()?)))
+}
+
+fn mac(secret: &[u8; 32]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
+}
+
+fn key(id: &str) -> String {
+    format!("{PREFIX}{id}")
+}
+
+fn encode(session: &Session) -> Bytes {
+    let json = SessionJson {
+        user: session.user.clone(),
+        tenant: session.tenant.to_string(),
+        via: session.via.clone(),
+        fixed: session.fixed.clone(),
+        pass: session.pass.clone(),
+        began_ms: session.began.millis(),
+        seen_ms: session.seen.millis(),
+        ends_ms: session.ends.millis(),
+        until_ms: session.until.map(Timestamp::millis),
+        address: session.address,
+        agent: session.agent.clone(),
+        generation: session.generation,
+        renewed_ms: session.renewed.millis(),
+    };
+    serde_json::to_vec(&json).expect("a plain struct always serialises").into()
+}
+
+fn decode(id: &str, stored: &[u8]) -> Result<Session, EngineError> {
+    let damaged = || EngineError::Damaged(format!("login {id}"));
+    let json: SessionJson = serde_json::from_slice(stored).map_err(|_| damaged())?;
+    Ok(Session {
+        id: id.to_owned(),
+        user: json.user,
+        tenant: TenantId::parse(&json.tenant).map_err(|_| damaged())?,
+        via: json.via,
+        fixed: json.fixed,
+        pass: json.pass,
+        began: Timestamp::from_millis(json.began_ms),
+        seen: Timestamp::from_millis(json.seen_ms),
+        ends: Timestamp::from_millis(json.ends_ms),
+        until: json.until_ms.map(Timestamp::from_millis),
+        address: json.address,
+        agent: json.agent,
+        generation: json.generation,
+        renewed: Timestamp::from_millis(json.renewed_ms),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+
+    use super::*;
+    use crate::auth::{Role, Scope};
+
+    const SECRET: [u8; 32] = [7; 32];
+
+    async fn begin() -> (tempfile::TempDir, Sessions, Session, Timestamp) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Arc::new(Embedded::open(folder.path(), EmbeddedSettings::default()).unwrap());
+        let sessions = Sessions::new(engine, Duration::from_secs(3600));
+        let identity = Identity {
+            user: "ann".to_owned(),
+            tenant: TenantId::parse("acme").unwrap(),
+            role: Role::Viewer,
+            scope: Scope::All,
+            page: None,
+            until: None,
+        };
+        let beginning = Beginning {
+            identity: &identity,
+            via: "password",
+            has_account: true,
+            pass: None,
+            address: None,
+            agent: "x",
+        };
+        let now = Timestamp::from_millis(1_763_640_000_000);
+        let session = sessions.begin(beginning, now).await.unwrap();
+        (folder, sessions, session, now)
+    }
+
+    fn later(now: Timestamp, ms: i64) -> Timestamp {
+        Timestamp::from_millis(now.millis() + ms)
+    }
+
+    #[tokio::test]
+    async fn each_renewal_makes_another_token_and_an_old_one_ends_the_login() {
+        let (_folder, sessions, session, now) = begin().await;
+        let first = session.refresh_token(&SECRET);
+        let renewed = sessions.renew(&first, &SECRET, later(now, 60_000)).await.unwrap();
+        let second = renewed.refresh_token(&SECRET);
+        assert_ne!(second, first);
+        // Another tab had the old one too: it gets the very token that the first got.
+        let tab = sessions.renew(&first, &SECRET, later(now, 61_000)).await.unwrap();
+        assert_eq!(tab.refresh_token(&SECRET), second);
+
+        let third = sessions.renew(&second, &SECRET, later(now, 200_000)).await.unwrap().refresh_token(&SECRET);
+        let thief = sessions.renew(&first, &SECRET, later(now, 201_000)).await;
+        assert!(matches!(thief, Err(NotRenewed::Reused(session)) if session.user == "ann"));
+        let owner = sessions.renew(&third, &SECRET, later(now, 202_000)).await;
+        assert!(matches!(owner, Err(NotRenewed::Unknown)), "nobody can tell who of the two was the owner");
+    }
+
+    #[tokio::test]
+    async fn the_token_before_counts_for_some_seconds_only() {
+        let (_folder, sessions, session, now) = begin().await;
+        let first = session.refresh_token(&SECRET);
+        sessions.renew(&first, &SECRET, later(now, 60_000)).await.unwrap();
+        let late = sessions.renew(&first, &SECRET, later(now, 60_000 + REUSED_WITHIN_MS)).await;
+        assert!(matches!(late, Err(NotRenewed::Reused(_))));
+    }
+
+    #[tokio::test]
+    async fn a_login_ends_by_itself_and_no_later_than_it_may() {
+        let (_folder, sessions, session, now) = begin().await;
+        let token = session.refresh_token(&SECRET);
+        assert!(matches!(sessions.renew(&token, &SECRET, later(now, 3_600_000)).await, Err(NotRenewed::Unknown)));
+        sessions.sweep(later(now, 3_599_999)).await.unwrap();
+        assert_eq!(sessions.list(&session.tenant, now).await.unwrap().len(), 1);
+        sessions.sweep(later(now, 3_600_000)).await.unwrap();
+        assert!(sessions.engine.list(PREFIX).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_not_made_with_our_secret_is_nobodys() {
+        let (_folder, sessions, session, now) = begin().await;
+        let token = session.refresh_token(&SECRET);
+        let mut altered = token.clone().into_bytes();
+        altered[REFRESH_PREFIX.len() + 20] ^= 1;
+        for token in
+            [session.refresh_token(&[8; 32]), String::from_utf8(altered).unwrap(), "rrt_".into(), String::new()]
+        {
+            assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(NotRenewed::Unknown)), "{token}");
+        }
+        assert!(sessions.renew(&token, &SECRET, now).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_login_that_was_ended_is_not_brought_back_by_a_renewal_beside_it() {
+        let (_folder, sessions, session, now) = begin().await;
+        let token = session.refresh_token(&SECRET);
+        let renewals: Vec<_> = (0..20)
+            .map(|n| {
+                let (sessions, token) = (sessions.clone(), token.clone());
+                tokio::spawn(async move { sessions.renew(&token, &SECRET, later(now, 10_000 + n)).await.is_ok() })
+            })
+            .collect();
+        sessions.end(&session.id).await.unwrap();
+        for renewal in renewals {
+            renewal.await.unwrap();
+        }
+        assert!(sessions.list(&session.tenant, now).await.unwrap().is_empty());
+    }
+}

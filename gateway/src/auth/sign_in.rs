@@ -1,0 +1,215 @@
+//! From somebody who has shown who they are to a login: its record, its access token, its cookies.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use metrics::counter;
+use ringside_shared::model::Timestamp;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::Scope;
+use super::account::{Account, Accounts, in_time};
+use super::audit::AuditEntry;
+use super::cookie::Cookie;
+use super::identity::Identity;
+use super::pass::Pass;
+use super::session::{Beginning, NotRenewed, Session};
+use super::viewer::Viewer;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// How somebody has shown who they are.
+pub(crate) enum Shown {
+    /// By the password of an account.
+    Account(Box<Account>),
+    /// By a pass of ours.
+    Pass(Box<Pass>),
+    /// By somebody whom we trust, who is called so.
+    Trusted(Identity, String),
+}
+
+/// A login that has just begun, or was renewed.
+pub(crate) struct SignedIn {
+    token: String,
+    viewer: Viewer,
+    refresh_token: String,
+    ends: Timestamp,
+    secure: bool,
+}
+
+/// Begins a login.
+pub(crate) async fn sign_in(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+    shown: Shown,
+) -> Result<SignedIn, Error> {
+    let now = Timestamp::now();
+    let (identity, via, has_account, pass) = match shown {
+        Shown::Account(account) => {
+            let identity = account.identity(None).ok_or(Error::Unauthorized)?;
+            (identity, "password".to_owned(), true, None)
+        }
+        Shown::Pass(pass) => (pass.identity(), "token".to_owned(), false, Some(pass.id.clone())),
+        Shown::Trusted(identity, via) => (identity, via, false, None),
+    };
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let beginning = Beginning { identity: &identity, via: &via, has_account, pass, address: caller.address, agent };
+    let session = in_time(gateway.sessions().begin(beginning, now)).await?;
+    let entry = AuditEntry::by(&identity.user, caller.address, "login", &via);
+    let after =
+        json!({ "session": session.id, "role": identity.role.as_str(), "campaigns": identity.scope.to_string() });
+    in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
+    counter!("ringside_gateway_logins_total", "result" => "ok").increment(1);
+    info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
+    Ok(issue(gateway, caller, &identity, &session, now))
+}
+
+/// Renews a login by its refresh token. Whoever has an account gets what the account may see by now.
+pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &str) -> Result<SignedIn, Error> {
+    let now = Timestamp::now();
+    let secret = gateway.tokens().keys().refresh;
+    let count = |result: &'static str| counter!("ringside_gateway_renewals_total", "result" => result).increment(1);
+    let session = match gateway.sessions().renew(refresh_token, &secret, now).await {
+        Ok(session) => session,
+        Err(NotRenewed::Unknown) => {
+            count("unknown");
+            return Err(Error::LoginEnded);
+        }
+        Err(NotRenewed::Reused(session)) => {
+            count("reused");
+            tell_reuse(gateway, caller.address, &session);
+            return Err(Error::LoginEnded);
+        }
+        Err(NotRenewed::Engine(error)) => return Err(error.into()),
+    };
+    let Some(identity) = identity_of(gateway, &session, now).await? else {
+        count("refused");
+        in_time(gateway.sessions().end(&session.id)).await?;
+        return Err(Error::LoginEnded);
+    };
+    count("ok");
+    Ok(issue(gateway, caller, &identity, &session, now))
+}
+
+/// Lets a login look at another tenant that its account belongs to.
+pub(crate) async fn switch(
+    gateway: &Gateway,
+    caller: &Caller,
+    viewer: &Viewer,
+    tenant: &ringside_shared::model::TenantId,
+) -> Result<SignedIn, Error> {
+    let now = Timestamp::now();
+    let account = Accounts::get(gateway.engine(), &viewer.user).await.map_err(Error::of_account)?;
+    let identity = account.filter(|account| !account.disabled).and_then(|account| account.identity(Some(tenant)));
+    let identity = identity.ok_or(Error::NoSuchTenant)?;
+    let session = in_time(gateway.sessions().switch(&viewer.session_id, tenant)).await?.ok_or(Error::LoginEnded)?;
+    let entry = AuditEntry::of(viewer, caller, "tenant.switch", tenant.to_string());
+    in_time(gateway.audit().note(tenant, &entry.changed(json!(viewer.tenant.as_str()), json!(tenant.as_str()))))
+        .await?;
+    Ok(issue(gateway, caller, &identity, &session, now))
+}
+
+/// Who a login's owner is by now; none where they may not go on.
+async fn identity_of(gateway: &Gateway, session: &Session, now: Timestamp) -> Result<Option<Identity>, Error> {
+    if let Some(pass) = &session.pass {
+        let pass = gateway.passes().of_session(pass, now).await?;
+        return Ok(pass.map(|pass| pass.identity()));
+    }
+    if session.fixed.is_some() {
+        return Ok(session.fixed_identity());
+    }
+    let account = Accounts::get(gateway.engine(), &session.user).await.map_err(Error::of_account)?;
+    let counts = |account: &Account| !account.disabled && session.began > account.logins_since;
+    Ok(account.filter(counts).and_then(|account| account.identity(Some(&session.tenant))))
+}
+
+fn issue(gateway: &Gateway, caller: &Caller, identity: &Identity, session: &Session, now: Timestamp) -> SignedIn {
+    let settings = gateway.settings();
+    let issued_at = gateway.standing().issued_at(&identity.user, &identity.tenant, now);
+    let ends = Timestamp::from_millis(now.millis() + settings.token_ttl.as_millis() as i64).min(session.ends);
+    let (token, viewer) = gateway.tokens().issue(identity, &session.id, issued_at, ends, now);
+    let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
+    SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure }
+}
+
+/// A copied token is something that somebody should hear of.
+fn tell_reuse(gateway: &Gateway, address: Option<IpAddr>, session: &Session) {
+    let Session { user, tenant, id, .. } = session;
+    warn!(%user, %tenant, session.id = short(id), "a refresh token was used twice: somebody has copied it; the login was ended");
+    let entry = AuditEntry::by(user, address, "login.renew", short(id)).refused("refresh_token_reused");
+    gateway.audit().note_refusal(tenant, entry);
+}
+
+/// Enough of a login's id to find it, and too little to be one.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+impl SignedIn {
+    /// Who it is.
+    pub(crate) fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// As JSON, with the cookies; or without them and with the refresh token in place of them, for who keeps no cookies.
+    pub(crate) fn answer(self, cookies: bool) -> Response {
+        let mut body = about(&self.viewer);
+        body["token"] = json!(self.token);
+        body["loginEndsAt"] = json!(self.ends.to_string());
+        if cookies {
+            return self.with_cookies(Json(body).into_response());
+        }
+        body["refreshToken"] = json!(self.refresh_token);
+        no_store(Json(body).into_response())
+    }
+
+    /// A redirect to a path of ours, with the cookies.
+    pub(crate) fn redirect(self, path: &str) -> Response {
+        self.with_cookies(Redirect::to(path).into_response())
+    }
+
+    fn with_cookies(self, mut response: Response) -> Response {
+        let now = Timestamp::now();
+        let secs = |until: Timestamp| until.since(now).max(0) / 1000;
+        let headers = response.headers_mut();
+        let access = Cookie::Access.set(self.secure, &self.token, secs(self.viewer.expires_at));
+        let refresh = Cookie::Refresh.set(self.secure, &self.refresh_token, secs(self.ends));
+        headers.append(header::SET_COOKIE, access);
+        headers.append(header::SET_COOKIE, refresh);
+        no_store(response)
+    }
+}
+
+/// Takes the cookies away.
+pub(crate) fn without_cookies(mut response: Response, secure: bool) -> Response {
+    for cookie in [Cookie::Access, Cookie::Refresh] {
+        response.headers_mut().append(header::SET_COOKIE, cookie.set(secure, "", 0));
+    }
+    no_store(response)
+}
+
+fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a viewer is told of themselves.
+pub(crate) fn about(viewer: &Viewer) -> Value {
+    let campaigns = match &viewer.scope {
+        Scope::All => json!("*"),
+        Scope::Only(ids) => json!(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>()),
+    };
+    json!({
+        "user": viewer.user,
+        "tenant": viewer.tenant.as_str(),
+        "role": viewer.role.as_str(),
+        "campaigns": campaigns,
+        "page": viewer.page.as_ref().map(ToString::to_string),
+        "expiresAt": viewer.expires_at.to_string(),
+    })
+}

@@ -1,0 +1,58 @@
+//! `ringside audit`: who did what, newest first; a line each, or as JSON lines to keep.
+
+use std::io::Write;
+
+use clap::Args;
+use ringside_shared::engine::NoteId;
+
+use super::{Tenant, with_office};
+use crate::config::Config;
+
+/// So many are read at once.
+const PAGE: usize = 500;
+
+/// `ringside audit`
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    tenant: Tenant,
+    /// So many entries at most
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// A line of JSON for each
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the newest entries of a tenant's audit log.
+pub(crate) async fn audit(config: &Config, args: &AuditArgs) -> anyhow::Result<()> {
+    with_office(config, &args.tenant, async |office| {
+        let mut out = std::io::stdout().lock();
+        let (mut before, mut left): (Option<NoteId>, usize) = (None, args.limit);
+        while left > 0 {
+            let lines = office.audit.read(&office.tenant, before, left.min(PAGE)).await?;
+            let Some(last) = lines.last() else { break };
+            before = NoteId::parse(&last.id);
+            left -= lines.len();
+            for line in &lines {
+                if args.json {
+                    writeln!(out, "{}", serde_json::to_string(line)?)?;
+                    continue;
+                }
+                let entry = &line.entry;
+                let from = entry.from.map_or_else(|| "-".to_owned(), |from| from.to_string());
+                write!(
+                    out,
+                    "{}  {}  {from}  {}  {}  {}",
+                    entry.at, entry.who, entry.what, entry.target, entry.outcome
+                )?;
+                if !entry.before.is_null() || !entry.after.is_null() {
+                    write!(out, "  {} -> {}", entry.before, entry.after)?;
+                }
+                writeln!(out)?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,159 @@
+//! `ringside user …`
+
+use std::io::{BufRead, Write};
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use ringside_gateway::{Accounts, Membership, Role, Scope};
+use ringside_shared::model::TenantId;
+use serde_json::{Value, json};
+
+use super::{Tenant, with_office};
+use crate::config::Config;
+
+/// `ringside user …`
+#[derive(Args)]
+pub(crate) struct UserArgs {
+    #[command(flatten)]
+    tenant: Tenant,
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Add an account at home in the tenant; its password is read from standard input
+    Add {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        rights: Rights,
+    },
+    /// Say what an account is in the tenant: another role, other campaigns, or in one more tenant
+    Grant {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        rights: Rights,
+    },
+    /// Take an account out of the tenant, which is not its home
+    Withdraw {
+        /// Its name
+        name: String,
+    },
+    /// Set an account's password, read from standard input; it ends the account's logins and unlocks it
+    Passwd {
+        /// Its name
+        name: String,
+    },
+    /// List the accounts
+    List,
+    /// Lock an account, and end its logins
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Unlock an account
+    Enable {
+        /// Its name
+        name: String,
+    },
+    /// End all logins of an account
+    Logout {
+        /// Its name
+        name: String,
+    },
+}
+
+/// What an account may do and see.
+#[derive(Args)]
+struct Rights {
+    /// viewer, auditor, operator, supervisor or admin
+    #[arg(long, default_value = "viewer")]
+    role: String,
+    /// Campaigns it may see, comma-separated; all where left out
+    #[arg(long, value_delimiter = ',')]
+    campaigns: Vec<String>,
+}
+
+impl Rights {
+    fn role(&self) -> anyhow::Result<Role> {
+        Role::of_person(&self.role).ok_or_else(|| {
+            anyhow!("there is no role \"{}\"; the roles are viewer, auditor, operator, supervisor and admin", self.role)
+        })
+    }
+
+    fn membership(&self, tenant: &TenantId) -> anyhow::Result<Membership> {
+        Ok(Membership { tenant: tenant.clone(), role: self.role()?, scope: Scope::of(&self.campaigns)? })
+    }
+}
+
+/// Runs a `user` command.
+pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()> {
+    with_office(config, &args.tenant, async |office| {
+        let engine = office.engine.as_ref();
+        let mut out = std::io::stdout();
+        match &args.command {
+            UserCommand::Add { name, rights } => {
+                let role = rights.role()?;
+                Accounts::add(engine, &office.tenant, name, &read_password()?, role, &rights.campaigns).await?;
+                office.note("user.add", name, Value::Null, rights_json(&rights.membership(&office.tenant)?)).await?;
+                writeln!(out, "{name} can log in now")?;
+            }
+            UserCommand::Grant { name, rights } => {
+                let account = Accounts::get(engine, name).await?;
+                let before = account.as_ref().and_then(|account| account.membership(&office.tenant)).map(rights_json);
+                let membership = rights.membership(&office.tenant)?;
+                Accounts::grant(engine, name, &membership).await?;
+                office.note("user.grant", name, before.unwrap_or_default(), rights_json(&membership)).await?;
+                writeln!(out, "{name} is in {membership} now")?;
+            }
+            UserCommand::Withdraw { name } => {
+                Accounts::withdraw(engine, name, &office.tenant).await?;
+                office.note("user.withdraw", name, Value::Null, Value::Null).await?;
+                writeln!(out, "{name} is not in {} any more", office.tenant)?;
+            }
+            UserCommand::Passwd { name } => {
+                Accounts::set_password(engine, name, &read_password()?).await?;
+                office.note("user.password", name, Value::Null, Value::Null).await?;
+                writeln!(out, "the password of {name} is set")?;
+            }
+            UserCommand::Disable { name } => {
+                Accounts::disable(engine, name).await?;
+                office.note("user.disable", name, json!({ "disabled": false }), json!({ "disabled": true })).await?;
+                writeln!(out, "{name} can't log in any more")?;
+            }
+            UserCommand::Enable { name } => {
+                Accounts::enable(engine, name).await?;
+                office.note("user.enable", name, json!({ "disabled": true }), json!({ "disabled": false })).await?;
+                writeln!(out, "{name} can log in again")?;
+            }
+            UserCommand::Logout { name } => {
+                Accounts::end_logins(engine, name).await?;
+                office.note("user.logout", name, Value::Null, Value::Null).await?;
+                writeln!(out, "the logins of {name} have ended")?;
+            }
+            UserCommand::List => {
+                for account in Accounts::list(engine).await? {
+                    writeln!(out, "{account}")?;
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn rights_json(membership: &Membership) -> Value {
+    json!({ "role": membership.role.as_str(), "campaigns": membership.scope.to_string() })
+}
+
+fn read_password() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("standard input")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.chars().count() < 8 {
+        bail!("a password has 8 or more characters; give it on standard input");
+    }
+    Ok(password.to_owned())
+}
