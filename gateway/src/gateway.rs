@@ -75,6 +75,7 @@ impl Gateway {
         let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
+        tokio::spawn(Throttle::keep_sweeping(engine.clone(), stop.clone()));
         let sessions = Sessions::new(engine.clone(), settings.login_lasts);
         tokio::spawn(sessions.clone().run(stop.clone()));
         let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));

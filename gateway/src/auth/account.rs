@@ -13,6 +13,7 @@ use super::role::Role;
 use super::scope::{BadCampaign, CampaignsJson, Scope};
 use super::session::end_where;
 use super::standing::{Standing, Taken};
+use super::throttle::unlock;
 
 /// What the keys of accounts begin with.
 const PREFIX: &str = "account/";
@@ -234,6 +235,7 @@ impl Accounts {
         let now = Timestamp::now();
         let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
         Self::change(engine, name, change).await?;
+        in_time(unlock(engine, name)).await?;
         Self::end_logins_of(engine, name, now).await
     }
 
@@ -248,7 +250,8 @@ impl Accounts {
 
     /// Unlocks an account.
     pub async fn enable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
-        Self::change(engine, name, |account| Ok(Account { disabled: false, ..account })).await
+        Self::change(engine, name, |account| Ok(Account { disabled: false, ..account })).await?;
+        Ok(in_time(unlock(engine, name)).await?)
     }
 
     /// Ends all logins of an account. It may log in again.

@@ -1,4 +1,4 @@
-//! The two cookies of a login. Both are `HttpOnly`: no script ever reads them.
+//! The cookies of a login. All are `HttpOnly`: no script ever reads them.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -9,6 +9,8 @@ pub(crate) enum Cookie {
     Access,
     /// The refresh token, for `/auth/…` only.
     Refresh,
+    /// That its owner logged in from this device before, for the login only.
+    Device,
 }
 
 impl Cookie {
@@ -20,6 +22,8 @@ impl Cookie {
             // `__Host-` would need the path to be "/".
             (Self::Refresh, true) => "__Secure-ringside_refresh",
             (Self::Refresh, false) => "ringside_refresh",
+            (Self::Device, true) => "__Secure-ringside_device",
+            (Self::Device, false) => "ringside_device",
         }
     }
 
@@ -27,6 +31,16 @@ impl Cookie {
         match self {
             Self::Access => "/",
             Self::Refresh => "/auth",
+            Self::Device => "/auth/login",
+        }
+    }
+
+    /// `Lax`, so that a link from elsewhere finds its reader logged in; what changes anything is checked by its origin
+    /// besides.
+    fn same_site(self) -> &'static str {
+        match self {
+            Self::Access | Self::Refresh => "Lax",
+            Self::Device => "Strict",
         }
     }
 
@@ -35,12 +49,11 @@ impl Cookie {
         cookies(headers).find(|(name, _)| *name == self.name(secure)).map(|(_, value)| value)
     }
 
-    /// The header that sets it; for no seconds takes it away. `Lax`, so that a link from elsewhere finds its reader logged
-    /// in; what changes anything is checked by its origin besides.
+    /// The header that sets it; for no seconds takes it away.
     pub(super) fn set(self, secure: bool, value: &str, max_age_secs: i64) -> HeaderValue {
-        let (name, path) = (self.name(secure), self.path());
+        let (name, path, same_site) = (self.name(secure), self.path(), self.same_site());
         let flag = if secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{flag}");
+        let text = format!("{name}={value}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age_secs}{flag}");
         HeaderValue::try_from(text).expect("a token is base64, dots and underscores")
     }
 }

@@ -1,7 +1,5 @@
 //! Logging in, going on, and logging out. A form's post is answered with a redirect, JSON with JSON.
 
-use std::time::Instant;
-
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -20,6 +18,7 @@ use super::audit::AuditEntry;
 use super::cookie::Cookie;
 use super::pass::is_pass;
 use super::sign_in::{Shown, SignedIn, about, renew, short, sign_in, switch, without_cookies};
+use super::throttle::{LOCKED_FOR, Refused};
 use super::viewer::{AnyViewer, Viewer, escape_query};
 use crate::api::{Asked, Query};
 use crate::caller::Caller;
@@ -239,49 +238,56 @@ async fn check(
         log_foreign("login", headers, Some(&user), caller.address);
         return Err(error);
     }
-    let shown = match credentials {
+    match credentials {
         Credentials { username: Some(name), password: Some(password), token: None, .. } => {
-            check_password(gateway, caller, &user, &name, &password).await?
+            let device = Cookie::Device.find(headers, caller.secure);
+            let (shown, device) = check_password(gateway, caller, &user, &name, &password, device).await?;
+            Ok(sign_in(gateway, caller, headers, shown).await?.from_device(device))
         }
         Credentials { token: Some(token), username: None, password: None, .. } => {
-            check_token(gateway, caller, &token).await?
+            let shown = check_token(gateway, caller, &token).await?;
+            sign_in(gateway, caller, headers, shown).await
         }
-        _ => return Err(how_to_log_in()),
-    };
-    sign_in(gateway, caller, headers, shown).await
+        _ => Err(how_to_log_in()),
+    }
 }
 
 fn count(result: &'static str) {
     counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }
 
+/// Who it is, and the cookie by which the device is known from now on.
 async fn check_password(
     gateway: &Gateway,
     caller: &Caller,
     user: &str,
     username: &str,
     password: &str,
-) -> Result<Shown, Error> {
+    device: Option<&str>,
+) -> Result<(Shown, String), Error> {
     let address = caller.address;
     let shown_address = address.map(display);
-    if let Some(wait) = gateway.throttle().locked(username, address, Instant::now()) {
-        count("locked");
-        // That it was locked has been a warning already.
-        info!(user, address = shown_address, reason = "locked", "login refused");
-        return Err(Error::Locked { wait_secs: wait.as_secs().max(1) });
-    }
+    let attempt = gateway.throttle().attempt(gateway.engine(), username, address, device).await;
+    let attempt = attempt.map_err(|refused| match refused {
+        Refused::Locked { wait } => {
+            count("locked");
+            // That it was locked has been a warning already.
+            info!(user, address = shown_address, reason = "locked", "login refused");
+            Error::Locked { wait_secs: wait.as_secs().max(1) }
+        }
+        Refused::Uncounted(error) => error.into(),
+    })?;
     let account = Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await;
     if let Some(account) = account.map_err(Error::of_account)? {
-        gateway.throttle().forget(username);
-        return Ok(Shown::Account(Box::new(account)));
+        return Ok((Shown::Account(Box::new(account)), attempt.succeeded().await?));
     }
     count("wrong");
-    let tries_left = gateway.throttle().count_wrong(username, address, Instant::now());
+    let tries_left = attempt.failed();
     let entry = AuditEntry::by(user, address, "login", "password");
     if tries_left == 0 {
         warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
         gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("locked"));
-        return Err(Error::Locked { wait_secs: 15 * 60 });
+        return Err(Error::Locked { wait_secs: LOCKED_FOR.as_secs() });
     }
     info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");
     gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("wrong_password"));

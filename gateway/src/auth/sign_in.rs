@@ -22,6 +22,9 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
+/// For how long a device is known after its last login.
+const DEVICE_KNOWN_SECS: i64 = 180 * 24 * 3600;
+
 /// How somebody has shown who they are.
 pub(crate) enum Shown {
     /// By the password of an account.
@@ -39,6 +42,7 @@ pub(crate) struct SignedIn {
     refresh_token: String,
     ends: Timestamp,
     secure: bool,
+    device: Option<String>,
 }
 
 /// Begins a login.
@@ -134,7 +138,7 @@ fn issue(gateway: &Gateway, caller: &Caller, identity: &Identity, session: &Sess
     let ends = Timestamp::from_millis(now.millis() + settings.token_ttl.as_millis() as i64).min(session.ends);
     let (token, viewer) = gateway.tokens().issue(identity, &session.id, issued_at, ends, now);
     let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
-    SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure }
+    SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure, device: None }
 }
 
 /// A copied token is something that somebody should hear of.
@@ -154,6 +158,12 @@ impl SignedIn {
     /// Who it is.
     pub(crate) fn viewer(&self) -> &Viewer {
         &self.viewer
+    }
+
+    /// Whoever logs in from there is known again by this cookie.
+    pub(crate) fn from_device(mut self, cookie: String) -> Self {
+        self.device = Some(cookie);
+        self
     }
 
     /// As JSON, with the cookies; or without them and with the refresh token in place of them, for who keeps no cookies.
@@ -181,6 +191,9 @@ impl SignedIn {
         let refresh = Cookie::Refresh.set(self.secure, &self.refresh_token, secs(self.ends));
         headers.append(header::SET_COOKIE, access);
         headers.append(header::SET_COOKIE, refresh);
+        if let Some(device) = &self.device {
+            headers.append(header::SET_COOKIE, Cookie::Device.set(self.secure, device, DEVICE_KNOWN_SECS));
+        }
         no_store(response)
     }
 }

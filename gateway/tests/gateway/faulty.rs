@@ -5,12 +5,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ringside_shared::engine::contract::Around;
 use ringside_shared::engine::{
-    Engine, EngineError, Epoch, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription,
+    Engine, EngineError, Epoch, Note, NoteId, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -272,6 +273,31 @@ impl Around for Faulty {
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         self.wrong.there().await?;
         self.inner.set(key, value).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        self.wrong.there().await?;
+        self.inner.create(key, value).await
+    }
+
+    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+        self.wrong.there().await?;
+        self.inner.swap(key, expected, value).await
+    }
+
+    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        self.wrong.there().await?;
+        self.inner.note(journal, records, keep).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<NoteId>,
+        limit: usize,
+    ) -> Result<Vec<Note>, EngineError> {
+        self.wrong.there().await?;
+        self.inner.read_journal(journal, before, limit).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {

@@ -17,6 +17,7 @@ mod floor;
 mod framing;
 mod garbage;
 mod hostile;
+mod knocking;
 mod ledger;
 mod live;
 mod masking;
