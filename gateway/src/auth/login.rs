@@ -303,7 +303,7 @@ async fn home_of(gateway: &Gateway, username: &str) -> TenantId {
 /// Somebody who brings a token in place of a password: one of ours that lasts, or one of an issuer that we trust.
 async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<Shown, Error> {
     if is_pass(token)
-        && let Some(pass) = gateway.passes().find(token, Timestamp::now()).await?
+        && let Some(pass) = gateway.passes().ask(token, Timestamp::now()).await?
     {
         return Ok(Shown::Pass(Box::new(pass)));
     }

@@ -195,38 +195,39 @@ impl Passes {
         Err(none())
     }
 
-    /// The pass of a text, if it is one and not over.
+    /// The pass of a text, if it is one and not over; one that was asked for lately is believed.
     pub(crate) async fn find(&self, text: &str, now: Timestamp) -> Result<Option<Pass>, EngineError> {
+        let known = self.known().get(&hash(text)).filter(|(read, _)| now.since(*read) < BELIEVED_MS).cloned();
+        match known {
+            Some((_, pass)) => Ok(Some(pass).filter(|pass| pass.counts(now))),
+            None => self.ask(text, now).await,
+        }
+    }
+
+    /// The pass of a text, as the registry has it in this moment: for what lasts longer than a question.
+    pub(crate) async fn ask(&self, text: &str, now: Timestamp) -> Result<Option<Pass>, EngineError> {
         if !is_pass(text) {
             return Ok(None);
         }
         let hash = hash(text);
-        let believed =
-            self.known().get(&hash).filter(|(read, _)| now.since(*read) < BELIEVED_MS).map(|(_, pass)| pass.clone());
-        let pass = match believed {
-            Some(pass) => pass,
-            None => {
-                let Some(value) = in_time(self.engine.get(&format!("{PREFIX}{hash}"))).await? else {
-                    self.known().remove(&hash);
-                    return Ok(None);
-                };
-                let pass = decode(&hash, &value)?;
-                let mut known = self.known();
-                if known.len() >= REMEMBERED {
-                    known.clear();
-                }
-                known.insert(hash, (now, pass.clone()));
-                pass
-            }
+        let Some(value) = in_time(self.engine.get(&format!("{PREFIX}{hash}"))).await? else {
+            self.known().remove(&hash);
+            return Ok(None);
         };
-        Ok(Some(pass).filter(|pass| pass.expires_at.is_none_or(|end| end > now)))
+        let pass = decode(&hash, &value)?;
+        let mut known = self.known();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(hash, (now, pass.clone()));
+        Ok(Some(pass).filter(|pass| pass.counts(now)))
     }
 
     /// The pass that a login began with, if it is still one.
     pub(super) async fn of_session(&self, id: &str, now: Timestamp) -> Result<Option<Pass>, EngineError> {
         for (key, value) in in_time(self.engine.list(&format!("{PREFIX}{id}"))).await? {
             let pass = decode(&key[PREFIX.len()..], &value)?;
-            if pass.expires_at.is_none_or(|end| end > now) {
+            if pass.counts(now) {
                 return Ok(Some(pass));
             }
         }
@@ -239,6 +240,10 @@ impl Passes {
 }
 
 impl Pass {
+    fn counts(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+
     /// Who its bearer is.
     pub(crate) fn identity(&self) -> Identity {
         Identity {
