@@ -287,7 +287,8 @@ pub trait Engine: Send + Sync + 'static {
     /// it was. On an error it may have been set or not: only who reads it knows.
     async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError>;
 
-    /// All values whose keys begin so, in the order of the keys.
+    /// All values of a shelf whose keys begin so, in the order of the keys. A shelf is what keys have before their first
+    /// `/`; those without one are on a shelf of their own.
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError>;
 
     /// Writes records to the end of a journal, in the order given; when it returns, they survive a crash. Notes that are

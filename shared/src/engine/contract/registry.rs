@@ -23,7 +23,7 @@ pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// A prefix is a text, not a folder, and no pattern.
+/// A prefix is a text and no pattern, on one shelf.
 pub async fn values_are_set_listed_and_removed<A: Arena>(arena: impl Fn() -> A) {
     let arena = arena();
     let engine = arena.open().await;
@@ -36,7 +36,8 @@ pub async fn values_are_set_listed_and_removed<A: Arena>(arena: impl Fn() -> A) 
     let users = [pair("users/*", "4"), pair("users/ann", "1"), pair("users/bob", "5")];
     assert_eq!(engine.list("users/").await.unwrap(), users);
     assert_eq!(engine.list("users/*").await.unwrap(), [pair("users/*", "4")]);
-    assert_eq!(engine.list("").await.unwrap().len(), 5);
+    assert_eq!(engine.list("user").await.unwrap(), [pair("user", "0"), pair("users0", "3")]);
+    assert_eq!(engine.list("").await.unwrap(), [pair("user", "0"), pair("users0", "3")], "the shelf without a name");
     engine.set("users/ann", None).await.unwrap();
     engine.set("users/never", None).await.unwrap();
     assert_eq!(engine.get("users/ann").await, Ok(None));

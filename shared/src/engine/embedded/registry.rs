@@ -67,9 +67,13 @@ pub(super) fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError
     Ok(value.map(|value| Bytes::copy_from_slice(&value)))
 }
 
-/// All values whose keys begin so.
+/// All values of a shelf whose keys begin so.
 pub(super) fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-    named(store.now().prefix(&store.state, registry_key(prefix)), 1)
+    let mut all = named(store.now().prefix(&store.state, registry_key(prefix)), 1)?;
+    if !prefix.contains('/') {
+        all.retain(|(key, _)| !key.contains('/'));
+    }
+    Ok(all)
 }
 
 /// Reads pairs whose keys are a text behind `skip` bytes.

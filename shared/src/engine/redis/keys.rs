@@ -69,9 +69,10 @@ impl Keys {
         format!("{}:{{{INSTALLATION}}}:fixed", self.prefix)
     }
 
-    /// Hash: the registry.
-    pub(super) fn registry(&self) -> String {
-        format!("{}:{{{INSTALLATION}}}:registry", self.prefix)
+    /// Hash: the shelf of the registry that this key is on, so that a list reads what it asks for and no more.
+    pub(super) fn shelf(&self, key: &str) -> String {
+        let shelf = key.split_once('/').map_or("", |(shelf, _)| shelf);
+        format!("{}:{{{INSTALLATION}}}:registry:{shelf}", self.prefix)
     }
 
     /// Sorted set: a group's members, by when they lapse.

@@ -287,23 +287,23 @@ impl Engine for Redis {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
         let mut command = cmd("HGET");
-        command.arg(self.keys.registry()).arg(key);
+        command.arg(self.keys.shelf(key)).arg(key);
         reply::bytes(self.ask(command, None, Road::Hot).await?)
     }
 
     async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
         self.check_open()?;
-        self.create_field(installation_slot(), self.keys.registry(), key, value).await
+        self.create_field(installation_slot(), self.keys.shelf(key), key, value).await
     }
 
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         let mut command = cmd(if value.is_some() { "HSET" } else { "HDEL" });
-        command.arg(self.keys.registry()).arg(key).arg(value.as_deref());
+        command.arg(self.keys.shelf(key)).arg(key).arg(value.as_deref());
         self.ask(command, None, Road::Hot).await.map(|_| ())
     }
 
     async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
-        let mut command = script::call(&script::SWAP, &[self.keys.registry()]);
+        let mut command = script::call(&script::SWAP, &[self.keys.shelf(key)]);
         command.arg(key);
         for one in [&expected, &value] {
             command.arg(u8::from(one.is_some())).arg(one.as_deref().unwrap_or_default());
@@ -313,7 +313,7 @@ impl Engine for Redis {
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         let mut command = cmd("HGETALL");
-        command.arg(self.keys.registry());
+        command.arg(self.keys.shelf(prefix));
         let mut all = reply::named(self.ask(command, None, Road::Bulk).await?)?;
         all.retain(|(key, _)| key.starts_with(prefix));
         Ok(all)
