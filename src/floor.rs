@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use ringside_collector::door::{Door, DoorSettings, system_clock};
+use ringside_collector::door::{Door, DoorSettings};
 use ringside_collector::fold::FoldSettings;
 use ringside_collector::health::{Health, health_routes};
 use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
 use ringside_gateway::{Gateway, GatewaySettings, Readiness, TrustedProxies};
+use ringside_shared::clock::system_clock;
 use ringside_shared::engine::Engine;
 use ringside_shared::model::{SourceId, TenantId};
 use tokio::task::{JoinHandle, JoinSet};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_collector::door::system_clock;
-use ringside_collector::keys::Keys;
 use ringside_gateway::Accounts;
+use ringside_shared::clock::system_clock;
 use ringside_shared::engine::{Engine, EngineError};
+use ringside_shared::keys::Keys;
 use ringside_shared::model::{SourceId, TenantId};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};

@@ -8,7 +8,6 @@ pub mod door;
 pub mod fold;
 pub mod health;
 pub mod ingest;
-pub mod keys;
 pub mod owner;
 mod publish;
 pub mod source;

@@ -11,6 +11,9 @@ mod caller;
 mod data_age;
 mod delivery;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod hub;
 mod memory;

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use ringside_collector::door::system_clock;
-use ringside_collector::keys::{Keys, Secret};
+use ringside_shared::clock::system_clock;
+use ringside_shared::keys::{Keys, Secret};
 use ringside_shared::model::SourceId;
 use serde_json::{Value, json};
 

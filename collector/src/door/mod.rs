@@ -13,20 +13,13 @@ mod recent;
 use std::sync::{Arc, Mutex};
 
 use rand::RngExt;
+use ringside_shared::clock::Clock;
 use ringside_shared::engine::{Engine, EngineError, Partition};
 use ringside_shared::model::{Event, EventId, EventKind, SourceId, TenantId, Timestamp};
 use ringside_shared::wire::Record;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use recent::{Fingerprint, Recent};
-
-/// Where the time comes from: the machine's clock in production, a hand-moved one in tests.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// The machine's clock.
-pub fn system_clock() -> Clock {
-    Arc::new(Timestamp::now)
-}
 
 /// An event that is well formed, before the door has taken it.
 #[derive(Debug, Clone, PartialEq)]

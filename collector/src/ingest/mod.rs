@@ -11,6 +11,9 @@
 mod answer;
 mod body;
 mod cloudevents;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod problem;
 mod receive;
 mod signature;
@@ -22,9 +25,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use ringside_shared::keys::{ApiKey, KeyError, Keys};
 
 use crate::door::Door;
-use crate::keys::{ApiKey, KeyError, Keys};
 use problem::Problem;
 
 /// What the ingest routes need.

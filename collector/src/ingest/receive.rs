@@ -6,13 +6,13 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use ringside_shared::keys::ApiKey;
 
 use super::answer::Answer;
 use super::body::{Form, Lines, Parsed, Split, read_event, split, split_array, too_long};
 use super::problem::Problem;
-use super::{Ingest, cloudevents, signature};
+use super::{Ingest, Limits, cloudevents, signature};
 use crate::door::{DoorError, Receipt, Rejection, Reservation, count};
-use crate::keys::ApiKey;
 
 /// Lines that go to the door together.
 const LINES_AT_ONCE: usize = 500;
@@ -31,14 +31,28 @@ pub(super) async fn receive(ingest: &Ingest, key: &ApiKey, headers: &HeaderMap, 
     let body = pieces.whole(ingest.limits.body_bytes, &mut reservation).await?;
     signature::verify(&key.secrets, headers, &body, ingest.door.now())?;
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
-    let limits = &ingest.limits;
-    let parsed: Vec<Parsed> = match form {
+    let Some(parsed) = read_events(form, headers, body, &ingest.limits)? else {
+        return lines(ingest, key, body).await;
+    };
+    let mut answer = Answer::listing_up_to(ingest.limits.array_events);
+    answer.add(deliver(ingest, key, 0, parsed).await?);
+    Ok(answer)
+}
+
+/// The events of a body that is here as a whole; none where they are lines.
+pub(super) fn read_events(
+    form: Form,
+    headers: &HeaderMap,
+    body: &[u8],
+    limits: &Limits,
+) -> Result<Option<Vec<Parsed>>, Problem> {
+    let parsed = match form {
         Form::Json => match split(body, limits)? {
             Split::One(event) => vec![read_event(event.get().as_bytes(), limits)],
             Split::Many(events) => events.iter().map(|event| read_event(event.get().as_bytes(), limits)).collect(),
-            Split::Lines => return lines(ingest, key, body).await,
+            Split::Lines => return Ok(None),
         },
-        Form::Lines => return lines(ingest, key, body).await,
+        Form::Lines => return Ok(None),
         Form::CloudEvent => match split(body, limits)? {
             Split::One(event) => vec![cloudevents::read_structured(event.get().as_bytes(), limits)],
             Split::Many(_) | Split::Lines => {
@@ -53,9 +67,7 @@ pub(super) async fn receive(ingest: &Ingest, key: &ApiKey, headers: &HeaderMap, 
         }
         Form::CloudEventHeaders => vec![cloudevents::read_binary(headers, body, limits)],
     };
-    let mut answer = Answer::listing_up_to(limits.array_events);
-    answer.add(deliver(ingest, key, 0, parsed).await?);
-    Ok(answer)
+    Ok(Some(parsed))
 }
 
 /// Lines of a body that is here already.

@@ -7,12 +7,12 @@ use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
+use ringside_shared::keys::Secret;
 use ringside_shared::model::Timestamp;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::problem::Problem;
-use crate::keys::Secret;
 
 /// How far the sender's clock may be from ours.
 const TOLERANCE_S: i64 = 300;

@@ -1,8 +1,9 @@
 //! The door itself, as sources see it.
 
-use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings, system_clock};
+use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings};
 use ringside_collector::ingest::Limits;
 use ringside_collector::source::{Feed, Spools, host, simulator};
+use ringside_shared::clock::system_clock;
 use ringside_shared::engine::Engine;
 use ringside_shared::model::{CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp};
 use std::collections::BTreeSet;

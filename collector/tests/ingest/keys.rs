@@ -1,7 +1,7 @@
 //! API keys: issued once, found by hash, ended.
 
-use ringside_collector::keys::{KeyError, Keys};
 use ringside_shared::engine::Engine;
+use ringside_shared::keys::{KeyError, Keys};
 use std::sync::Arc;
 
 use crate::house::{House, event, events, source, tenant};

@@ -103,6 +103,14 @@ impl SigningKeys {
         Ok(Self { stored, json, keys, refresh })
     }
 
+    /// One key that everybody knows, for fuzz targets.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn of_seed(seed: [u8; 32]) -> Self {
+        let seed = URL_SAFE_NO_PAD.encode(seed);
+        let key = KeyJson { seed: seed.clone(), made_ms: 0, signs_from_ms: 0 };
+        Self::read(encode(&KeysJson { refresh: seed, keys: vec![key] })).expect("32 bytes are a key")
+    }
+
     /// The key that signs now.
     pub(super) fn signer(&self, now: Timestamp) -> &SigningKey {
         self.keys.iter().rev().find(|key| key.signs_from <= now).unwrap_or(&self.keys[0])

@@ -9,6 +9,8 @@
 mod account;
 mod audit;
 mod cookie;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod key;
 mod login;

@@ -3,6 +3,8 @@
 mod admission;
 mod cursors;
 mod expiry;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod goodbye;
 mod ledger;
 mod lifetime;

@@ -15,8 +15,8 @@ pub(super) const PONG: u8 = 0xa;
 /// A control frame has at most so many bytes.
 const CONTROL_BYTES: usize = 125;
 /// The longest header: length of eight bytes, and the mask.
-#[cfg(test)]
-const HEADER_BYTES: usize = 14;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) const HEADER_BYTES: usize = 14;
 
 /// Something whole that a client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,8 +170,8 @@ impl Messages {
     }
 
     /// How much is held of what is not whole yet.
-    #[cfg(test)]
-    fn held(&self) -> usize {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
         self.kept.len() + self.begun.as_ref().map_or(0, |begun| begun.payload.len())
     }
 }

@@ -6,6 +6,8 @@
 
 mod connection;
 mod end;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod handshake;
 mod line;
 mod message;

@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use rand::RngExt;
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::{BadId, SourceId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::door::Clock;
+use crate::clock::Clock;
+use crate::engine::{Engine, EngineError};
+use crate::model::{BadId, SourceId, TenantId, Timestamp};
 pub use secret::{BadSecret, Secret};
 
 const PREFIX: &str = "key/";

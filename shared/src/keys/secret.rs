@@ -34,7 +34,8 @@ impl Secret {
         format!("whsec_{}", STANDARD.encode(&self.0))
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What signatures are made with.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
