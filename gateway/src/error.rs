@@ -62,6 +62,12 @@ pub enum Error {
     /// 404: no such tenant, or none of this account's.
     #[error("This account belongs to no such tenant. GET /auth/me lists those that it belongs to.")]
     NoSuchTenant,
+    /// 404: there is nothing of that name in the tenant; the text says where they are listed.
+    #[error("{0}")]
+    NoSuchEntry(&'static str),
+    /// 409: it would leave something that must not be; the text says what to do first.
+    #[error("{0}")]
+    Conflict(String),
     /// 404: no such address.
     #[error("There is nothing at this address.")]
     NoSuchAddress,
@@ -142,6 +148,8 @@ impl Error {
             Self::NotOperator | Self::NotReviewer | Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden_role"),
             Self::NoSuchCampaign => (StatusCode::NOT_FOUND, "no_such_campaign"),
             Self::NoSuchTenant => (StatusCode::NOT_FOUND, "no_such_tenant"),
+            Self::NoSuchEntry(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),

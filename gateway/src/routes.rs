@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -56,10 +56,23 @@ impl Gateway {
             .route("/readyz", get(api::show_readiness))
             .route("/metrics", get(api::show_metrics))
             .route("/admin/connections", get(api::list_connections));
+        let admins = Router::new()
+            .route("/admin/users", get(api::list_users).post(api::add_user))
+            .route("/admin/users/{name}", patch(api::change_user))
+            .route("/admin/users/{name}/password", post(api::set_password))
+            .route("/admin/users/{name}/end", post(api::end_logins))
+            .route("/admin/tokens", get(api::list_passes).post(api::issue_pass))
+            .route("/admin/tokens/{id}", delete(api::revoke_pass))
+            .route("/admin/sessions", get(api::list_sessions))
+            .route("/admin/sessions/end", post(api::end_all_sessions))
+            .route("/admin/sessions/{id}", delete(api::end_session))
+            .route("/admin/audit", get(api::list_audit))
+            .route("/admin/audit/export", get(api::export_audit))
+            .layer(DefaultBodyLimit::max(64 * 1024));
         // The files are many and small: no request id and no log line for each.
         let files = pages::asset_routes().layer(CompressionLayer::new()).layer(from_fn(protect::protect));
 
-        let routes = who.merge(live).merge(questions).merge(operators).merge(pages::page_routes());
+        let routes = who.merge(live).merge(questions).merge(operators).merge(admins).merge(pages::page_routes());
         let mut all = self.around(routes).merge(files);
         if self.bench().is_some() {
             // Thousands a second, and what each costs is taken for the cost of what is measured: nothing around them.

@@ -85,6 +85,9 @@ const shortcuts = {
   "g o": { does: "go to the overview", run: () => location.assign("/") },
   "g c": { does: "go to the campaigns", run: () => location.assign("/campaigns") },
 };
+if (document.querySelector(".nav a[href='/admin']")) {
+  shortcuts["g a"] = { does: "go to the admin page", run: () => location.assign("/admin") };
+}
 
 if (page === "overview" || page === "campaign") {
   registerKpis(store, campaignId);
@@ -107,6 +110,7 @@ if (page === "campaign") {
   const { registerCampaignPage } = await import("./components/campaign-page.js");
   registerCampaignPage(store, campaignId, () => clock.now());
 }
+if (page === "admin") (await import("./components/admin.js")).registerAdmin();
 if (page === "overview" || page === "campaigns") {
   table = new CampaignTable(store);
   table.start();

@@ -1,5 +1,6 @@
 //! Single questions, answered from the same rooms that are watched live.
 
+mod admin;
 mod bench;
 mod calls;
 mod campaigns;
@@ -9,6 +10,7 @@ mod health;
 mod metrics;
 mod query;
 
+pub(crate) use admin::*;
 pub(crate) use bench::{BODY_BYTES, publish_bench};
 pub(crate) use calls::list_calls;
 pub(crate) use campaigns::{list_campaigns, show_campaign};

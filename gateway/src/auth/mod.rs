@@ -38,6 +38,7 @@ pub use pass::{Pass, PassError, PassRequest, Passes};
 pub(crate) use password::Passwords;
 pub(crate) use role::Power;
 pub use role::Role;
+pub(crate) use scope::CampaignsJson;
 pub use scope::{BadCampaign, BadPage, Page, Scope};
 pub use session::{Session, Sessions};
 pub(crate) use standing::Standing;

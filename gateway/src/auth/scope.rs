@@ -82,6 +82,15 @@ impl From<&Scope> for CampaignsJson {
     }
 }
 
+impl fmt::Display for CampaignsJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Star(star) => f.write_str(star),
+            Self::List(ids) => f.write_str(&ids.join(", ")),
+        }
+    }
+}
+
 impl CampaignsJson {
     /// The scope that it names; none where it names none.
     pub(crate) fn scope(&self) -> Option<Scope> {

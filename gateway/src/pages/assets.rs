@@ -34,7 +34,8 @@ static BASE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Modules that no page needs at once: entries, and what `app.js` imports when it is wanted.
-const LATER: [&str; 4] = ["js/app.js", "js/login.js", "js/components/campaign-page.js", "js/components/jump.js"];
+const LATER: [&str; 5] =
+    ["js/app.js", "js/login.js", "js/components/admin.js", "js/components/campaign-page.js", "js/components/jump.js"];
 
 static MODULES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut modules: Vec<String> = Static::iter()

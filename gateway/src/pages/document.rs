@@ -107,6 +107,7 @@ impl Document {
     pub(super) fn sheets(&self) -> &'static [&'static str] {
         match self.page {
             "login" => &["css/tokens.css", "css/auto.css", "css/base.css", "css/controls.css", "css/login.css"],
+            "admin" => &[super::assets::ALL_SHEETS, "css/admin.css"],
             _ => &[super::assets::ALL_SHEETS],
         }
     }

@@ -31,8 +31,8 @@ const FOR_SCRIPTS: [&str; 12] = [
     "/static",
     "/ws",
 ];
-/// The one page among them.
-const PAGE_AMONG: &str = "/analytics/realtime";
+/// The pages among them.
+const PAGES_AMONG: [&str; 2] = ["/admin", "/analytics/realtime"];
 
 /// A page that says what is wrong, and where to go from there.
 #[derive(Template, WebTemplate)]
@@ -83,7 +83,7 @@ pub(crate) async fn tell_browsers(
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let below = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    (path == PAGE_AMONG || !FOR_SCRIPTS.iter().any(below)) && accepted.any(|value| value.contains("text/html"))
+    (PAGES_AMONG.contains(&path) || !FOR_SCRIPTS.iter().any(below)) && accepted.any(|value| value.contains("text/html"))
 }
 
 impl ErrorPage {
@@ -92,7 +92,9 @@ impl ErrorPage {
         let (title, sentence, way) = match error {
             Error::NoSuchCampaign => ("No such campaign", no_such_campaign(caller, headers, gateway), Way::CAMPAIGNS),
             Error::NoSuchAddress => ("Nothing here", error.to_string(), Way::OVERVIEW),
-            Error::ForbiddenRoom(_) | Error::ForeignOrigin => ("Not allowed", error.to_string(), Way::OVERVIEW),
+            Error::ForbiddenRoom(_) | Error::ForeignOrigin | Error::NotReviewer => {
+                ("Not allowed", error.to_string(), Way::OVERVIEW)
+            }
             Error::Unavailable => ("No live data", error.to_string(), Way::AGAIN),
             Error::Internal(_) => ("Something broke", format!("{error} Live numbers may still work."), Way::AGAIN),
             _ => (status.canonical_reason().unwrap_or("Error"), error.to_string(), Way::OVERVIEW),
@@ -120,7 +122,7 @@ mod tests {
     fn pages_are_for_browsers_and_problems_for_scripts() {
         let accept = |value: &'static str| HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
         let browser = accept("text/html,application/xhtml+xml,*/*;q=0.8");
-        for path in ["/", "/campaigns/nobody", "/nowhere", "/analytics/realtime", "/pollen"] {
+        for path in ["/", "/campaigns/nobody", "/nowhere", "/analytics/realtime", "/admin", "/pollen"] {
             assert!(wants_page(path, &browser), "{path}");
             assert!(!wants_page(path, &accept("*/*")) && !wants_page(path, &HeaderMap::new()), "{path}");
         }

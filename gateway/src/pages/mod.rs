@@ -4,8 +4,10 @@
 //! [`row`], [`outcomes`]…), and embeds the same frames; `static/js/app.js` goes on from there. Templates hold no
 //! arithmetic, and nothing here reads a clock but to say when the page was made.
 
+mod admin;
 mod alert;
 mod assets;
+mod browser;
 mod campaign;
 mod campaigns;
 mod chip;
@@ -42,5 +44,6 @@ pub(crate) fn page_routes() -> Router<Gateway> {
         .route("/analytics/realtime", get(overview::show_overview))
         .route("/campaigns", get(campaigns::list_campaigns))
         .route("/campaigns/{id}", get(campaign::show_campaign))
+        .route("/admin", get(admin::show_admin))
         .route("/login", get(login::show_login))
 }

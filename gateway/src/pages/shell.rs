@@ -1,6 +1,6 @@
 //! What is around every page: who is there, what is wrong, and the frames that the page starts from.
 
-use crate::auth::Viewer;
+use crate::auth::{Power, Viewer};
 
 use super::frames::{AlertsInitial, Frames};
 
@@ -13,6 +13,8 @@ pub(super) struct Shell {
     pub initials: String,
     /// What they may do.
     pub role: &'static str,
+    /// True where they may read who has access.
+    pub reviews: bool,
     /// Whose data it is.
     pub tenant: String,
     /// Critical alerts that are open.
@@ -28,6 +30,7 @@ impl Shell {
             user: viewer.user.clone(),
             initials: initials(&viewer.user),
             role: viewer.role.as_str(),
+            reviews: viewer.role.may(Power::Review),
             tenant: viewer.tenant.to_string(),
             open_critical: alerts.open.iter().filter(|alert| &*alert.severity == "critical").count(),
             frames: frames.embed(),

@@ -11,6 +11,10 @@ const LONG = new Intl.DateTimeFormat("en-GB", {
   minute: "2-digit",
   timeZoneName: "short",
 });
+const SHORT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** `14 May 2026, 14:32`. @param {number} ms */
+export const toShort = (ms) => SHORT.format(ms);
 
 /** `14:32`. @param {number} ms */
 export const toMinutes = (ms) => TO_MINUTES.format(ms);

@@ -1,0 +1,114 @@
+//! Who has access, for admins to change and for auditors to read: users, tokens, API keys, logins, and who did what.
+//!
+//! All of it is the viewer's own tenant's, and nothing here tells whether another tenant has something of the name. What
+//! changes is noted in the audit log before it is answered, and counts on this gateway at once. The page `/admin` draws its
+//! lists from the same rows that are answered here.
+
+mod audit;
+mod csv;
+mod passes;
+mod sessions;
+mod users;
+
+pub(crate) use audit::{AuditFilter, export_audit, list_audit, read_audit, read_before};
+pub(crate) use passes::{PassJson, issue_pass, list_passes, passes_of, revoke_pass};
+pub(crate) use sessions::{SessionJson, end_all_sessions, end_session, list_sessions, sessions_of};
+pub(crate) use users::{UserJson, add_user, change_user, end_logins, list_users, set_password, users_of};
+
+use std::collections::BTreeMap;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::auth::{AuditEntry, CampaignsJson, Power, Scope, Viewer};
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::origin::{log_foreign, require_own_origin};
+
+/// Somebody who may read who has access.
+pub(crate) struct Reviewer {
+    pub(crate) viewer: Viewer,
+    pub(crate) caller: Caller,
+}
+
+/// Somebody who may change who has access, and asks from a page of ours or from no page at all.
+pub(crate) struct Admin {
+    pub(crate) viewer: Viewer,
+    pub(crate) caller: Caller,
+}
+
+impl FromRequestParts<Gateway> for Reviewer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
+        let viewer = Viewer::from_request_parts(parts, gateway).await?;
+        let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
+        require(gateway, &viewer, &caller, parts, Power::Review)?;
+        Ok(Self { viewer, caller })
+    }
+}
+
+impl FromRequestParts<Gateway> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
+        let viewer = Viewer::from_request_parts(parts, gateway).await?;
+        let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
+        require_own_origin(&parts.headers, &gateway.settings().allowed_origins)
+            .inspect_err(|_| log_foreign("admin", &parts.headers, Some(&viewer.user), caller.address))?;
+        require(gateway, &viewer, &caller, parts, Power::Administer)?;
+        Ok(Self { viewer, caller })
+    }
+}
+
+/// Whoever asks for more than their role may is remembered.
+fn require(gateway: &Gateway, viewer: &Viewer, caller: &Caller, parts: &Parts, power: Power) -> Result<(), Error> {
+    viewer.require(power).inspect_err(|error| {
+        let target = format!("{} {}", parts.method, parts.uri.path());
+        let entry = AuditEntry::of(viewer, caller, "admin", target).refused(error.parts().1);
+        gateway.audit().note_refusal(&viewer.tenant, entry);
+    })
+}
+
+impl Admin {
+    /// Notes what was done, before it is told; from then on it counts here, and within the second elsewhere.
+    async fn did(&self, gateway: &Gateway, what: &str, target: &str, before: Value, after: Value) -> Result<(), Error> {
+        let entry = AuditEntry::of(&self.viewer, &self.caller, what, target).changed(before, after);
+        gateway.audit().note(&self.viewer.tenant, &entry).await?;
+        Ok(gateway.standing().read().await?)
+    }
+}
+
+/// A body, read; what can't be read is told by what is wanted.
+fn read_body<T: DeserializeOwned>(body: &Bytes, wanted: &str) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|_| Error::BadRequest(wanted.to_owned()))
+}
+
+/// Campaigns as somebody asked for them.
+fn read_scope(campaigns: &CampaignsJson) -> Result<Scope, Error> {
+    match campaigns.scope() {
+        // Whoever sees no campaign needs no access, and an empty list is a slip more often than a wish.
+        Some(Scope::Only(ids)) if ids.is_empty() => {
+            Err(Error::BadRequest("campaigns is an empty list. Give \"*\" for all, or the ids of some.".to_owned()))
+        }
+        Some(scope) => Ok(scope),
+        None => Err(Error::BadRequest(
+            "campaigns is \"*\" or a list of ids: each 1 to 64 letters, digits, '.', '_' or '-'.".to_owned(),
+        )),
+    }
+}
+
+/// An answer of rows, as they are drawn.
+fn list_answer(name: &'static str, rows: &impl Serialize) -> Response {
+    list_answer_of(&BTreeMap::from([(name, rows)]))
+}
+
+fn list_answer_of(answer: &impl Serialize) -> Response {
+    super::json_answer(serde_json::to_vec(answer).expect("plain rows always serialise"))
+}

@@ -1,0 +1,144 @@
+//! `/admin/tokens`: tokens that last, for scripts and for screens on a wall.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use ringside_shared::engine::EngineError;
+use ringside_shared::model::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::json_answer;
+use super::{Admin, Reviewer, list_answer, read_body, read_scope};
+use crate::auth::{CampaignsJson, Page, Pass, PassError, PassRequest, Role, Scope, Viewer};
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// So long a token may last at most; one without an end says so.
+const MOST_DAYS: u32 = 3_650;
+
+/// A token, without its text.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PassJson {
+    pub(crate) id: String,
+    /// `script` or `wallboard`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) role: &'static str,
+    pub(crate) campaigns: CampaignsJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<String>,
+    pub(crate) created_by: String,
+    pub(crate) created_at: String,
+    pub(crate) expires_at: Option<String>,
+}
+
+/// All tokens of the viewer's tenant, the oldest first.
+pub(crate) async fn passes_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<PassJson>, Error> {
+    Ok(gateway.passes().list(&viewer.tenant).await.map_err(error_of)?.iter().map(PassJson::from).collect())
+}
+
+/// `GET /admin/tokens`
+pub(crate) async fn list_passes(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("tokens", &passes_of(&gateway, &reviewer.viewer).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewPass {
+    kind: String,
+    name: String,
+    role: Option<String>,
+    campaigns: Option<CampaignsJson>,
+    page: Option<String>,
+    days: Option<u32>,
+}
+
+/// `POST /admin/tokens`: its text is in the answer and nowhere else.
+pub(crate) async fn issue_pass(State(gateway): State<Gateway>, admin: Admin, body: Bytes) -> Result<Response, Error> {
+    let wanted = "Send {\"kind\":\"script\",\"name\":\"…\",\"role\":\"viewer\",\"campaigns\":\"*\"} or \
+        {\"kind\":\"wallboard\",\"name\":\"…\",\"page\":\"overview\"}; days says how long it lasts.";
+    let NewPass { kind, name, role, campaigns, page, days } = read_body(&body, wanted)?;
+    let role = match (kind.as_str(), &role) {
+        ("wallboard", None) => Role::Wallboard,
+        ("script", Some(role)) => Role::of_person(role).ok_or_else(|| Error::BadRequest(wanted.to_owned()))?,
+        _ => return Err(Error::BadRequest(wanted.to_owned())),
+    };
+    if days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+        return Err(Error::BadRequest(format!("days is 1 to {MOST_DAYS}; without it the token never ends.")));
+    }
+    let page: Option<Page> = page
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Error::BadRequest("page is overview, or campaign: and a campaign's id.".to_owned()))?;
+    let scope = campaigns.as_ref().map(read_scope).transpose()?.unwrap_or(Scope::All);
+    let request = PassRequest {
+        name: name.trim().to_owned(),
+        tenant: admin.viewer.tenant.clone(),
+        role,
+        scope,
+        page,
+        created_by: admin.viewer.user.clone(),
+        days,
+    };
+    let (text, pass) = gateway.passes().issue(request, Timestamp::now()).await.map_err(error_of)?;
+    admin.did(&gateway, "token.issue", &pass.id, Value::Null, rights(&pass)).await?;
+    let answer = json!({ "token": PassJson::from(&pass), "text": text });
+    Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
+}
+
+/// `DELETE /admin/tokens/{id}`: it ends at once, and so does what was logged in with it.
+pub(crate) async fn revoke_pass(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let pass = gateway.passes().revoke(&admin.viewer.tenant, &id).await.map_err(error_of)?;
+    admin.did(&gateway, "token.revoke", &pass.id, rights(&pass), Value::Null).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<&Pass> for PassJson {
+    fn from(pass: &Pass) -> Self {
+        Self {
+            id: pass.id.clone(),
+            kind: if pass.role == Role::Wallboard { "wallboard" } else { "script" },
+            name: pass.name.clone(),
+            role: pass.role.as_str(),
+            campaigns: (&pass.scope).into(),
+            page: pass.page.as_ref().map(ToString::to_string),
+            created_by: pass.created_by.clone(),
+            created_at: pass.created_at.to_string(),
+            expires_at: pass.expires_at.map(|end| end.to_string()),
+        }
+    }
+}
+
+fn rights(pass: &Pass) -> Value {
+    json!({
+        "name": pass.name,
+        "role": pass.role.as_str(),
+        "campaigns": pass.scope.to_string(),
+        "page": pass.page.as_ref().map(ToString::to_string),
+        "expiresAt": pass.expires_at.map(|end| end.to_string()),
+    })
+}
+
+/// What a token's error is to who sits at a browser.
+fn error_of(error: PassError) -> Error {
+    match error {
+        PassError::BadName => Error::BadRequest("A token's name is 1 to 64 characters: what it is for.".to_owned()),
+        PassError::BadPage => Error::BadRequest(
+            "A wallboard's token is for a page (overview, or campaign:ID), and no other is.".to_owned(),
+        ),
+        PassError::TooMuch => Error::BadRequest(
+            "A token can't be an admin's. Issue one for a supervisor, an operator, an auditor or a viewer.".to_owned(),
+        ),
+        PassError::NoSuchPass(_) => Error::NoSuchEntry("There is no such token. GET /admin/tokens lists them."),
+        PassError::Engine(error @ EngineError::Unavailable(_)) => error.into(),
+        PassError::Engine(error) => Error::internal(&error),
+    }
+}

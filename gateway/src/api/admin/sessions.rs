@@ -1,0 +1,88 @@
+//! `/admin/sessions`: who is logged in, from where, and ending it.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use ringside_shared::model::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::json_answer;
+use super::{Admin, Reviewer, list_answer};
+use crate::auth::{Session, Viewer};
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// So much of a login's id names it here: too little to be one.
+const ID_CHARS: usize = 12;
+/// And so much is enough to name it.
+const LEAST_ID_CHARS: usize = 8;
+
+/// A login.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionJson {
+    pub(crate) id: String,
+    pub(crate) user: String,
+    /// `password`, `token`, or whose word it was.
+    pub(crate) via: String,
+    pub(crate) address: Option<String>,
+    /// What the browser calls itself.
+    pub(crate) agent: String,
+    pub(crate) since: String,
+    pub(crate) last_seen_at: String,
+    pub(crate) expires_at: String,
+    /// True for the login that asks.
+    pub(crate) current: bool,
+}
+
+/// All logins that look at the viewer's tenant, the newest first.
+pub(crate) async fn sessions_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<SessionJson>, Error> {
+    let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
+    Ok(sessions.into_iter().map(|session| SessionJson::of(session, viewer)).collect())
+}
+
+/// `GET /admin/sessions`
+pub(crate) async fn list_sessions(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("sessions", &sessions_of(&gateway, &reviewer.viewer).await?))
+}
+
+/// `DELETE /admin/sessions/{id}`
+pub(crate) async fn end_session(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let mut found = gateway.sessions().list(&admin.viewer.tenant, Timestamp::now()).await?;
+    found.retain(|session| id.len() >= LEAST_ID_CHARS && session.id.starts_with(&id));
+    let [session] = &found[..] else {
+        return Err(Error::NoSuchEntry("There is no such login. GET /admin/sessions lists them."));
+    };
+    gateway.sessions().end(&session.id).await?;
+    admin.did(&gateway, "session.end", &session.id[..LEAST_ID_CHARS], json!(session.user), Value::Null).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/sessions/end`: everybody of the tenant logs in again, whoever asks included.
+pub(crate) async fn end_all_sessions(State(gateway): State<Gateway>, admin: Admin) -> Result<Response, Error> {
+    let tenant = &admin.viewer.tenant;
+    let ended = gateway.sessions().end_before(tenant, Timestamp::now()).await?;
+    admin.did(&gateway, "session.end-all", tenant.as_str(), json!(ended), Value::Null).await?;
+    Ok(json_answer(json!({ "ended": ended }).to_string()))
+}
+
+impl SessionJson {
+    fn of(session: Session, viewer: &Viewer) -> Self {
+        Self {
+            current: session.id == viewer.session_id,
+            id: session.id.chars().take(ID_CHARS).collect(),
+            user: session.user,
+            via: session.via,
+            address: session.address.map(|address| address.to_string()),
+            agent: session.agent,
+            since: session.began.to_string(),
+            last_seen_at: session.seen.to_string(),
+            expires_at: session.ends.to_string(),
+        }
+    }
+}

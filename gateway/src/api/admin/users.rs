@@ -1,0 +1,272 @@
+//! `/admin/users`: who may log in to the tenant, and as what.
+//!
+//! An account is at home in one tenant and may be a guest in others. Its role and campaigns here are this tenant's to say;
+//! its password and whether it is locked are said at home. Nobody demotes or locks themselves, and never the last admin.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use ringside_shared::engine::Engine;
+use ringside_shared::model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::json_answer;
+use super::{Admin, Reviewer, list_answer, read_body, read_scope};
+use crate::auth::{Account, AccountError, Accounts, CampaignsJson, GeneratedPassword, Membership, Role, Viewer};
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+const ROLES: &str = "The roles are viewer, auditor, operator, supervisor and admin.";
+
+/// A user as a tenant sees them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserJson {
+    pub(crate) name: String,
+    pub(crate) role: &'static str,
+    pub(crate) campaigns: CampaignsJson,
+    pub(crate) disabled: bool,
+    /// True where the account is at home here.
+    pub(crate) home: bool,
+    /// To how many tenants it belongs.
+    pub(crate) tenants: usize,
+    /// How many logins it has that look at this tenant now.
+    pub(crate) logins: usize,
+}
+
+/// All users of the viewer's tenant, by name.
+pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<UserJson>, Error> {
+    let accounts = Accounts::list(gateway.engine()).await.map_err(Error::of_account)?;
+    let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
+    let user = |account: &Account| {
+        let logins = sessions.iter().filter(|session| session.user == account.name).count();
+        Some(UserJson::of(account, account.membership(&viewer.tenant)?, logins))
+    };
+    Ok(accounts.iter().filter_map(user).collect())
+}
+
+/// `GET /admin/users`
+pub(crate) async fn list_users(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("users", &users_of(&gateway, &reviewer.viewer).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewUser {
+    name: String,
+    role: String,
+    campaigns: CampaignsJson,
+    password: Option<String>,
+}
+
+/// `POST /admin/users`: a user with the password that is given, or one that is made up and told once.
+pub(crate) async fn add_user(State(gateway): State<Gateway>, admin: Admin, body: Bytes) -> Result<Response, Error> {
+    let wanted = "Send {\"name\":\"…\",\"role\":\"viewer\",\"campaigns\":\"*\"}; password may be given too.";
+    let NewUser { name, role, campaigns, password } = read_body(&body, wanted)?;
+    let tenant = admin.viewer.tenant.clone();
+    let membership = Membership { tenant: tenant.clone(), role: read_role(&role)?, scope: read_scope(&campaigns)? };
+    let ids: Vec<String> = match &membership.scope {
+        crate::auth::Scope::All => Vec::new(),
+        crate::auth::Scope::Only(ids) => ids.iter().map(ToString::to_string).collect(),
+    };
+    let (password, made_up) = or_made_up(password);
+    let engine = gateway.engine();
+    Accounts::add(engine, &tenant, &name, &password, membership.role, &ids).await.map_err(error_of)?;
+    admin.did(&gateway, "user.add", &name, Value::Null, rights(&membership)).await?;
+    let account = find(engine, &tenant, &name).await?.0;
+    let user = UserJson::of(&account, &membership, 0);
+    Ok((StatusCode::CREATED, json_answer(json!({ "user": user, "password": made_up }).to_string())).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UserChange {
+    role: Option<String>,
+    campaigns: Option<CampaignsJson>,
+    disabled: Option<bool>,
+}
+
+/// `PATCH /admin/users/{name}`: another role, other campaigns, locked or not; what is left out stays.
+pub(crate) async fn change_user(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let wanted = "Send what is to change: {\"role\":\"operator\"}, {\"campaigns\":[\"…\"]} or {\"disabled\":true}.";
+    let change: UserChange = read_body(&body, wanted)?;
+    let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
+    let (account, before) = find(engine, tenant, &name).await?;
+    let mut after = before.clone();
+    if let Some(role) = &change.role {
+        after.role = read_role(role)?;
+    }
+    if let Some(campaigns) = &change.campaigns {
+        after.scope = read_scope(campaigns)?;
+    }
+    let locks = change.disabled == Some(true) && !account.disabled;
+    let demotes = before.role == Role::Admin && after.role != Role::Admin;
+    if name == admin.viewer.user && (locks || after.role != before.role) {
+        return Err(Error::Conflict(
+            "You can't change your own role or lock yourself out. Ask another admin.".to_owned(),
+        ));
+    }
+    if change.disabled.is_some_and(|disabled| disabled != account.disabled) {
+        require_home(&account, tenant)?;
+    }
+    if locks || demotes {
+        Accounts::require_other_admin(engine, &name, tenant).await.map_err(error_of)?;
+    }
+    if after != before {
+        Accounts::grant(engine, &name, &after).await.map_err(error_of)?;
+        if demotes && !has_admin(engine, tenant).await? {
+            // Two admins have demoted each other at the same time.
+            Accounts::grant(engine, &name, &before).await.map_err(error_of)?;
+            return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
+        }
+        admin.did(&gateway, "user.grant", &name, rights(&before), rights(&after)).await?;
+    }
+    match change.disabled {
+        Some(true) if locks => {
+            Accounts::disable(engine, &name).await.map_err(error_of)?;
+            if !has_admin(engine, tenant).await? {
+                Accounts::enable(engine, &name).await.map_err(error_of)?;
+                return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
+            }
+            admin
+                .did(&gateway, "user.disable", &name, json!({ "disabled": false }), json!({ "disabled": true }))
+                .await?;
+        }
+        Some(false) if account.disabled => {
+            Accounts::enable(engine, &name).await.map_err(error_of)?;
+            admin
+                .did(&gateway, "user.enable", &name, json!({ "disabled": true }), json!({ "disabled": false }))
+                .await?;
+        }
+        _ => {}
+    }
+    let users = users_of(&gateway, &admin.viewer).await?;
+    let user = users.into_iter().find(|user| user.name == name);
+    Ok(json_answer(json!({ "user": user }).to_string()))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: Option<String>,
+}
+
+/// `POST /admin/users/{name}/password`: the one that is given, or one that is made up and told once. It ends the account's
+/// logins and unlocks it.
+pub(crate) async fn set_password(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let wanted = "Send {\"password\":\"…\"}, or nothing for one that is made up.";
+    let NewPassword { password } = if body.is_empty() { NewPassword::default() } else { read_body(&body, wanted)? };
+    let (account, _) = find(gateway.engine(), &admin.viewer.tenant, &name).await?;
+    require_home(&account, &admin.viewer.tenant)?;
+    let (password, made_up) = or_made_up(password);
+    Accounts::set_password(gateway.engine(), &name, &password).await.map_err(error_of)?;
+    admin.did(&gateway, "user.password", &name, Value::Null, Value::Null).await?;
+    Ok(json_answer(json!({ "password": made_up }).to_string()))
+}
+
+/// `POST /admin/users/{name}/end`: ends all logins of a user; of a guest, those that look at this tenant.
+pub(crate) async fn end_logins(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(name): Path<String>,
+) -> Result<Response, Error> {
+    let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
+    let (account, _) = find(engine, tenant, &name).await?;
+    let sessions = gateway.sessions().list(tenant, Timestamp::now()).await?;
+    let ids: Vec<&str> = sessions.iter().filter(|session| session.user == name).map(|s| s.id.as_str()).collect();
+    if account.home() == tenant {
+        Accounts::end_logins(engine, &name).await.map_err(error_of)?;
+    } else {
+        for id in &ids {
+            gateway.sessions().end(id).await?;
+        }
+    }
+    admin.did(&gateway, "user.logout", &name, json!(ids.len()), Value::Null).await?;
+    Ok(json_answer(json!({ "ended": ids.len() }).to_string()))
+}
+
+impl UserJson {
+    fn of(account: &Account, membership: &Membership, logins: usize) -> Self {
+        Self {
+            name: account.name.clone(),
+            role: membership.role.as_str(),
+            campaigns: (&membership.scope).into(),
+            disabled: account.disabled,
+            home: *account.home() == membership.tenant,
+            tenants: account.memberships.len(),
+            logins,
+        }
+    }
+}
+
+/// The account, and what it is here; the same answer where there is none and where it is another tenant's.
+async fn find(engine: &dyn Engine, tenant: &TenantId, name: &str) -> Result<(Account, Membership), Error> {
+    let account = Accounts::get(engine, name).await.map_err(error_of)?;
+    let found = account.and_then(|account| account.membership(tenant).cloned().map(|here| (account, here)));
+    found.ok_or_else(no_such_user)
+}
+
+fn no_such_user() -> Error {
+    Error::NoSuchEntry("There is no such user in this tenant. GET /admin/users lists them.")
+}
+
+fn require_home(account: &Account, tenant: &TenantId) -> Result<(), Error> {
+    if account.home() == tenant {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{} is a guest from another tenant, whose admins set the password and lock the account. Here you can change the \
+         role and the campaigns, and end the logins.",
+        account.name
+    )))
+}
+
+async fn has_admin(engine: &dyn Engine, tenant: &TenantId) -> Result<bool, Error> {
+    let is_admin = |account: &Account| {
+        !account.disabled && account.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
+    };
+    Ok(Accounts::list(engine).await.map_err(error_of)?.iter().any(is_admin))
+}
+
+fn read_role(text: &str) -> Result<Role, Error> {
+    Role::of_person(text).ok_or_else(|| Error::BadRequest(format!("There is no role \"{text}\". {ROLES}")))
+}
+
+/// The password to set, and the one to tell.
+fn or_made_up(password: Option<String>) -> (String, Option<String>) {
+    match password {
+        Some(password) => (password, None),
+        None => {
+            let made_up = GeneratedPassword::make_up().to_string();
+            (made_up.clone(), Some(made_up))
+        }
+    }
+}
+
+fn rights(membership: &Membership) -> Value {
+    json!({ "role": membership.role.as_str(), "campaigns": membership.scope.to_string() })
+}
+
+/// What an account's error is to who sits at a browser.
+fn error_of(error: AccountError) -> Error {
+    match error {
+        AccountError::Taken(name) => Error::Conflict(format!("The name {name} is taken. Choose another one.")),
+        AccountError::NoSuchAccount(_) => no_such_user(),
+        AccountError::LastAdmin(name, _) => {
+            Error::Conflict(format!("{name} is the last admin here. Make somebody else an admin first."))
+        }
+        error => Error::of_account(error),
+    }
+}
