@@ -13,6 +13,8 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::issuers::{self, IssuerConfig};
+
 /// Every setting. `ringside check` prints them with their origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +75,10 @@ pub(crate) struct Config {
     pub(crate) audit_days: u64,
     /// Origins besides the pages' own that may open sockets, such as `https://ops.example.com`.
     pub(crate) allowed_origins: Vec<String>,
+    /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
+    pub(crate) public_url: Option<String>,
+    /// Whose tokens count here, and where people can sign on.
+    pub(crate) issuers: Vec<IssuerConfig>,
     /// Set when TLS ends before this process: cookies are then sent over HTTPS only.
     pub(crate) secure_cookies: bool,
     /// Load balancers, such as `10.0.0.0/8`, whose word on the client's address and on TLS counts.
@@ -171,6 +177,8 @@ impl Default for Config {
             signing_key_days: 30,
             audit_days: 365,
             allowed_origins: Vec::new(),
+            public_url: None,
+            issuers: Vec::new(),
             secure_cookies: false,
             trusted_proxies: Vec::new(),
             drain_delay_ms: 0,
@@ -233,7 +241,8 @@ pub(crate) struct Loaded {
 /// The secrets, which `ringside check` does not print.
 const SECRETS: [&str; 3] = ["admin_password", "ingest_key", "redis_password"];
 /// Texts that are never read as numbers, truths or lists.
-const TEXTS: [&str; 7] = ["log", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix"];
+const TEXTS: [&str; 8] =
+    ["log", "public_url", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix"];
 
 impl Loaded {
     /// Puts the layers together.
@@ -265,11 +274,29 @@ impl Loaded {
                     _ if SECRETS.contains(&key.as_str()) && !is_none(&value) => "(set, not shown)".to_owned(),
                     value if is_none(&value) => "(not set)".to_owned(),
                     Value::String(_, url) if key == "redis" => without_login(&url),
-                    value => serde_json::to_string(&value).unwrap_or_else(|_| "?".to_owned()),
+                    value => serde_json::to_string(&without_secrets(value)).unwrap_or_else(|_| "?".to_owned()),
                 };
                 (key, shown, origin)
             })
             .collect()
+    }
+}
+
+/// Secrets that are further inside.
+const INNER_SECRETS: [&str; 2] = ["client_secret", "secret"];
+
+/// A list or an object without what is not set, and without the secrets in it.
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::Array(tag, list) => Value::Array(tag, list.into_iter().map(without_secrets).collect()),
+        Value::Dict(tag, members) => {
+            let members = members.into_iter().filter(|(_, value)| !is_none(value)).map(|(key, value)| {
+                let secret = INNER_SECRETS.contains(&key.as_str());
+                (key, if secret { Value::from("(set, not shown)") } else { without_secrets(value) })
+            });
+            Value::Dict(tag, members.collect())
+        }
+        value => value,
     }
 }
 
@@ -345,11 +372,24 @@ impl Config {
         {
             bail!("the ingest key must have 32 or more printable characters without spaces");
         }
+        issuers::read(&self.issuers)?;
+        if let Some(url) = &self.public_url {
+            check_public_url(url)?;
+        }
         if self.admin_password.as_ref().is_some_and(|password| password.chars().count() < 8) {
             bail!("the admin password must have 8 or more characters");
         }
         Ok(())
     }
+}
+
+fn check_public_url(url: &str) -> anyhow::Result<()> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain)) {
+        bail!("configuration key \"public_url\" is \"{url}\"; write it like https://ops.example.com, without a path");
+    }
+    Ok(())
 }
 
 /// `RINGSIDE_*`, checked against the keys there are; `RINGSIDE_<SECRET>_FILE` names a file that holds the secret.
@@ -447,6 +487,43 @@ mod tests {
             (":secret@a", "(login not shown)@a"),
         ] {
             assert_eq!(without_login(url), shown);
+        }
+    }
+
+    #[test]
+    fn secrets_of_issuers_are_not_shown() {
+        let toml = r#"
+            [[issuers]]
+            id = "a"
+            issuer = "https://a.example"
+            client_id = "us"
+            client_secret = "hush"
+            [[issuers.keys]]
+            algorithm = "HS256"
+            secret = "hush-hush"
+        "#;
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(toml));
+        let loaded = Loaded { config: figment.extract().unwrap(), figment };
+        let (_, shown, _) = loaded.rows().into_iter().find(|(key, ..)| key == "issuers").unwrap();
+        assert!(
+            shown.contains("https://a.example") && shown.contains("not shown") && !shown.contains("hush"),
+            "{shown}"
+        );
+        assert!(!shown.contains("null"), "{shown}");
+    }
+
+    #[test]
+    fn a_public_address_has_no_path() {
+        for (url, is) in [
+            ("https://ops.example.com", true),
+            ("http://[::1]:8080", true),
+            ("https://ops.example.com/", false),
+            ("https://ops.example.com/x?y", false),
+            ("ops.example.com", false),
+            ("https://", false),
+            ("https://a@b", false),
+        ] {
+            assert_eq!(check_public_url(url).is_ok(), is, "{url}");
         }
     }
 

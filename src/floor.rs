@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::installation::Installation;
+use crate::issuers;
 use crate::lobby::Lobby;
 use crate::rules::fold_settings;
 use crate::run::Role;
@@ -73,6 +74,8 @@ impl Floor {
         let demo = Arc::new(AtomicBool::new(simulate));
         let settings = GatewaySettings {
             allowed_origins: config.allowed_origins.clone(),
+            issuers: issuers::read(&config.issuers)?,
+            public_url: config.public_url.clone(),
             secure_cookies: config.secure_cookies,
             trusted_proxies,
             drain_over: Duration::from_millis(config.drain_ms),

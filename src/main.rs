@@ -11,6 +11,7 @@ mod config;
 mod engine;
 mod floor;
 mod installation;
+mod issuers;
 mod limits;
 mod listen;
 mod lobby;

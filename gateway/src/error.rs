@@ -32,6 +32,9 @@ pub enum Error {
         /// How many more before the account is locked.
         tries_left: u32,
     },
+    /// 503: whoever could say whether a token counts does not answer.
+    #[error("The sign-in of your organisation does not answer. Try again in a minute.")]
+    ProviderAway,
     /// 429: too many wrong passwords.
     #[error("Too many tries. Wait {} or ask an admin to unlock you.", minutes_text(*.wait_secs))]
     Locked {
@@ -141,6 +144,7 @@ impl Error {
             Self::BadToken => (StatusCode::UNAUTHORIZED, "bad_token"),
             Self::LoginEnded => (StatusCode::UNAUTHORIZED, "login_ended"),
             Self::WrongPassword { .. } => (StatusCode::UNAUTHORIZED, "wrong_password"),
+            Self::ProviderAway => (StatusCode::SERVICE_UNAVAILABLE, "provider_away"),
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
@@ -186,7 +190,7 @@ impl IntoResponse for Error {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::BadToken => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::TooManyConnects { retry_secs: secs }
@@ -200,6 +204,9 @@ impl IntoResponse for Error {
             }
             Self::Busy => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::ProviderAway => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             }
             Self::Unavailable | Self::OwnedByCollector => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::auth::{
-    Audit, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens, Viewer, is_pass,
+    Audit, BadIssuer, Issuers, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens, Viewer,
+    is_pass,
 };
 use crate::bench::Bench;
 use crate::delivery::{Admission, Goodbye, Ledger, Shard};
@@ -31,6 +32,9 @@ pub enum GatewayError {
     /// The engine can't be asked for keys and accounts.
     #[error("the gateway can't start: {0}")]
     Engine(#[from] EngineError),
+    /// What is said of an issuer can't work.
+    #[error(transparent)]
+    Issuer(#[from] BadIssuer),
 }
 
 /// A gateway. Cloning it makes another handle to the same one.
@@ -49,6 +53,7 @@ struct Inside {
     sessions: Sessions,
     passes: Passes,
     audit: Audit,
+    issuers: Arc<Issuers>,
     bench: Option<Bench>,
     goodbye: Arc<Goodbye>,
     admission: Admission,
@@ -78,6 +83,8 @@ impl Gateway {
         tokio::spawn(Throttle::keep_sweeping(engine.clone(), stop.clone()));
         let sessions = Sessions::new(engine.clone(), settings.login_lasts);
         tokio::spawn(sessions.clone().run(stop.clone()));
+        let issuers = Arc::new(Issuers::new(settings.issuers.clone())?);
+        tokio::spawn(issuers.clone().run(stop.clone()));
         let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));
         let memory = Memory::new(settings.memory_limit, settings.memory_reading.clone());
         tokio::spawn(memory.clone().run(stop.clone()));
@@ -91,6 +98,7 @@ impl Gateway {
             sessions,
             passes: Passes::new(engine.clone()),
             audit: Audit::new(engine.clone(), settings.audit_kept),
+            issuers,
             hub,
             pulse,
             engine,
@@ -208,6 +216,11 @@ impl Gateway {
 
     pub(crate) fn passes(&self) -> &Passes {
         &self.0.passes
+    }
+
+    /// Whose tokens count here besides ours.
+    pub(crate) fn issuers(&self) -> &Issuers {
+        &self.0.issuers
     }
 
     pub(crate) fn audit(&self) -> &Audit {

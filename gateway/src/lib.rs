@@ -28,9 +28,10 @@ mod serve;
 mod settings;
 
 pub use auth::{
-    Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadPage, GeneratedPassword, Identity,
-    Membership, Page, PageViewer, Pass, PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SigningKeys,
-    Viewer,
+    Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
+    ClientSecret, GeneratedPassword, Identity, IssuerSettings, KeySource, Membership, Page, PageViewer, Pass,
+    PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SignOn, SignatureAlgorithm, SigningKeys,
+    TenantMapping, VerifyingKey, Viewer, check_issuers,
 };
 pub use error::Error;
 pub use gateway::{Gateway, GatewayError};

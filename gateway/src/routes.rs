@@ -30,6 +30,8 @@ impl Gateway {
             .route("/auth/resume", get(auth::resume))
             .route("/auth/tenant", post(auth::switch_tenant))
             .route("/auth/logout", post(auth::log_out))
+            .route("/auth/sso/{id}", get(auth::begin_sso))
+            .route("/auth/sso/{id}/callback", get(auth::end_sso))
             .route("/auth/me", get(auth::show_me))
             .route("/.well-known/jwks.json", get(auth::show_key_set))
             .layer(DefaultBodyLimit::max(8 * 1024));

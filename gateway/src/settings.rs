@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringside_shared::model::TenantId;
 
+use crate::auth::IssuerSettings;
 use crate::memory::{MemoryReading, resident_bytes};
 use crate::proxies::TrustedProxies;
 
@@ -34,6 +35,10 @@ pub struct GatewaySettings {
     pub tenant: TenantId,
     /// Origins whose pages may use the gateway with a login; empty means the host that the request itself names.
     pub allowed_origins: Vec<String>,
+    /// Whose tokens count here besides ours, and where people can sign on.
+    pub issuers: Vec<IssuerSettings>,
+    /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
+    pub public_url: Option<String>,
     /// True behind TLS: the cookie is `Secure` and `__Host-`.
     pub secure_cookies: bool,
     /// Load balancers whose word on a client's address, and on TLS, counts.
@@ -77,6 +82,8 @@ impl Default for GatewaySettings {
             audit_kept: Duration::from_secs(365 * 24 * 3600),
             tenant: TenantId::parse("default").expect("a plain name"),
             allowed_origins: Vec::new(),
+            issuers: Vec::new(),
+            public_url: None,
             secure_cookies: false,
             trusted_proxies: TrustedProxies::default(),
             drain_over: Duration::from_secs(5),

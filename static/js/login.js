@@ -23,7 +23,7 @@ form.addEventListener("submit", async (event) => {
       body: JSON.stringify({ username: fields.get("username"), password: fields.get("password") }),
     });
     if (answer.ok) {
-      location.assign(form.dataset.next || "/");
+      location.assign(String(fields.get("next") || "/"));
       return;
     }
     const problem = await answer.json().catch(() => null);
@@ -34,7 +34,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = false;
 });
 
-for (const field of form.querySelectorAll("input")) {
+for (const field of form.querySelectorAll(".input")) {
   field.addEventListener("input", () => {
     setText(byId("login-error"), "");
     password.removeAttribute("aria-invalid");

@@ -307,11 +307,15 @@ async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<
     {
         return Ok(Shown::Pass(Box::new(pass)));
     }
+    let refused = match gateway.issuers().identify(token, Timestamp::now()).await {
+        Ok((identity, issuer)) => return Ok(Shown::Trusted(identity, issuer)),
+        Err(refused) => refused,
+    };
     count("bad_token");
-    info!(address = caller.address.map(display), reason = "bad_token", "login refused");
+    info!(address = caller.address.map(display), reason = "bad_token", "login refused: {refused}");
     let entry = AuditEntry::by("?", caller.address, "login", "token").refused("bad_token");
     gateway.audit().note_refusal(&gateway.settings().tenant, entry);
-    Err(Error::BadToken)
+    Err(refused.into())
 }
 
 fn login_error_address(error: &Error, next: &str) -> String {

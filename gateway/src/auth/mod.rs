@@ -12,6 +12,7 @@ mod cookie;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod identity;
+mod issuer;
 mod key;
 mod login;
 mod numbers;
@@ -30,6 +31,11 @@ pub use account::{Account, AccountError, Accounts, GeneratedPassword, Membership
 pub use audit::{Audit, AuditEntry, AuditLine};
 pub(crate) use cookie::Cookie;
 pub use identity::Identity;
+pub use issuer::{
+    BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, SignatureAlgorithm, TenantMapping,
+    VerifyingKey, check_issuers,
+};
+pub(crate) use issuer::{Issuers, begin_sso, end_sso};
 pub use key::SigningKeys;
 pub(crate) use login::{log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
 pub(crate) use numbers::Numbers;

@@ -1,4 +1,5 @@
-//! `GET /login`: one card, one error line.
+//! `GET /login`: one card, one error line. It works without JavaScript: then the form is sent as a form, and what went wrong
+//! comes back in the address.
 
 use askama::Template;
 use askama_web::WebTemplate;
@@ -17,6 +18,16 @@ pub(crate) struct LoginPage {
     document: Document,
     next: String,
     expired: bool,
+    /// What went wrong, where the address says so.
+    told: Option<String>,
+    /// Where else to sign in.
+    sign_ons: Vec<SignOnLink>,
+}
+
+/// A button that leads to somebody's single sign-on.
+struct SignOnLink {
+    name: String,
+    path: String,
 }
 
 /// Where to after, and why here.
@@ -25,10 +36,18 @@ pub(super) struct LoginQuery {
     next: Option<String>,
     #[serde(default)]
     expired: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+    /// With `error=wrong`: tries that are left.
+    #[serde(default)]
+    left: Option<u32>,
+    /// With `error=locked`: for how long.
+    #[serde(default)]
+    minutes: Option<u32>,
 }
 
 impl Asked for LoginQuery {
-    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
+    const ALLOWED: &'static str = "next is a path to go on to, error says what went wrong. Give each at most once.";
 }
 
 /// `GET /login`.
@@ -37,11 +56,35 @@ pub(super) async fn show_login(
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,
 ) -> LoginPage {
+    let next = local_path(query.next.as_deref()).to_owned();
+    let link = |(name, path): (&str, String)| SignOnLink { name: name.to_owned(), path };
     LoginPage {
+        told: query.error.as_deref().map(|error| sentence(error, query.left, query.minutes)),
+        sign_ons: gateway.issuers().sign_ons(&next).map(link).collect(),
         document: Document::new("login", "Sign in", &headers, &gateway),
-        next: local_path(query.next.as_deref()).to_owned(),
+        next,
         expired: query.expired.is_some(),
     }
+}
+
+/// What went wrong, for people. Anybody can write an address: nothing of it is repeated but numbers.
+fn sentence(error: &str, left: Option<u32>, minutes: Option<u32>) -> String {
+    let text = match (error, left, minutes) {
+        ("wrong", Some(1), _) => "Name or password is wrong. 1 try left.",
+        ("wrong", Some(left), _) => return format!("Name or password is wrong. {left} tries left."),
+        ("wrong", None, _) => "Name or password is wrong.",
+        ("locked", _, Some(minutes)) if minutes > 1 => return format!("Too many tries. Wait {minutes} minutes."),
+        ("locked", ..) => "Too many tries. Wait a minute.",
+        ("incomplete", ..) => "Fill in name and password.",
+        ("origin", ..) => "This came from another site. Sign in here.",
+        ("sso_cancelled", ..) => "You did not finish signing in. Nothing has changed.",
+        ("sso_stale", ..) => "That sign-in is over, or was begun in another browser. Start it again here.",
+        ("sso_provider", ..) => "Your organisation's sign-in does not work right now. Try again in a minute.",
+        ("sso_no_access", ..) => "You are signed in there, but have no access here. Ask an admin for a role.",
+        ("unavailable", ..) => "Ringside can't sign anybody in right now. Try again in a few seconds.",
+        _ => "Signing in did not work. Try again.",
+    };
+    text.to_owned()
 }
 
 /// Only paths of this house: a link to the sign-in must not lead elsewhere after it.
@@ -63,6 +106,16 @@ fn local_path(next: Option<&str>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_and_nothing_of_the_address_repeated() {
+        assert_eq!(sentence("wrong", Some(3), None), "Name or password is wrong. 3 tries left.");
+        assert_eq!(sentence("locked", None, Some(15)), "Too many tries. Wait 15 minutes.");
+        for error in ["", "<b>call +1 555", "sso_cancelled", "sso_stale", "sso_provider", "sso_no_access"] {
+            let told = sentence(error, None, None);
+            assert!(told.ends_with('.') && !told.contains("555") && !told.contains('<'), "{told}");
+        }
+    }
 
     #[test]
     fn the_way_back_stays_in_the_house() {

@@ -1,0 +1,135 @@
+//! Somebody else's word on who somebody is: tokens of issuers that an operator trusts, and single sign-on there.
+//!
+//! A token comes in by `POST /auth/login {"token"}`, or from a provider by the code flow of `sso`. Either way it goes
+//! `token` (taken apart, nothing believed) → `source` (the issuer's keys, cached) → `keys` (one algorithm a key) →
+//! `token::Claims` (for us, for now) → `mapping` (who that is here) → [`Identity`]. What can't be told for certain is
+//! refused.
+//!
+//! By hand on hyper and jsonwebtoken, which are in the tree: the `openidconnect` crate would bring another HTTP client and
+//! a second set of signatures, and what it has beyond this (dynamic registration, implicit flows) is not for us.
+
+mod code;
+mod discovery;
+mod fetch;
+mod json;
+mod keys;
+mod mapping;
+mod pending;
+mod refused;
+mod settings;
+mod source;
+mod sso;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use ringside_shared::model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use self::fetch::Fetcher;
+pub use self::keys::{SignatureAlgorithm, VerifyingKey};
+pub(crate) use self::refused::Refused;
+pub use self::settings::{BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, TenantMapping};
+use self::source::Source;
+pub(crate) use self::sso::{begin_sso, end_sso};
+use self::token::{Claims, Unverified};
+use super::Identity;
+use super::viewer::escape_query;
+
+/// Everybody whose tokens count here.
+#[derive(Debug)]
+pub(crate) struct Issuers(Vec<Arc<Issuer>>);
+
+/// Somebody whose tokens count here.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    settings: IssuerSettings,
+    source: Source,
+    fetcher: Fetcher,
+}
+
+impl Issuers {
+    /// As an operator has set them.
+    pub(crate) fn new(settings: Vec<IssuerSettings>) -> Result<Self, BadIssuer> {
+        check_issuers(&settings)?;
+        let Some(first) = settings.first() else { return Ok(Self(Vec::new())) };
+        let fetcher = Fetcher::new().map_err(|what| BadIssuer { id: first.id.clone(), what })?;
+        let issuer = |settings: IssuerSettings| {
+            let source = Source::new(&settings, fetcher.clone());
+            Arc::new(Issuer { settings, source, fetcher: fetcher.clone() })
+        };
+        Ok(Self(settings.into_iter().map(issuer).collect()))
+    }
+
+    /// Keeps their keys fresh, until cancelled.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        join_all(self.0.iter().map(|issuer| issuer.source.run(stop.clone()))).await;
+    }
+
+    /// Who a token is for, if it is from one of them, for us, and for now; and from whom it is.
+    pub(crate) async fn identify(&self, token: &str, now: Timestamp) -> Result<(Identity, String), Refused> {
+        let token = Unverified::read(token)?;
+        let from = token.issuer();
+        let issuer = self.0.iter().find(|issuer| Some(&*issuer.settings.issuer) == from).ok_or(Refused::Issuer)?;
+        let claims = issuer.verify(token, &issuer.settings.audiences, now).await?;
+        Ok((issuer.identity(&claims, now)?, issuer.settings.id.clone()))
+    }
+
+    /// One where people can sign on.
+    fn for_sign_on(&self, id: &str) -> Option<&Issuer> {
+        self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sign_on.is_some())
+    }
+
+    /// Where people can sign on: what it is called, and the path that begins it and leads to `next` after.
+    pub(crate) fn sign_ons(&self, next: &str) -> impl Iterator<Item = (&str, String)> {
+        let next = escape_query(next);
+        let sign_ons = self.0.iter().filter(|issuer| issuer.settings.sign_on.is_some());
+        sign_ons.map(move |issuer| (&*issuer.settings.name, format!("/auth/sso/{}?next={next}", issuer.settings.id)))
+    }
+}
+
+impl Issuer {
+    async fn verify(
+        &self,
+        token: Unverified<'_>,
+        audiences: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Claims, Refused> {
+        let key = self.source.key(token.kid()).await?;
+        let claims = token.verify(&key)?;
+        claims.check(&self.settings.issuer, audiences, now)?;
+        Ok(claims)
+    }
+
+    fn identity(&self, claims: &Claims, now: Timestamp) -> Result<Identity, Refused> {
+        let person = self.settings.claims.person(claims)?;
+        Ok(Identity {
+            user: format!("{}:{}", self.settings.id, person.name),
+            tenant: person.tenant,
+            role: person.role,
+            scope: person.scope,
+            page: None,
+            until: Some(now.plus_millis(self.settings.login_for.as_millis() as i64)),
+        })
+    }
+}
+
+/// Says what can't work of what an operator says of issuers, if anything.
+pub fn check_issuers(all: &[IssuerSettings]) -> Result<(), BadIssuer> {
+    let (mut ids, mut issuers) = (BTreeSet::new(), BTreeSet::new());
+    for one in all {
+        one.check()?;
+        let bad = |what: &str| Err(BadIssuer { id: one.id.clone(), what: what.to_owned() });
+        if !ids.insert(&one.id) {
+            return bad("two issuers have this id");
+        }
+        if !issuers.insert(&one.issuer) {
+            return bad("two entries have the same issuer; a token could not tell which is meant");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Single sign-on as the browser goes through it: away to the provider, and back with a code.
+//!
+//! `GET /auth/sso/{id}` seals what was asked into a cookie and sends the browser to the provider; the provider sends it to
+//! `GET /auth/sso/{id}/callback`, at whichever gateway. Whatever goes wrong ends at `/login` with a sentence. Logging out
+//! here does not log out there.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use metrics::counter;
+use ringside_shared::model::Timestamp;
+use serde::Deserialize;
+use tracing::{info, warn};
+
+use super::code::NotExchanged;
+use super::pending::{Pending, PendingKey, cookie_name, set_cookie};
+use super::refused::Refused;
+use crate::api::{Asked, Query};
+use crate::auth::AuditEntry;
+use crate::auth::account::in_time;
+use crate::auth::cookie::cookies;
+use crate::auth::login::local_path;
+use crate::auth::sign_in::{Shown, sign_in};
+use crate::auth::viewer::escape_query;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// Where to after.
+#[derive(Deserialize)]
+pub(crate) struct BeginQuery {
+    next: Option<String>,
+}
+
+impl Asked for BeginQuery {
+    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
+}
+
+/// What a provider sends back.
+#[derive(Deserialize)]
+pub(crate) struct CallbackQuery {
+    code: Option<String>,
+    #[serde(default)]
+    state: String,
+    iss: Option<String>,
+    error: Option<String>,
+}
+
+impl Asked for CallbackQuery {
+    const ALLOWED: &'static str = "A provider sends code and state, or error and state, each once.";
+}
+
+/// Why somebody is back at the sign-in page, as its address has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The user did not want to.
+    Cancelled,
+    /// It was begun elsewhere, too long ago, or is over already.
+    Stale,
+    /// The provider does not answer, or not what it should.
+    Provider,
+    /// They are who they are, and have no access here.
+    NoAccess,
+    /// The engine does not answer.
+    Unavailable,
+}
+
+impl Ended {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "sso_cancelled",
+            Self::Stale => "sso_stale",
+            Self::Provider => "sso_provider",
+            Self::NoAccess => "sso_no_access",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// `GET /auth/sso/{id}?next=`
+pub(crate) async fn begin_sso(
+    State(gateway): State<Gateway>,
+    Path(id): Path<String>,
+    Query(query): Query<BeginQuery>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
+    let next = local_path(query.next.as_deref());
+    let pending = Pending::new(&id, next.clone(), Timestamp::now());
+    let Some(base) = base_of(&gateway, &caller, &headers) else { return back(Ended::Stale, &next, caller.secure) };
+    let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
+        return back(Ended::Unavailable, &next, caller.secure);
+    };
+    let Ok(address) = issuer.authorization(&pending, &base).await else {
+        return back(Ended::Provider, &next, caller.secure);
+    };
+    let mut response = Redirect::to(address.as_str()).into_response();
+    let cookie = set_cookie(caller.secure, Some(&pending.seal(&key)));
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    no_store(response)
+}
+
+/// `GET /auth/sso/{id}/callback`
+pub(crate) async fn end_sso(
+    State(gateway): State<Gateway>,
+    Path(id): Path<String>,
+    Query(query): Query<CallbackQuery>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    if gateway.issuers().for_sign_on(&id).is_none() {
+        return Error::NoSuchAddress.into_response();
+    }
+    let now = Timestamp::now();
+    let cookie = cookies(&headers).find(|(name, _)| *name == cookie_name(caller.secure)).map(|(_, value)| value);
+    let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
+        return back(Ended::Unavailable, "/", caller.secure);
+    };
+    let pending = cookie.and_then(|cookie| Pending::open(cookie, &key, &id, &query.state, now));
+    let Some(pending) = pending else {
+        info!(issuer.id = id, "a sign-in came back that was not begun here");
+        count("sso_stale");
+        return back(Ended::Stale, "/", caller.secure);
+    };
+    let next = pending.next.clone();
+    match finish(&gateway, &id, query, pending, &caller, &headers).await {
+        Ok(response) => forget(response, caller.secure),
+        Err(ended) => {
+            count(ended.as_str());
+            if ended != Ended::Cancelled {
+                let entry = AuditEntry::by("?", caller.address, "login", &*id).refused(ended.as_str());
+                gateway.audit().note_refusal(&gateway.settings().tenant, entry);
+            }
+            back(ended, &next, caller.secure)
+        }
+    }
+}
+
+async fn finish(
+    gateway: &Gateway,
+    id: &str,
+    query: CallbackQuery,
+    pending: Pending,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Response, Ended> {
+    let issuer = gateway.issuers().for_sign_on(id).ok_or(Ended::Stale)?;
+    if !issuer.is_named(query.iss.as_deref()).await.map_err(|_| Ended::Provider)? {
+        warn!(issuer.id = id, "a sign-in came back from another provider than it was sent to");
+        return Err(Ended::Stale);
+    }
+    if let Some(error) = query.error {
+        let error: String = error.chars().take(64).collect();
+        info!(issuer.id = id, ?error, "a sign-in was not granted");
+        return Err(if error == "access_denied" { Ended::Cancelled } else { Ended::Provider });
+    }
+    let code = query.code.ok_or(Ended::Stale)?;
+    let base = base_of(gateway, caller, headers).ok_or(Ended::Stale)?;
+    let identity = issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
+        warn!(issuer.id = id, %error, "a sign-in did not come to its end");
+        match error {
+            NotExchanged::Code(_) => Ended::Stale,
+            NotExchanged::Refused(Refused::Role | Refused::Tenant | Refused::Campaigns | Refused::User) => {
+                Ended::NoAccess
+            }
+            NotExchanged::Fetch(_) | NotExchanged::Refused(_) => Ended::Provider,
+        }
+    })?;
+    let signed_in = sign_in(gateway, caller, headers, Shown::Trusted(identity, id.to_owned())).await;
+    Ok(signed_in.map_err(|_| Ended::Unavailable)?.redirect(&pending.next))
+}
+
+/// The address that people open, as the provider knows it.
+fn base_of(gateway: &Gateway, caller: &Caller, headers: &HeaderMap) -> Option<String> {
+    if let Some(url) = &gateway.settings().public_url {
+        return Some(url.clone());
+    }
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let scheme = if caller.secure { "https" } else { "http" };
+    Some(format!("{scheme}://{host}"))
+}
+
+fn back(ended: Ended, next: &str, secure: bool) -> Response {
+    let address = format!("/login?error={}&next={}", ended.as_str(), escape_query(next));
+    forget(Redirect::to(&address).into_response(), secure)
+}
+
+/// The cookie is for one sign-in, however it ends.
+fn forget(mut response: Response, secure: bool) -> Response {
+    response.headers_mut().append(header::SET_COOKIE, set_cookie(secure, None));
+    no_store(response)
+}
+
+fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn count(result: &'static str) {
+    counter!("ringside_gateway_logins_total", "result" => result).increment(1);
+}
