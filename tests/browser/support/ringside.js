@@ -1,6 +1,6 @@
 /** The product itself: the real binary on a free port with a folder of its own, ended by its process id. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,11 +25,13 @@ export function freePort() {
 export class Ringside {
   #process = null;
 
-  static async start() {
+  /** @param {string} [toml] What stands in its `ringside.toml`. */
+  static async start(toml = "") {
     const ringside = new Ringside();
     ringside.port = await freePort();
     ringside.url = `http://127.0.0.1:${ringside.port}`;
     ringside.folder = mkdtempSync(join(tmpdir(), "ringside-browser-"));
+    writeFileSync(join(ringside.folder, "ringside.toml"), toml);
     await ringside.run();
     return ringside;
   }
@@ -38,7 +40,7 @@ export class Ringside {
   async run() {
     // What the shell says to other runs is none of this one's business; an unknown key would even end it.
     const foreign = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RINGSIDE_")));
-    const child = spawn(BINARY, ["--listen", `127.0.0.1:${this.port}`, "--data", this.folder], {
+    const child = spawn(BINARY, ["--config", join(this.folder, "ringside.toml"), "--listen", `127.0.0.1:${this.port}`, "--data", join(this.folder, "data")], {
       env: { ...foreign, RINGSIDE_ADMIN_PASSWORD: PASSWORD, RINGSIDE_INGEST_KEY: INGEST_KEY },
       stdio: ["ignore", "pipe", "pipe"],
     });
