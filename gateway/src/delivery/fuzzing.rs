@@ -1,7 +1,7 @@
 //! The readers of sockets and of `rooms=…`, for fuzz targets.
 
-pub use super::socket::fuzzing::{Frames, read_frames};
 use super::cursors::Cursors;
+pub use super::socket::fuzzing::{Frames, read_frames};
 
 /// Rooms with cursors, printed as they were understood, or the sentence why they were not.
 pub fn read_cursors(text: &str) -> Result<String, String> {

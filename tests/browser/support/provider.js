@@ -5,7 +5,7 @@ import Provider from "oidc-provider";
 
 /** Its people, by the name that they sign in with. The provider takes any password. */
 const PEOPLE = {
-  ann: { roles: ["staff", "manager"], campaigns: ["demo-solar-spring", "demo-energy-check"] },
+  ann: { roles: ["staff", "manager"], campaigns: ["alpha"] },
   bob: { roles: ["visitor"], campaigns: "*" },
 };
 

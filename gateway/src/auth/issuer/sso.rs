@@ -160,11 +160,11 @@ async fn finish(
     let identity = issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
         warn!(issuer.id = id, %error, "a sign-in did not come to its end");
         match error {
-            NotExchanged::Code(_) => Ended::Stale,
+            NotExchanged::Code(error) if error == "invalid_grant" => Ended::Stale,
             NotExchanged::Refused(Refused::Role | Refused::Tenant | Refused::Campaigns | Refused::User) => {
                 Ended::NoAccess
             }
-            NotExchanged::Fetch(_) | NotExchanged::Refused(_) => Ended::Provider,
+            NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Refused(_) => Ended::Provider,
         }
     })?;
     let signed_in = sign_in(gateway, caller, headers, Shown::Trusted(identity, id.to_owned())).await;

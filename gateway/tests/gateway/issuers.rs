@@ -1,0 +1,117 @@
+//! Tokens of trusted issuers, as they come over HTTP. Every way to forge one is in `auth/issuer/tests/hostile.rs`.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use ringside_gateway::GatewaySettings;
+use ringside_shared::engine::Histories;
+use serde_json::{Value, json};
+
+use crate::floor::Floor;
+use crate::provider::Provider;
+
+async fn floor(provider: &Provider) -> Floor {
+    let settings = GatewaySettings { issuers: vec![provider.settings()], ..GatewaySettings::default() };
+    Floor::with(settings, Histories::default()).await
+}
+
+async fn log_in(floor: &Floor, body: &Value) -> (u16, Value) {
+    let answer = reqwest::Client::new().post(floor.url("/auth/login")).json(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_portals_token_becomes_a_login_that_can_be_renewed() {
+    let provider = Provider::start().await;
+    let floor = floor(&provider).await;
+    floor.directory(&["alpha", "beta"]).await;
+    for campaign in ["alpha", "beta"] {
+        floor.numbers(campaign, 1, 1).await;
+    }
+    let token = provider.sign(&provider.claims("ringside-api"));
+    let (status, login) = log_in(&floor, &json!({ "token": token, "cookies": false })).await;
+    assert_eq!(status, 200, "{login}");
+    let who = |of: &Value| (of["user"].clone(), of["tenant"].clone(), of["role"].clone(), of["campaigns"].clone());
+    let ann = (json!("example:ann"), json!("acme"), json!("supervisor"), json!(["alpha"]));
+    assert_eq!(who(&login), ann);
+    let ours = login["token"].as_str().unwrap();
+    assert_eq!(who(&floor.ask("/auth/me", ours).await.1), ann);
+    assert_eq!(floor.ask("/analytics/campaigns/alpha/metrics", ours).await.0, 200);
+    assert_eq!(floor.ask("/analytics/campaigns/beta/metrics", ours).await.0, 404, "it is not in scope");
+    let body = json!({ "refreshToken": login["refreshToken"] });
+    let renewed = reqwest::Client::new().post(floor.url("/auth/refresh")).json(&body).send().await.unwrap();
+    assert_eq!(renewed.status(), 200);
+    let renewed: Value = renewed.json().await.unwrap();
+    assert_eq!(who(&renewed), ann, "nobody has to bring the portal's token again");
+    assert_eq!(renewed["loginEndsAt"], login["loginEndsAt"], "and it ends when it would have");
+}
+
+#[tokio::test]
+async fn somebody_elses_token_is_no_token_of_ours() {
+    let provider = Provider::start().await;
+    let floor = floor(&provider).await;
+    let token = provider.sign(&provider.claims("ringside-api"));
+    let (status, problem) = floor.ask("/auth/me", &token).await;
+    assert_eq!(status, 401, "only the login takes it: {problem}");
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_in_one_way_and_never_logged() {
+    let provider = Provider::start().await;
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    // Only of this thread, on which everything of this test runs.
+    let _listening = tracing::subscriber::set_default(subscriber);
+    let floor = floor(&provider).await;
+    let mut no_role = provider.claims("ringside-api");
+    no_role["roles"] = json!("visitor");
+    let mut over = provider.claims("ringside-api");
+    over["exp"] = json!(1);
+    let good = provider.sign(&provider.claims("ringside-api"));
+    let tokens = [
+        provider.sign(&no_role),
+        provider.sign(&over),
+        provider.sign(&provider.claims("somebody-else")),
+        format!("{good}x"),
+        "x".repeat(7000),
+        String::new(),
+    ];
+    let mut told = Vec::new();
+    for token in &tokens {
+        told.push(log_in(&floor, &json!({ "token": token })).await);
+    }
+    assert!(told.iter().all(|it| it == &told[0]), "{told:?}");
+    assert_eq!((told[0].0, &told[0].1["code"]), (401, &json!("bad_token")));
+    assert_eq!(log_in(&floor, &json!({ "token": good })).await.0, 200);
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for reason in ["it maps to no role", "it has expired", "another audience", "its signature is wrong"] {
+        assert!(logged.contains(reason), "the operator is told why: {reason}");
+    }
+    for token in tokens.iter().filter(|token| token.len() > 100) {
+        let signature = token.rsplit('.').next().unwrap();
+        assert!(!logged.contains(token.as_str()) && !logged.contains(signature), "nothing that could be sent again");
+    }
+    assert!(!logged.contains(&good));
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
