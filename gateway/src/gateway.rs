@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ringside_shared::clock::system_clock;
 use ringside_shared::engine::{Engine, EngineError, Room};
+use ringside_shared::keys::Keys;
 use ringside_shared::model::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +54,7 @@ struct Inside {
     standing: Arc<Standing>,
     sessions: Sessions,
     passes: Passes,
+    keys: Keys,
     audit: Audit,
     issuers: Arc<Issuers>,
     bench: Option<Bench>,
@@ -97,6 +100,7 @@ impl Gateway {
             standing,
             sessions,
             passes: Passes::new(engine.clone()),
+            keys: Keys::new(engine.clone(), system_clock()),
             audit: Audit::new(engine.clone(), settings.audit_kept),
             issuers,
             hub,
@@ -221,6 +225,11 @@ impl Gateway {
     /// Whose tokens count here besides ours.
     pub(crate) fn issuers(&self) -> &Issuers {
         &self.0.issuers
+    }
+
+    /// The API keys of sources, which admins issue and revoke here.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(crate) fn audit(&self) -> &Audit {

@@ -65,6 +65,8 @@ impl Gateway {
             .route("/admin/users/{name}/end", post(api::end_logins))
             .route("/admin/tokens", get(api::list_passes).post(api::issue_pass))
             .route("/admin/tokens/{id}", delete(api::revoke_pass))
+            .route("/admin/keys", get(api::list_keys).post(api::issue_key))
+            .route("/admin/keys/{id}", delete(api::revoke_key))
             .route("/admin/sessions", get(api::list_sessions))
             .route("/admin/sessions/end", post(api::end_all_sessions))
             .route("/admin/sessions/{id}", delete(api::end_session))

@@ -18,8 +18,8 @@ use super::document::Document;
 use super::frames::{AlertsInitial, Frames};
 use super::shell::Shell;
 use crate::api::{
-    Asked, AuditFilter, PassJson, Query, Reviewer, SessionJson, UserJson, passes_of, read_audit, read_before,
-    sessions_of, users_of,
+    Asked, AuditFilter, KeyJson, PassJson, Query, Reviewer, SessionJson, UserJson, keys_of, passes_of, read_audit,
+    read_before, sessions_of, users_of,
 };
 use crate::auth::{AuditLine, CampaignsJson, PageViewer, Power, Viewer};
 use crate::error::Error;
@@ -60,6 +60,7 @@ pub(super) struct AdminPage {
 enum List {
     Users(Vec<UserJson>),
     Tokens(Vec<PassJson>),
+    Keys(Vec<KeyJson>),
     Sessions(Vec<LoginRow>),
     Audit(AuditList),
 }
@@ -69,6 +70,7 @@ impl List {
         match self {
             Self::Users(_) => "users",
             Self::Tokens(_) => "tokens",
+            Self::Keys(_) => "keys",
             Self::Sessions(_) => "sessions",
             Self::Audit(_) => "audit",
         }
@@ -116,6 +118,7 @@ pub(super) async fn show_admin(
     let list = match query.show.as_deref().unwrap_or("users") {
         "users" => List::Users(users_of(&gateway, &viewer).await?),
         "tokens" => List::Tokens(passes_of(&gateway, &viewer).await?),
+        "keys" => List::Keys(keys_of(&gateway, &viewer).await?),
         "sessions" => {
             let logins = sessions_of(&gateway, &viewer).await?.into_iter();
             List::Sessions(logins.map(|login| LoginRow { browser: browser_name(&login.agent), login }).collect())

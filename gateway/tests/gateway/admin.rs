@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use ringside_gateway::{Accounts, Membership, Role, Scope};
-use ringside_shared::model::TenantId;
+use ringside_shared::clock::system_clock;
+use ringside_shared::keys::Keys;
+use ringside_shared::model::{SourceId, TenantId};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -174,6 +176,9 @@ async fn what_makes_no_sense_is_told_by_what_to_do() {
         ("/admin/users", json!({ "name": "x", "role": "viewer", "campaigns": ["a/b"] }), "1 to 64 letters"),
         ("/admin/users", json!({ "name": "a:b", "role": "viewer", "campaigns": "*" }), "1 to 64 letters"),
         ("/admin/users", json!({ "name": "x", "role": "viewer", "campaigns": "*", "password": "short" }), "8 to 256"),
+        ("/admin/keys", json!({ "name": "x" }), "Send {"),
+        ("/admin/keys", json!({ "source": "a b" }), "1 to 64 letters"),
+        ("/admin/keys", json!({ "source": "pbx", "name": "x".repeat(65) }), "at most 64"),
         ("/admin/tokens", json!({ "kind": "script", "name": "x" }), "Send {"),
         ("/admin/tokens", json!({ "kind": "script", "name": "x", "role": "admin" }), "can't be an admin's"),
         ("/admin/tokens", json!({ "kind": "wallboard", "name": "x" }), "for a page"),
@@ -193,6 +198,7 @@ async fn what_makes_no_sense_is_told_by_what_to_do() {
         (Method::DELETE, "/admin/tokens/0123456789ab"),
         (Method::DELETE, "/admin/sessions/0123456789ab"),
         (Method::DELETE, "/admin/sessions/0"),
+        (Method::DELETE, "/admin/keys/0123456789ab"),
     ] {
         let body = if method == Method::PATCH { json!({}) } else { Value::Null };
         assert!(office.refused(404, method, path, body).await.contains("There is no such"), "{path}");
@@ -210,6 +216,7 @@ async fn auditors_read_and_change_nothing_and_others_do_neither() {
     let read = [
         "/admin/users",
         "/admin/tokens",
+        "/admin/keys",
         "/admin/sessions",
         "/admin/audit",
         "/admin/audit/export?format=csv",
@@ -222,6 +229,8 @@ async fn auditors_read_and_change_nothing_and_others_do_neither() {
         (Method::POST, "/admin/users/odd/end"),
         (Method::POST, "/admin/tokens"),
         (Method::DELETE, "/admin/tokens/0123456789ab"),
+        (Method::POST, "/admin/keys"),
+        (Method::DELETE, "/admin/keys/0123456789ab"),
         (Method::DELETE, "/admin/sessions/0123456789ab"),
         (Method::POST, "/admin/sessions/end"),
     ];
@@ -323,6 +332,28 @@ async fn a_wallboards_token_is_shown_once_works_and_ends_when_revoked() {
 }
 
 #[tokio::test]
+async fn an_api_key_is_shown_once_counts_and_ends_when_revoked_by_its_own_tenant() {
+    let office = Office::open().await;
+    let issued = office.did(Method::POST, "/admin/keys", json!({ "source": "pbx-1", "signed": true })).await;
+    let (text, secret) = (issued["text"].as_str().unwrap(), issued["secret"].as_str().unwrap());
+    let keys = Keys::new(office.floor.engine.clone(), system_clock());
+    let found = keys.find(text).await.unwrap().expect("the collector takes it");
+    assert_eq!((found.tenant.as_str(), found.source.as_str(), found.secrets.len()), ("acme", "pbx-1", 1));
+    assert_eq!(found.secrets[0].reveal(), secret);
+    let list = office.did(Method::GET, "/admin/keys", Value::Null).await;
+    assert_eq!(list["keys"], json!([issued["key"]]));
+    let elsewhere = TenantId::parse("elsewhere").unwrap();
+    let theirs = keys.issue(&elsewhere, &SourceId::parse("pbx-2").unwrap(), "", Vec::new()).await.unwrap();
+    office.refused(404, Method::DELETE, &format!("/admin/keys/{}", theirs.record.id), Value::Null).await;
+    office.did(Method::DELETE, &format!("/admin/keys/{}", issued["key"]["id"].as_str().unwrap()), Value::Null).await;
+    let fresh = Keys::new(office.floor.engine.clone(), system_clock());
+    assert!(fresh.find(text).await.unwrap().is_none() && fresh.find(&theirs.key).await.unwrap().is_some());
+    let noted = json!(office.noted("key").await).to_string();
+    assert!(noted.contains("pbx-1") && !noted.contains("pbx-2"), "{noted}");
+    assert!(![list.to_string(), noted].iter().any(|told| told.contains(text) || told.contains(secret)), "never again");
+}
+
+#[tokio::test]
 async fn a_login_is_listed_with_its_browser_and_ended_from_the_list() {
     let office = Office::open().await;
     office.add("bob", Role::Viewer).await;
@@ -415,6 +446,7 @@ async fn the_page_lists_what_there_is_and_only_admins_get_forms() {
         ("/admin", "odd"),
         ("/admin?show=users", "auditor"),
         ("/admin?show=tokens", "&#60;b&#62;hall"),
+        ("/admin?show=keys", "No source has a key yet."),
         ("/admin?show=sessions", "This login"),
         ("/admin?show=audit&what=token", "wallboard"),
     ] {

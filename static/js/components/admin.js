@@ -21,6 +21,15 @@ const ACTIONS = {
       send: () => request("DELETE", `/admin/tokens/${id}`),
       done: `The token ${name} is revoked.`,
     }),
+  "issue-key": () => issueKey(),
+  "revoke-key": ({ dataset: { id = "", name = "" } }) =>
+    ask({
+      title: `Revoke this key of ${name}?`,
+      text: "What the source sends with it is refused, within seconds.",
+      yes: "Revoke",
+      send: () => request("DELETE", `/admin/keys/${id}`),
+      done: `The key of ${name} is revoked.`,
+    }),
   "end-login": ({ dataset: { id = "", name = "", me } }) =>
     ask({
       title: me === "true" ? "End this login?" : `End the login of ${name}?`,
@@ -297,6 +306,21 @@ function issueToken() {
     });
   };
   open("token-dialog", send, ({ token, text }) => showOnce(`The token ${token.name}`, { Token: text }, `The token ${token.name} is issued.`));
+}
+
+function issueKey() {
+  /** @type {HTMLFormElement} */ (byId("key-dialog").querySelector("form")).reset();
+  const send = (/** @type {FormData} */ fields) =>
+    request("POST", "/admin/keys", {
+      source: String(fields.get("source")).trim(),
+      name: String(fields.get("name")).trim(),
+      signed: fields.has("signed"),
+    });
+  open("key-dialog", send, ({ key, text, secret }) => {
+    /** @type {Record<string, string>} */
+    const secrets = secret ? { Key: text, "Signing secret": secret } : { Key: text };
+    showOnce(`The key of ${key.source}`, secrets, `The key of ${key.source} is issued.`);
+  });
 }
 
 /** Only the fields of the kind that is chosen. */
