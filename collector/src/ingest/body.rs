@@ -166,7 +166,7 @@ pub(super) fn candidate(mut json: EventJson<'_>) -> Parsed {
     // A number that says it is masked is kept as it is, so one that hides a whole number behind a bullet must not pass.
     if let Some(to) = &mut json.to
         && to.contains('•')
-        && to.chars().filter(char::is_ascii_digit).count() > 6
+        && to.chars().filter(|letter| letter.is_numeric()).count() > 6
     {
         *to = to.replace('•', "").into();
     }

@@ -67,11 +67,19 @@ async fn what_is_not_utf8_is_refused() {
 async fn a_whole_number_does_not_hide_behind_a_bullet() {
     let house = House::new().await;
     let with_to = |id: &str, to: &str| event(id).replace("\"id\"", &format!("\"to\":\"{to}\",\"id\""));
-    let body = format!("[{},{}]", with_to("a", "•+441632960123"), with_to("b", "+44 ••• 0 123"));
-    assert_eq!(house.post(body).await.counts(), (2, 0, 0));
-    for event in house.logged().await {
-        let ringside_shared::model::EventKind::Call(call) = event.kind else { panic!("calls only") };
-        assert_eq!(call.to_masked.as_deref(), Some("+44 ••• 0 123"));
+    for (n, (to, kept)) in [
+        ("•+441632960123", "+44 ••• 0 123"),
+        ("+44 ••• 0 123", "+44 ••• 0 123"),
+        ("•+４４１６３２９６０１２３", "•••"),
+        ("•٠١٦٣٢٩٦٠١٢٣", "•••"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(house.post(with_to(&format!("e{n}"), to)).await.counts(), (1, 0, 0));
+        let logged = house.logged().await.pop().expect("it was taken");
+        let ringside_shared::model::EventKind::Call(call) = logged.kind else { panic!("calls only") };
+        assert_eq!(call.to_masked.as_deref(), Some(kept), "{to}");
     }
 }
 

@@ -99,7 +99,8 @@ impl BadClientMessage {
             Err(syntax) => (format!("{ONE_OBJECT}: {syntax}"), None),
             Ok(Value::Object(members)) => {
                 let types = "each at most once: \"metrics\" is a list of texts, all other members are texts";
-                (format!("{ONE_OBJECT}, {types}"), members.get("requestId").and_then(Value::as_str).map(Into::into))
+                let request_id = members.get("requestId").and_then(Value::as_str);
+                (format!("{ONE_OBJECT}, {types}"), request_id.filter(|id| id.len() <= REQUEST_ID_BYTES).map(Into::into))
             }
             Ok(_) => (ONE_OBJECT.to_owned(), None),
         };
@@ -225,6 +226,8 @@ mod tests {
             assert!(bad.message.contains("all other members are texts"), "{bad}");
             assert_eq!(bad.request_id.as_deref(), Some("r"));
         }
+        let long = format!(r#"{{"action":5,"requestId":"{}"}}"#, "r".repeat(129));
+        assert_eq!(ClientRequest::parse(&long).unwrap_err().request_id, None, "it would be sent back");
         let syntax = ClientRequest::parse(r#"{"action":}"#).unwrap_err();
         assert!(syntax.message.ends_with("at line 1 column 11"), "{syntax}");
     }
