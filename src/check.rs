@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use anyhow::Context;
-use ringside_gateway::TrustedProxies;
+use ringside_gateway::{TrustedProxies, try_issuer};
 use ringside_shared::model::TenantId;
 
 use crate::config::Loaded;
 use crate::engine::open_engine;
+use crate::issuers;
 use crate::listen::listen;
 use crate::rules::fold_settings;
 
@@ -25,6 +26,10 @@ pub(crate) async fn check(loaded: &Loaded) -> anyhow::Result<()> {
     listen(config.listen).await?;
     writeln!(out, "ok  {} is free to listen on", config.listen)?;
     TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
+    for issuer in issuers::read(&config.issuers)? {
+        try_issuer(&issuer).await?;
+        writeln!(out, "ok  issuer {} can be used", issuer.id)?;
+    }
     if config.redis.is_some() {
         let engine = open_engine(config).await?;
         engine.ping().await?;

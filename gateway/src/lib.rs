@@ -31,7 +31,7 @@ pub use auth::{
     Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
     ClientSecret, GeneratedPassword, Identity, IssuerSettings, KeySource, Membership, Page, PageViewer, Pass,
     PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SignOn, SignatureAlgorithm, SigningKeys,
-    TenantMapping, VerifyingKey, Viewer, check_issuers,
+    TenantMapping, VerifyingKey, Viewer, check_issuers, try_issuer,
 };
 pub use error::Error;
 pub use gateway::{Gateway, GatewayError};

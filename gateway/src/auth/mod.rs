@@ -33,7 +33,7 @@ pub(crate) use cookie::Cookie;
 pub use identity::Identity;
 pub use issuer::{
     BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, SignatureAlgorithm, TenantMapping,
-    VerifyingKey, check_issuers,
+    VerifyingKey, check_issuers, try_issuer,
 };
 pub(crate) use issuer::{Issuers, begin_sso, end_sso};
 pub use key::SigningKeys;

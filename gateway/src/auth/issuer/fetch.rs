@@ -1,5 +1,6 @@
 //! Asking somebody else's server: over TLS, for a bounded time, for a bounded answer, and never where it points on to.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use tracing::warn;
 use url::Url;
 
 /// An answer takes no longer, from the name look-up to its last byte.
@@ -23,7 +27,7 @@ const KEEP_FOR: Duration = Duration::from_secs(3600);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("{0} can't be reached: {1}")]
-    Unreachable(String, #[source] hyper_util::client::legacy::Error),
+    Unreachable(String, String),
     #[error("{0} does not answer in time")]
     TooSlow(String),
     #[error("{address} answers with status {status}")]
@@ -47,11 +51,20 @@ pub(super) struct Answer {
 pub(super) struct Fetcher(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Fetcher {
-    pub(super) fn new() -> Result<Self, String> {
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
-        let tls = tls.map_err(|error| format!("the certificates of this system can't be used: {error}"))?;
-        Ok(Self(Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build())))
+    /// With the certificates that this system trusts.
+    pub(super) fn new() -> Self {
+        let trusted = HttpsConnectorBuilder::new().with_provider_and_native_roots(ring::default_provider());
+        let tls = trusted.unwrap_or_else(|error| {
+            // Whoever has all keys written down needs none; for others each question says that nobody is trusted.
+            warn!(%error, "this system has no trusted certificates: no issuer can be asked over TLS");
+            let nobody = ClientConfig::builder_with_provider(ring::default_provider().into())
+                .with_safe_default_protocol_versions()
+                .expect("the provider has suites for them")
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
+            HttpsConnectorBuilder::new().with_tls_config(nobody)
+        });
+        Self(Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build()))
     }
 
     /// Gets what is at an address.
@@ -72,7 +85,8 @@ impl Fetcher {
             .body(Full::new(body))
             .map_err(|_| FetchError::Address(format!("{} can't be asked", shown(address))))?;
         let answer = tokio::time::timeout(ANSWER_WITHIN, async {
-            let response = self.0.request(request).await.map_err(|it| FetchError::Unreachable(shown(address), it))?;
+            let response =
+                self.0.request(request).await.map_err(|it| FetchError::Unreachable(shown(address), why(&it)))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MOST_BYTES).collect().await;
             let body = body.map_err(|_| FetchError::NotWhole(shown(address)))?.to_bytes();
@@ -93,6 +107,17 @@ fn keep_for(headers: &HeaderMap) -> Duration {
         None if says.contains("no-store") || says.contains("no-cache") => Duration::ZERO,
         None => KEEP_FOR,
     }
+}
+
+/// An error with what it came from: the outermost only says that there was one.
+fn why(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text = format!("{text}: {error}");
+        inner = error.source();
+    }
+    text
 }
 
 /// Without a query, which may have what is nobody's business.

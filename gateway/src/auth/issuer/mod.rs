@@ -56,8 +56,10 @@ impl Issuers {
     /// As an operator has set them.
     pub(crate) fn new(settings: Vec<IssuerSettings>) -> Result<Self, BadIssuer> {
         check_issuers(&settings)?;
-        let Some(first) = settings.first() else { return Ok(Self(Vec::new())) };
-        let fetcher = Fetcher::new().map_err(|what| BadIssuer { id: first.id.clone(), what })?;
+        if settings.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let fetcher = Fetcher::new();
         let issuer = |settings: IssuerSettings| {
             let source = Source::new(&settings, fetcher.clone());
             Arc::new(Issuer { settings, source, fetcher: fetcher.clone() })
@@ -116,6 +118,12 @@ impl Issuer {
             until: Some(now.plus_millis(self.settings.login_for.as_millis() as i64)),
         })
     }
+}
+
+/// Asks an issuer once for what it publishes: its keys, and where to sign on.
+pub async fn try_issuer(settings: &IssuerSettings) -> Result<(), BadIssuer> {
+    let read = Source::new(settings, Fetcher::new()).read().await;
+    read.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), what: error.to_string() })
 }
 
 /// Says what can't work of what an operator says of issuers, if anything.

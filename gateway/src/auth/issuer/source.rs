@@ -156,7 +156,8 @@ impl Source {
         known.keys.is_empty() || (self.signs_on && known.endpoints.is_none())
     }
 
-    async fn read(&self) -> Result<(Arc<KeyTable>, Option<Arc<Endpoints>>, Duration), FetchError> {
+    /// Asks for what it publishes, if anything.
+    pub(super) async fn read(&self) -> Result<(Arc<KeyTable>, Option<Arc<Endpoints>>, Duration), FetchError> {
         let mut keep_for = Duration::MAX;
         let mut endpoints = None;
         if self.signs_on {
