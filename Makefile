@@ -5,7 +5,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser client shots bench audit clean-data
+.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser fuzz fuzz-brief client shots bench audit clean-data
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -41,7 +41,13 @@ test-browser: test-js ## the pages in a real Chromium, against the real binary
 	$(CARGO) build
 	npm --prefix tests/browser run pages
 
-test: check test-rust test-browser ## everything that CI runs
+fuzz-brief: setup ## each reader of outside bytes against its corpus and 12 s of made-up input
+	@fuzz/run 12
+
+fuzz: setup ## the same for 10 minutes each
+	@fuzz/run 600
+
+test: check test-rust test-browser fuzz-brief ## everything that CI runs
 
 CLIENT_DIR ?= target/npm
 client: ## the client library as an npm package, in target/npm

@@ -7,6 +7,7 @@ command -v chromium >/dev/null 2>&1 || want="$want chromium"
 command -v node >/dev/null 2>&1 || want="$want nodejs"
 command -v npm >/dev/null 2>&1 || want="$want npm"
 command -v cc >/dev/null 2>&1 || want="$want gcc libc6-dev"
+command -v c++ >/dev/null 2>&1 || want="$want g++"
 # Debian has the balancers outside of everybody's path.
 PATH=$PATH:/usr/sbin:/sbin
 command -v redis-server >/dev/null 2>&1 || want="$want redis-server"
