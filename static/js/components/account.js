@@ -10,7 +10,9 @@ export function registerAccount() {
   for (const button of document.querySelectorAll("[data-press]")) {
     button.addEventListener("click", () => byId(button.getAttribute("data-press") ?? "").click());
   }
-  byId("account-panel").addEventListener("beforetoggle", listTenants, { once: true });
+  byId("account-panel").addEventListener("beforetoggle", (event) => {
+    if (/** @type {ToggleEvent} */ (event).newState === "open") void listTenants();
+  });
   byId("tenant").addEventListener("change", switchTenant);
 }
 
