@@ -24,9 +24,11 @@ scaled-stop: ## stop it; its data stays
 
 fmt: ## format the Rust code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 check: ## formatting, lints, documentation
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 test-rust: setup ## unit, property and whole-product tests

@@ -11,7 +11,11 @@ fuzz_target!(|data: &[u8]| {
     let [piece, longest, body @ ..] = data else { return };
     let limits = Limits { event_bytes: usize::from(*longest) * 8, ..Limits::default() };
     let whole = fuzzing::read_lines([body], &limits);
-    assert_eq!(fuzzing::read_lines(body.chunks(usize::from(*piece).max(1)), &limits), whole, "it depends on the pieces");
+    assert_eq!(
+        fuzzing::read_lines(body.chunks(usize::from(*piece).max(1)), &limits),
+        whole,
+        "it depends on the pieces"
+    );
 
     let is_blank = |line: &&[u8]| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii().is_empty();
     let lines = body.split(|byte| *byte == b'\n').filter(|line| line.len() > limits.event_bytes || !is_blank(line));
