@@ -242,7 +242,7 @@ async fn check(
         Credentials { username: Some(name), password: Some(password), token: None, .. } => {
             let device = Cookie::Device.find(headers, caller.secure);
             let (shown, device) = check_password(gateway, caller, &user, &name, &password, device).await?;
-            Ok(sign_in(gateway, caller, headers, shown).await?.from_device(device))
+            Ok(sign_in(gateway, caller, headers, shown).await?.at_device(device))
         }
         Credentials { token: Some(token), username: None, password: None, .. } => {
             let shown = check_token(gateway, caller, &token).await?;

@@ -161,7 +161,7 @@ impl SignedIn {
     }
 
     /// Whoever logs in from there is known again by this cookie.
-    pub(crate) fn from_device(mut self, cookie: String) -> Self {
+    pub(crate) fn at_device(mut self, cookie: String) -> Self {
         self.device = Some(cookie);
         self
     }
