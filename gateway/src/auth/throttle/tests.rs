@@ -245,7 +245,7 @@ async fn a_made_up_device_counts_as_none() {
     ];
     for device in &made_up {
         let known = throttle.devices.known(&registry, "ann", Some(device)).await.unwrap();
-        assert!(known.is_none(), "{:.80}", device);
+        assert!(known.is_none(), "{device:.80}");
     }
     assert!(throttle.devices.known(&registry, "ann", Some(&device)).await.unwrap().is_some());
     // Name and id are told apart by the id's length.
