@@ -27,12 +27,15 @@ async function axeFindsNothing(page) {
   assert.deepEqual(told, []);
 }
 
-/** An admin's page without toasts: a busy machine has alerts, and they lie over what is clicked here. */
+/** A busy machine has alerts, and their toasts lie over what is clicked here. */
+const withoutToasts = (page) =>
+  page.addInitScript(() =>
+    addEventListener("DOMContentLoaded", () => document.getElementById("toasts")?.setAttribute("hidden", "")),
+  );
+
+/** An admin's page, alive. */
 async function openAdmin(wishes = {}) {
-  const hide = () =>
-    addEventListener("DOMContentLoaded", () => document.getElementById("toasts")?.setAttribute("hidden", ""));
-  const prepare = (page) => page.addInitScript(hide);
-  const page = await openPage(browser, ringside, { path: "/admin", prepare, ...wishes });
+  const page = await openPage(browser, ringside, { path: "/admin", prepare: withoutToasts, ...wishes });
   await pillSays(page, "LIVE");
   return page;
 }
@@ -41,6 +44,7 @@ async function openAdmin(wishes = {}) {
 async function signIn(name, password) {
   const context = await browser.newContext({ baseURL: ringside.url });
   const page = await context.newPage();
+  await withoutToasts(page);
   await page.goto("/");
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(password);
