@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::auth::{
-    Audit, BadIssuer, Issuers, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens, Viewer,
-    is_pass,
+    Audit, AuditEntry, BadIssuer, Issuers, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens,
+    Viewer, is_pass, short,
 };
 use crate::bench::Bench;
 use crate::delivery::{Admission, Goodbye, Ledger, Shard};
@@ -183,6 +183,13 @@ impl Gateway {
             room => viewer.scope.allows(room) && viewer.page.as_ref().is_none_or(|page| page.shows(room)),
         };
         sees && self.0.standing.allows(viewer)
+    }
+
+    /// Notes that somebody wanted to watch what they may not. Where they are is noted with their login.
+    pub(crate) fn note_forbidden(&self, viewer: &Viewer, room: &Room) {
+        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).refused("forbidden_room");
+        let login = serde_json::json!({ "session": short(&viewer.session_id) });
+        self.audit().note_refusal(&viewer.tenant, entry.changed(serde_json::Value::Null, login));
     }
 
     /// What publishes a load run; none where no operator has switched it on.

@@ -94,6 +94,7 @@ impl Gateway {
             .method_not_allowed_fallback(async || Error::WrongMethod)
             .fallback(async || Error::NoSuchAddress)
             .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
+            .layer(from_fn_with_state(self.clone(), auth::note_refusals))
             .layer(from_fn_with_state(self.clone(), pages::tell_browsers))
             .layer(from_fn(observe::count_requests))
             .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))

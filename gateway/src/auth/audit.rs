@@ -129,7 +129,7 @@ impl Audit {
             return;
         };
         if left_out > 0 {
-            entry.after = serde_json::json!({ "refusalsNotNotedBefore": left_out });
+            entry.before = serde_json::json!({ "refusalsNotNotedBefore": left_out });
         }
         let (audit, tenant) = (self.clone(), tenant.clone());
         tokio::spawn(async move {

@@ -144,6 +144,7 @@ impl Session {
             return Err(Error::Unauthorized);
         }
         if !self.gateway.may_watch(&self.viewer, &room) {
+            self.gateway.note_forbidden(&self.viewer, &room);
             return Err(Error::ForbiddenRoom(room.to_string()));
         }
         self.leave(&room);

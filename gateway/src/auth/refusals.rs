@@ -1,0 +1,41 @@
+//! What somebody may not do goes to the audit log: who tried, from where, and what.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::audit::AuditEntry;
+use super::viewer::offered;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// Around all that is answered: notes what was answered with 403.
+pub(crate) async fn note_refusals(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // Who it was is only looked at where it is needed; until then, what tells it is kept.
+    let mut shown = HeaderMap::new();
+    for name in [header::AUTHORIZATION, header::COOKIE] {
+        for value in request.headers().get_all(&name) {
+            shown.append(&name, value.clone());
+        }
+    }
+    let response = next.run(request).await;
+    if let Some(error) = response.extensions().get::<Error>()
+        && let (status, code) = error.parts()
+        && status == 403
+    {
+        let viewer = gateway.identify(offered(&shown, caller.secure)).await.ok();
+        let who = viewer.as_ref().map_or("?", |viewer| viewer.user.as_str());
+        let tenant = viewer.as_ref().map_or(&gateway.settings().tenant, |viewer| &viewer.tenant);
+        let target = format!("{method} {}", uri.path());
+        gateway.audit().note_refusal(tenant, AuditEntry::by(who, caller.address, "access", target).refused(code));
+    }
+    response
+}
