@@ -102,7 +102,8 @@ async fn after_a_flush_everybody_begins_anew_without_a_restart() {
     };
     until("events are taken again", PATIENCE, taken).await.expect("the key is there again");
     // Not by trying to log in: who fails so often is locked out for a while.
-    let account = async || scene.redis.command::<bool>("HEXISTS ringside:{installation}:registry account/admin").await;
+    let account =
+        async || scene.redis.command::<bool>("HEXISTS ringside:{installation}:registry:account account/admin").await;
     until("the account is there again", PATIENCE, async || account().await.is_ok_and(|there| there))
         .await
         .expect("it is");

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -21,7 +22,12 @@ pub struct Process {
     name: String,
     child: Child,
     said: Arc<Said>,
+    /// Who reads its stdout and stderr.
+    readers: [JoinHandle<()>; 2],
 }
+
+/// Who has ended has said all, unless somebody it left behind holds its pipes: that one is not waited for longer.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Process {
     /// Starts what `command` describes: program, arguments, environment and folder.
@@ -29,9 +35,11 @@ impl Process {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = nursery::spawn(command).with_context(|| format!("{name} can't be started by setpriv"))?;
         let said = Arc::new(Said::default());
-        keep(child.stdout.take().expect("stdout is piped"), said.clone());
-        keep(child.stderr.take().expect("stderr is piped"), said.clone());
-        Ok(Self { name, child, said })
+        let readers = [
+            keep(child.stdout.take().expect("stdout is piped"), said.clone()),
+            keep(child.stderr.take().expect("stderr is piped"), said.clone()),
+        ];
+        Ok(Self { name, child, said, readers })
     }
 
     /// Its process id.
@@ -56,8 +64,7 @@ impl Process {
                 // Looks for the end of the process between lines.
                 let _ = tokio::time::timeout(Duration::from_millis(50), news).await;
                 if let Some(status) = self.child.try_wait()? {
-                    // Its last words may still be in the pipe.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    last_words(&self.readers).await;
                     if let Some(line) = said.lines().iter().find(|line| line.contains(part)) {
                         return Ok(line.clone());
                     }
@@ -108,6 +115,7 @@ impl Process {
             status.is_some()
         })
         .await?;
+        last_words(&self.readers).await;
         Ok(status.expect("it has ended"))
     }
 
@@ -139,7 +147,13 @@ impl Said {
     }
 }
 
-fn keep(pipe: impl Read + Send + 'static, said: Arc<Said>) {
+/// Waits until all is read that may still be in the pipes of a process that has ended.
+async fn last_words(readers: &[JoinHandle<()>]) {
+    // Whoever else holds the pipes is no reason to wait for ever.
+    let _ = until("the last words", LAST_WORDS_WITHIN, async || readers.iter().all(JoinHandle::is_finished)).await;
+}
+
+fn keep(pipe: impl Read + Send + 'static, said: Arc<Said>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
             // Not UTF-8 is not for us; a broken pipe is the end.
@@ -152,5 +166,5 @@ fn keep(pipe: impl Read + Send + 'static, said: Arc<Said>) {
             drop(lines);
             said.news.notify_waiters();
         }
-    });
+    })
 }
