@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::gateway::Gateway;
+use crate::tls::OverTls;
 
 /// Where a request came from, and how.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,9 @@ impl Caller {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Self {
             address: peer.map(|peer| settings.trusted_proxies.client(peer, headers)),
-            secure: settings.secure_cookies || settings.trusted_proxies.says_tls(peer, headers),
+            secure: settings.secure_cookies
+                || extensions.get::<OverTls>().is_some()
+                || settings.trusted_proxies.says_tls(peer, headers),
         }
     }
 }

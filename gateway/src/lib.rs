@@ -26,6 +26,7 @@ mod pulse;
 mod routes;
 mod serve;
 mod settings;
+mod tls;
 
 pub use auth::{
     Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
@@ -41,3 +42,4 @@ pub use observe::recorder;
 pub use proxies::{BadNetwork, TrustedProxies};
 pub use serve::{ServeSettings, serve, serve_with};
 pub use settings::{GatewaySettings, Readiness};
+pub use tls::{Tls, TlsError};

@@ -1,33 +1,57 @@
 //! What every answer carries so that a browser does no more with it than it should.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::caller::Caller;
+use crate::gateway::Gateway;
+
+/// A browser that was here over TLS comes by no other way for a year.
+const TLS_ONLY: &str = "max-age=31536000; includeSubDomains";
+/// What holds for files too.
+const EVERYWHERE: [(HeaderName, &str); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+/// What holds for all that is no file. Nothing of it is kept by anybody unless a handler says so: pages and answers
+/// have people's data in them.
+const BESIDES_FILES: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    // What `frame-ancestors` is for browsers that don't know it.
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
+
 /// Sets the headers; what a handler has set stays.
-pub(crate) async fn protect(request: Request, next: Next) -> Response {
-    let policy = content_policy(request.headers());
+pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    let secure = Caller::of(&gateway, request.extensions(), request.headers()).secure;
+    let policy = content_policy(request.headers(), secure);
     let is_file = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    // A script or a font is bound by the page that it is in: forty files need not repeat the page's rules.
-    if is_file && !response_is_page(headers) {
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-        return response;
-    }
     let mut set = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
-    set(header::CONTENT_SECURITY_POLICY, policy);
-    set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    set(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    set(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    set(
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    );
+    if secure {
+        set(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+    }
+    for (name, value) in EVERYWHERE {
+        set(name, HeaderValue::from_static(value));
+    }
+    // A script or a font is bound by the page that it is in: forty files need not repeat the page's rules.
+    if is_file && !response_is_page(response.headers()) {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    for (name, value) in BESIDES_FILES {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     response
 }
 
@@ -36,15 +60,16 @@ fn response_is_page(headers: &HeaderMap) -> bool {
     kind.starts_with("text/html")
 }
 
-fn content_policy(headers: &HeaderMap) -> HeaderValue {
+fn content_policy(headers: &HeaderMap, secure: bool) -> HeaderValue {
     // Older Safari does not count a socket to the own host as 'self'.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let plain =
         |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'));
-    let sockets = host.filter(plain).map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
+    let scheme = if secure { "wss" } else { "ws" };
+    let socket = host.filter(plain).map(|host| format!(" {scheme}://{host}")).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; \
-         connect-src 'self'{sockets}; manifest-src 'self'; media-src 'self'; base-uri 'none'; form-action 'self'; \
+         connect-src 'self'{socket}; manifest-src 'self'; media-src 'self'; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).expect("the host was checked")

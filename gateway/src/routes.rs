@@ -74,7 +74,9 @@ impl Gateway {
             .route("/admin/audit/export", get(api::export_audit))
             .layer(DefaultBodyLimit::max(64 * 1024));
         // The files are many and small: no request id and no log line for each.
-        let files = pages::asset_routes().layer(CompressionLayer::new()).layer(from_fn(protect::protect));
+        let files = pages::asset_routes()
+            .layer(CompressionLayer::new())
+            .layer(from_fn_with_state(self.clone(), protect::protect));
 
         let routes = who.merge(live).merge(questions).merge(operators).merge(admins).merge(pages::page_routes());
         let mut all = self.around(routes).merge(files);
@@ -98,7 +100,7 @@ impl Gateway {
             .layer(from_fn_with_state(self.clone(), pages::tell_browsers))
             .layer(from_fn(observe::count_requests))
             .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
-            .layer(from_fn(protect::protect))
+            .layer(from_fn_with_state(self.clone(), protect::protect))
             .layer(TraceLayer::new_for_http().make_span_with(span))
             .layer(PropagateRequestIdLayer::new(request_id.clone()))
             .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))

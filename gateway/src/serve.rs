@@ -2,7 +2,7 @@
 //!
 //! Each connection is a task: its heads are read by hyper, answered by the router, and bounded in bytes and in time. An
 //! upgrade takes the bare socket out of it (`hyper_util::server::conn::auto::upgrade::downcast` of a
-//! `TokioIo<TcpStream>`), and the task ends.
+//! `TokioIo<TcpStream>`, or of the same around a `TlsStream`), and the task ends.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -20,23 +20,29 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 use tracing::{debug, warn};
 
+use crate::tls::{OverTls, Tls};
+
 /// After an accept that failed for want of something, usually file descriptors, so long nobody is let in.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// It is said so often.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
-/// What a connection may take, in time and bytes.
-#[derive(Debug, Clone, Copy)]
+/// How a port speaks, and what a connection may take, in time and bytes.
+#[derive(Debug, Clone)]
 pub struct ServeSettings {
-    /// Whoever connects has asked something within this time, to the last byte of the head; and a body never pauses for longer.
+    /// The certificate, where the port speaks TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// Whoever connects has asked something within this time, to the last byte of the head; a TLS handshake has as long
+    /// before that; and a body never pauses for longer.
     pub asks_within: Duration,
     /// A connection that was answered is kept for so long until it has asked again. Balancers keep theirs for 60 s, and
     /// they have to be the ones who close: else a question meets a connection that is just being closed.
@@ -50,6 +56,7 @@ pub struct ServeSettings {
 impl Default for ServeSettings {
     fn default() -> Self {
         Self {
+            tls: None,
             asks_within: Duration::from_secs(10),
             kept_for: Duration::from_secs(75),
             takes_within: Duration::from_secs(30),
@@ -68,7 +75,8 @@ pub async fn serve_with(settings: ServeSettings, listener: TcpListener, router: 
     let mut http = Builder::new(TokioExecutor::new()).http1_only();
     // Half-open connections are not kept: who closes a stream or a held poll is gone, and what it holds is freed at once.
     http.http1().timer(TokioTimer::new()).header_read_timeout(settings.kept_for).max_buf_size(settings.head_bytes);
-    let http = Arc::new(http);
+    let (http, settings) = (Arc::new(http), Arc::new(settings));
+    let tls = settings.tls.clone().map(|tls| tokio::spawn(tls.keep(shutdown.child_token())));
     let connections = TaskTracker::new();
     let mut trouble = Trouble::default();
     loop {
@@ -78,59 +86,85 @@ pub async fn serve_with(settings: ServeSettings, listener: TcpListener, router: 
             accepted = next(|| listener.accept(), &mut trouble) => accepted,
         };
         let (socket, peer) = accepted;
-        let (http, router, shutdown) = (http.clone(), router.clone(), shutdown.clone());
-        connections.spawn(async move { converse(&http, settings, socket, peer, router, shutdown).await });
+        let (http, settings, router, shutdown) = (http.clone(), settings.clone(), router.clone(), shutdown.clone());
+        connections.spawn(async move {
+            prepare(&socket, &settings);
+            let talk = Talk { http: &http, settings: &settings, router, peer, shutdown: &shutdown };
+            match &settings.tls {
+                None => talk.run(socket).await,
+                Some(tls) => {
+                    let handshake = timeout(settings.asks_within, tls.accept(socket));
+                    if let Some(Ok(Some(stream))) = shutdown.run_until_cancelled(handshake).await {
+                        talk.run(stream).await;
+                    }
+                }
+            }
+        });
     }
     drop(listener);
     connections.close();
     connections.wait().await;
+    if let Some(tls) = tls {
+        // It ends with `shutdown`, unless it panicked, which the log has.
+        let _ = tls.await;
+    }
 }
 
-/// One connection, until it ends or becomes something else.
-async fn converse(
-    http: &Builder<TokioExecutor>,
-    settings: ServeSettings,
-    socket: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    shutdown: CancellationToken,
-) {
+/// Sets what a socket needs before anything is said.
+fn prepare(socket: &TcpStream, settings: &ServeSettings) {
     // Without it a small frame may wait 40 ms for the one before it to be acknowledged.
     if let Err(reason) = socket.set_nodelay(true) {
         debug!(%reason, "could not turn off Nagle's algorithm on a connection");
     }
     // Who takes nothing for so long, or does not even acknowledge it, is gone. Streams have no other clock while they wait.
-    if let Err(reason) = SockRef::from(&socket).set_tcp_user_timeout(Some(settings.takes_within)) {
+    if let Err(reason) = SockRef::from(socket).set_tcp_user_timeout(Some(settings.takes_within)) {
         debug!(%reason, "could not bound how long a connection may take nothing");
     }
-    let has_asked = AtomicBool::new(false);
-    let answer = service_fn(|request: Request<Incoming>| {
-        has_asked.store(true, Ordering::Relaxed);
-        let mut request = request.map(|body| Body::new(TimeoutBody::new(settings.asks_within, body)));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(socket), answer));
-    let mut patience = pin!(tokio::time::sleep(settings.asks_within));
-    let (mut waits, mut leaves) = (true, false);
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(reason) = ended {
-                    debug!(reason, "a connection ended in the middle of something");
-                }
-                return;
+}
+
+/// One connection, until it ends or becomes something else.
+struct Talk<'a> {
+    http: &'a Builder<TokioExecutor>,
+    settings: &'a ServeSettings,
+    router: Router,
+    peer: SocketAddr,
+    shutdown: &'a CancellationToken,
+}
+
+impl Talk<'_> {
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let has_asked = AtomicBool::new(false);
+        let answer = service_fn(|request: Request<Incoming>| {
+            has_asked.store(true, Ordering::Relaxed);
+            let mut request = request.map(|body| Body::new(TimeoutBody::new(self.settings.asks_within, body)));
+            request.extensions_mut().insert(ConnectInfo(self.peer));
+            if self.settings.tls.is_some() {
+                request.extensions_mut().insert(OverTls);
             }
-            () = patience.as_mut(), if waits => {
-                // The library has one clock for every head, and a connection that is kept is given more time.
-                if !has_asked.load(Ordering::Relaxed) {
+            self.router.clone().oneshot(request)
+        });
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), answer));
+        let mut patience = pin!(tokio::time::sleep(self.settings.asks_within));
+        let (mut waits, mut leaves) = (true, false);
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(reason) = ended {
+                        debug!(reason, "a connection ended in the middle of something");
+                    }
                     return;
                 }
-                waits = false;
-            }
-            () = shutdown.cancelled(), if !leaves => {
-                connection.as_mut().graceful_shutdown();
-                leaves = true;
+                () = patience.as_mut(), if waits => {
+                    // The library has one clock for every head, and a connection that is kept is given more time.
+                    if !has_asked.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    waits = false;
+                }
+                () = self.shutdown.cancelled(), if !leaves => {
+                    connection.as_mut().graceful_shutdown();
+                    leaves = true;
+                }
             }
         }
     }

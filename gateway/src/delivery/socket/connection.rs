@@ -1,7 +1,7 @@
 //! The task of one open socket: it reads, keeps the clocks, and delivers where somebody has to be waited for.
 
 use std::io;
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,12 @@ use ringside_shared::engine::Room;
 use ringside_shared::model::Timestamp;
 use ringside_shared::wire::frame_kind;
 use serde_json::json;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 
 use super::end::End;
 use super::line::{Broken, Delivered, Line};
 use super::message::{Message, Messages, PING, PONG};
 use super::tally::Tally;
+use super::transport::Transport;
 use crate::auth::Viewer;
 use crate::delivery::expiry::{until_announced, until_over};
 use crate::delivery::goodbye::Goodbye;
@@ -63,7 +62,7 @@ impl Connection {
         gateway: Gateway,
         viewer: Arc<Viewer>,
         address: Option<IpAddr>,
-        (socket, read): (TcpStream, Bytes),
+        (socket, read): (Transport, Bytes),
         deflate: bool,
         rooms: &[Room],
     ) -> Self {
@@ -143,7 +142,7 @@ impl Connection {
                 return;
             }
         }
-        if SockRef::from(&self.line.socket).shutdown(Shutdown::Write).is_err() || matches!(end, End::Left(_)) {
+        if self.line.socket.end_writing().is_err() || matches!(end, End::Left(_)) {
             return;
         }
         let mut unread = [0; 512];
@@ -312,7 +311,7 @@ impl Connection {
     }
 }
 
-fn read_some(socket: &TcpStream, messages: &mut Messages) -> io::Result<usize> {
+fn read_some(socket: &Transport, messages: &mut Messages) -> io::Result<usize> {
     let mut bytes = [0; READ_BYTES];
     let count = socket.try_read(&mut bytes)?;
     messages.push(&bytes[..count]);

@@ -9,9 +9,11 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::warn;
 
+use super::transport::Transport;
 use crate::error::Error;
 
 /// The subprotocol's name; a token may come beside it as `bearer.<jwt>`.
@@ -70,12 +72,16 @@ pub(super) struct Coming(OnUpgrade);
 
 impl Coming {
     /// The socket, and what was read of it already.
-    pub(super) async fn socket(self) -> Option<(TcpStream, Bytes)> {
+    pub(super) async fn socket(self) -> Option<(Transport, Bytes)> {
         let upgraded: Upgraded = self.0.await.ok()?;
-        match downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(Parts { io, read_buf, .. }) => Some((io.into_inner(), read_buf)),
+        let upgraded = match downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(Parts { io, read_buf, .. }) => return Some((Transport::Plain(io.into_inner()), read_buf)),
+            Err(upgraded) => upgraded,
+        };
+        match downcast::<TokioIo<TlsStream<TcpStream>>>(upgraded) {
+            Ok(Parts { io, read_buf, .. }) => Some((Transport::encrypted(io.into_inner()), read_buf)),
             Err(_) => {
-                warn!("a socket came over something else than TCP, and can't be served");
+                warn!("a socket came over something else than TCP or TLS, and can't be served");
                 None
             }
         }

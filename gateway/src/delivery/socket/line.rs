@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
 
 use super::message::CLOSE;
@@ -15,6 +14,7 @@ use super::outbox::Outbox;
 use super::pace::Pace;
 use super::shard::{Desk, Shard};
 use super::tally::Tally;
+use super::transport::Transport;
 use crate::auth::Viewer;
 use crate::delivery::ledger::{Look, Watched};
 use crate::delivery::session::{Outgoing, Session, WAITS_FOR};
@@ -24,7 +24,7 @@ use crate::observe::{self, Life};
 
 /// An open socket.
 pub(super) struct Line {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Transport,
     /// True where the client takes compressed messages.
     deflate: bool,
     counter: Mutex<Counter>,
@@ -80,7 +80,7 @@ pub(super) enum Delivered {
 }
 
 impl Line {
-    pub(super) fn open(gateway: &Gateway, viewer: Arc<Viewer>, socket: TcpStream, deflate: bool) -> Arc<Self> {
+    pub(super) fn open(gateway: &Gateway, viewer: Arc<Viewer>, socket: Transport, deflate: bool) -> Arc<Self> {
         Arc::new_cyclic(|line| {
             let shard = gateway.next_shard();
             let post =

@@ -15,6 +15,7 @@ mod outbox;
 mod pace;
 mod shard;
 mod tally;
+mod transport;
 
 pub(crate) use shard::Shard;
 
@@ -80,7 +81,7 @@ async fn open(
     tokio::spawn(async move {
         let _tracked = tracked;
         let Some(socket) = coming.socket().await else { return };
-        bound_buffers(&socket.0);
+        bound_buffers(socket.0.tcp());
         Connection::begin(gateway, viewer, caller.address, socket, deflate, rooms).await.run().await;
     });
     Ok(response)
