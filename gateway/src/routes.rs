@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::{api, auth, delivery, observe, pages, protect};
+use crate::{api, auth, cors, delivery, observe, origin, pages, protect};
 
 /// Pages are long and much the same inside: a little more work than usual makes them a tenth smaller.
 const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(6);
@@ -47,12 +47,13 @@ impl Gateway {
             .route("/analytics/campaigns/{id}/calls", get(api::list_calls))
             .route("/analytics/system/health", get(api::show_system))
             .route("/analytics/stats", get(api::show_stats))
-            .route("/api/stats", get(api::show_stats))
             .route("/analytics/recent", get(api::show_recent))
-            .route("/api/metrics/recent", get(api::show_recent))
             .route("/analytics/latest", get(api::show_latest))
-            .route("/api/metrics/latest", get(api::show_latest))
             .route("/analytics/dashboard", get(api::show_dashboard));
+        let by_other_names = Router::new()
+            .route("/api/stats", get(api::show_stats))
+            .route("/api/metrics/recent", get(api::show_recent))
+            .route("/api/metrics/latest", get(api::show_latest));
         let operators = Router::new()
             .route("/healthz", get(api::show_liveness))
             .route("/readyz", get(api::show_readiness))
@@ -78,12 +79,16 @@ impl Gateway {
             .layer(CompressionLayer::new())
             .layer(from_fn_with_state(self.clone(), protect::protect));
 
-        let routes = who.merge(live).merge(questions).merge(operators).merge(admins).merge(pages::page_routes());
+        // What other origins may ask, where the operator has listed them; see `cors::covers`.
+        let open = cors::open_to(&self.settings().cors_origins, who.merge(questions));
+        let routes = open.merge(live).merge(by_other_names).merge(operators).merge(admins).merge(pages::page_routes());
         let mut all = self.around(routes).merge(files);
         if self.bench().is_some() {
-            // Thousands a second, and what each costs is taken for the cost of what is measured: nothing around them.
+            // Thousands a second, and what each costs is taken for the cost of what is measured: only the guard around them.
             let bench = post(api::publish_bench).fallback(async || Error::WrongMethod);
-            all = all.merge(Router::new().route("/bench/{n}", bench.layer(DefaultBodyLimit::max(api::BODY_BYTES))));
+            let bench = bench.layer(DefaultBodyLimit::max(api::BODY_BYTES));
+            let guard = from_fn_with_state(self.clone(), origin::guard);
+            all = all.merge(Router::new().route("/bench/{n}", bench).layer(guard));
         }
         all.with_state(self.clone())
     }
@@ -96,6 +101,7 @@ impl Gateway {
             .method_not_allowed_fallback(async || Error::WrongMethod)
             .fallback(async || Error::NoSuchAddress)
             .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
+            .layer(from_fn_with_state(self.clone(), origin::guard))
             .layer(from_fn_with_state(self.clone(), auth::note_refusals))
             .layer(from_fn_with_state(self.clone(), pages::tell_browsers))
             .layer(from_fn(observe::count_requests))

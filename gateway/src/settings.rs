@@ -9,6 +9,7 @@ use ringside_shared::model::TenantId;
 
 use crate::auth::IssuerSettings;
 use crate::memory::{MemoryReading, resident_bytes};
+use crate::origin::Origins;
 use crate::proxies::TrustedProxies;
 
 /// Says what is not well, if anything.
@@ -34,12 +35,14 @@ pub struct GatewaySettings {
     /// The installation's first tenant: in whose audit log it is noted what belongs to nobody else.
     pub tenant: TenantId,
     /// Origins whose pages may use the gateway with a login; empty means the host that the request itself names.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Origins,
+    /// Origins whose pages may besides ask `/analytics` and `/auth` with `fetch`.
+    pub cors_origins: Origins,
     /// Whose tokens count here besides ours, and where people can sign on.
     pub issuers: Vec<IssuerSettings>,
     /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
     pub public_url: Option<String>,
-    /// True behind TLS: the cookie is `Secure` and `__Host-`.
+    /// True where TLS ends before this process: the cookie is `Secure` and `__Host-`, as it is where TLS ends here.
     pub secure_cookies: bool,
     /// Load balancers whose word on a client's address, and on TLS, counts.
     pub trusted_proxies: TrustedProxies,
@@ -81,7 +84,8 @@ impl Default for GatewaySettings {
             new_key_every: Duration::from_secs(30 * 24 * 3600),
             audit_kept: Duration::from_secs(365 * 24 * 3600),
             tenant: TenantId::parse("default").expect("a plain name"),
-            allowed_origins: Vec::new(),
+            allowed_origins: Origins::default(),
+            cors_origins: Origins::default(),
             issuers: Vec::new(),
             public_url: None,
             secure_cookies: false,
@@ -113,6 +117,7 @@ impl std::fmt::Debug for GatewaySettings {
             .field("login_lasts", &self.login_lasts)
             .field("tenant", &self.tenant)
             .field("allowed_origins", &self.allowed_origins)
+            .field("cors_origins", &self.cors_origins)
             .field("secure_cookies", &self.secure_cookies)
             .field("trusted_proxies", &self.trusted_proxies)
             .field("drain_over", &self.drain_over)

@@ -385,6 +385,7 @@ async fn a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_dropped(
     let secure = Secure::start().await;
     let mut before = secure.client(&["calls:alpha"]).await;
     let mut kept = secure.connect().await.unwrap();
+    ask(&mut kept, "/healthz").await;
     let trusts_old = secure.connector(rustls::ALL_VERSIONS);
     make_certificate(&secure.certificate, &secure.key);
     until("the new certificate is shown", 2 * PATIENCE, async || secure.connect().await.is_ok()).await.unwrap();

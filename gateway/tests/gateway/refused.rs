@@ -299,7 +299,7 @@ async fn refused_logins_are_logged_without_their_passwords_and_answered_as_ever(
 
     let (answer, lines) = login("ann", "hunter2", Some("https://evil.example")).await;
     assert_eq!((answer.0, answer.1.as_str()), (403, "foreign_origin"));
-    let fields = [r#"user="ann""#, "address=127.0.0.1", r#"origin="https://evil.example""#, r#"what="login""#];
+    let fields = ["address=127.0.0.1", r#"origin="https://evil.example""#, r#"what="/auth/login""#];
     assert!(lines.len() == 1 && fields.iter().all(|field| lines[0].contains(field)), "{lines:?}");
     let token = format!("Bearer {}", floor.token().await);
     let headers = [("authorization", token.as_str()), ("origin", "https://evil.example")];

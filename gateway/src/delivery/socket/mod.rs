@@ -33,7 +33,7 @@ use crate::caller::Caller;
 use crate::delivery::admission::Admitted;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::origin::{log_foreign, require_own_origin};
+use crate::origin::{is_ours, log_foreign};
 
 /// How much the kernel holds for a client beyond what is on its way: what waits there can't be replaced by something
 /// newer any more.
@@ -68,8 +68,10 @@ async fn open(
     rooms: &'static [Room],
 ) -> Result<Response, Error> {
     let headers = request.headers();
-    require_own_origin(headers, &gateway.settings().allowed_origins)
-        .inspect_err(|_| log_foreign("socket", headers, None, caller.address))?;
+    if !is_ours(headers, caller.secure, &gateway.settings().allowed_origins) {
+        log_foreign("socket", headers, None, caller.address);
+        return Err(Error::ForeignOrigin);
+    }
     let token =
         bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, caller.secure));
     let token = token.map(str::to_owned);
