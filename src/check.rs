@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-use ringside_gateway::{TrustedProxies, try_issuer};
-use ringside_shared::model::TenantId;
+use anyhow::{Context, bail};
+use ringside_gateway::{Origins, TrustedProxies, try_issuer};
+use ringside_shared::model::{TenantId, Timestamp};
 
 use crate::config::Loaded;
 use crate::engine::open_engine;
 use crate::issuers;
-use crate::listen::listen;
+use crate::listen::{certificate, listen};
 use crate::rules::fold_settings;
 
 /// Reads the configuration and tries what it names, and says how each came out.
@@ -26,6 +26,15 @@ pub(crate) async fn check(loaded: &Loaded) -> anyhow::Result<()> {
     listen(config.listen).await?;
     writeln!(out, "ok  {} is free to listen on", config.listen)?;
     TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
+    Origins::parse(&config.allowed_origins).context("configuration key \"allowed_origins\"")?;
+    Origins::parse(&config.cors_origins).context("configuration key \"cors_origins\"")?;
+    if let (Some(tls), Some(file)) = (certificate(config)?, &config.tls_certificate) {
+        let (ends, file) = (tls.ends(), file.display());
+        if ends < Timestamp::now() {
+            bail!("the certificate in {file} ended on {ends}, and no browser takes it; renew it");
+        }
+        writeln!(out, "ok  the certificate in {file} fits its key, and is good until {ends}")?;
+    }
     for issuer in issuers::read(&config.issuers)? {
         try_issuer(&issuer).await?;
         writeln!(out, "ok  issuer {} can be used", issuer.id)?;

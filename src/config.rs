@@ -73,8 +73,15 @@ pub(crate) struct Config {
     pub(crate) signing_key_days: u64,
     /// How long the audit log is kept, in days.
     pub(crate) audit_days: u64,
-    /// Origins besides the pages' own that may open sockets, such as `https://ops.example.com`.
+    /// A PEM file with the certificate that the port shows, and those that vouch for it; it then speaks TLS.
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// A PEM file with that certificate's key.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Origins whose pages may use the gateway with a login, such as `https://ops.example.com`; where it is left out, those of
+    /// the host that a request itself names.
     pub(crate) allowed_origins: Vec<String>,
+    /// Origins whose pages may besides ask `/analytics` and `/auth` with `fetch`.
+    pub(crate) cors_origins: Vec<String>,
     /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
     pub(crate) public_url: Option<String>,
     /// Whose tokens count here, and where people can sign on.
@@ -176,7 +183,10 @@ impl Default for Config {
             login_minutes: 8 * 60,
             signing_key_days: 30,
             audit_days: 365,
+            tls_certificate: None,
+            tls_key: None,
             allowed_origins: Vec::new(),
+            cors_origins: Vec::new(),
             public_url: None,
             issuers: Vec::new(),
             secure_cookies: false,
@@ -241,8 +251,9 @@ pub(crate) struct Loaded {
 /// The secrets, which `ringside check` does not print.
 const SECRETS: [&str; 3] = ["admin_password", "ingest_key", "redis_password"];
 /// Texts that are never read as numbers, truths or lists.
-const TEXTS: [&str; 8] =
-    ["log", "public_url", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix"];
+const TEXTS: [&str; 10] = [
+    "log", "public_url", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix", "tls_certificate", "tls_key",
+];
 
 impl Loaded {
     /// Puts the layers together.
@@ -366,6 +377,11 @@ impl Config {
                 "configuration key \"simulator_rate\" is {}; it must be above 0 and at most 100",
                 self.simulator_rate
             );
+        }
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => bail!("\"tls_certificate\" is set and \"tls_key\" is not; TLS needs both, or neither"),
+            (None, Some(_)) => bail!("\"tls_key\" is set and \"tls_certificate\" is not; TLS needs both, or neither"),
+            _ => {}
         }
         if let Some(key) = &self.ingest_key
             && (key.len() < 32 || !key.bytes().all(|b| b.is_ascii_graphic()))

@@ -12,7 +12,7 @@ use ringside_collector::health::{Health, health_routes};
 use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
-use ringside_gateway::{Gateway, GatewaySettings, Readiness, TrustedProxies};
+use ringside_gateway::{Gateway, GatewaySettings, Origins, Readiness, TrustedProxies};
 use ringside_shared::clock::system_clock;
 use ringside_shared::engine::Engine;
 use ringside_shared::model::{SourceId, TenantId};
@@ -62,6 +62,9 @@ impl Floor {
         let fold = Arc::new(fold_settings(config)?);
         let trusted_proxies =
             TrustedProxies::parse(&config.trusted_proxies).context("configuration key \"trusted_proxies\"")?;
+        let allowed_origins =
+            Origins::parse(&config.allowed_origins).context("configuration key \"allowed_origins\"")?;
+        let cors_origins = Origins::parse(&config.cors_origins).context("configuration key \"cors_origins\"")?;
         let installation = Installation::new(engine.clone(), config, role, tenant.clone());
         installation.ensure(shown).await?;
         let stopping = CancellationToken::new();
@@ -73,7 +76,8 @@ impl Floor {
         let simulate = simulates(config, role);
         let demo = Arc::new(AtomicBool::new(simulate));
         let settings = GatewaySettings {
-            allowed_origins: config.allowed_origins.clone(),
+            allowed_origins,
+            cors_origins,
             issuers: issuers::read(&config.issuers)?,
             public_url: config.public_url.clone(),
             secure_cookies: config.secure_cookies,

@@ -1,10 +1,14 @@
-//! The port: taken with a sentence where it can't be.
+//! The port: taken with a sentence where it can't be; and the certificate that it shows, where it speaks TLS.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use ringside_gateway::Tls;
 use tokio::net::TcpListener;
+
+use crate::config::Config;
 
 /// Takes an address.
 pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -20,4 +24,11 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         _ => anyhow!("can't listen on {address}: {error}"),
     })
+}
+
+/// Reads the certificate, where there is one.
+pub(crate) fn certificate(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
+    // Both or none, as the configuration was checked for.
+    let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else { return Ok(None) };
+    Tls::open(certificate, key).map(Some).context("configuration keys \"tls_certificate\" and \"tls_key\"")
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use ringside_gateway::{ServeSettings, serve_with};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use crate::engine::{TRY_AGAIN_AFTER, is_away, open_engine};
 use crate::floor::Floor;
 use crate::installation::say;
 use crate::limits::raise_open_files;
-use crate::listen::listen;
+use crate::listen::{certificate, listen};
 use crate::lobby::Lobby;
 
 /// Which part of the whole a process is.
@@ -62,14 +63,17 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
     }
     allow_many_connections();
     let stop = stop_signal();
+    let tls = certificate(config)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().context("the listening socket has no address")?;
     let lobby = Lobby::default();
     let stop_server = CancellationToken::new();
-    let server = tokio::spawn(ringside_gateway::serve(listener, lobby.router(), stop_server.clone()));
+    let speaking = ServeSettings { tls, ..ServeSettings::default() };
+    let server = tokio::spawn(serve_with(speaking, listener, lobby.router(), stop_server.clone()));
     let url = match role {
-        Role::Up | Role::Gateway => format!("Ringside is on http://{address}/"),
-        Role::Collector => format!("The collector is on http://{address}/ingest/events"),
+        Role::Up | Role::Gateway => format!("Ringside is on {scheme}://{address}/"),
+        Role::Collector => format!("The collector is on {scheme}://{address}/ingest/events"),
     };
     let floor = tokio::select! {
         opened = open(config, role, &lobby, &url) => opened?,

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::error::Error;
 use crate::origin::Origins;
 
 /// So long a browser need not ask again whether it may ask.
@@ -34,5 +35,6 @@ pub(crate) fn open_to<S: Clone + Send + Sync + 'static>(origins: &Origins, route
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_NONE_MATCH])
         .expose_headers([header::ETAG, header::RETRY_AFTER])
         .max_age(KEPT);
-    routes.layer(layer)
+    // Set before the layer, so that what browsers ask beforehand (`OPTIONS`) comes through it too.
+    routes.method_not_allowed_fallback(async || Error::WrongMethod).layer(layer)
 }

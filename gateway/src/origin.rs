@@ -30,7 +30,9 @@ pub struct Origins(Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadOrigin {
     /// Everybody is nobody in particular.
-    #[error("\"*\" would let every site on the internet use the logins of your people; name each origin, such as https://ops.example.com")]
+    #[error(
+        "\"*\" would let every site on the internet use the logins of your people; name each origin, such as https://ops.example.com"
+    )]
     Everybody,
     /// It is no origin.
     #[error(
@@ -179,7 +181,9 @@ mod tests {
         let host = ("host", "ops.example:8080");
         assert!(check(&[host], false, &[]));
         assert!(check(&[host, ("origin", "http://ops.example:8080")], false, &[]));
-        for (site, ours) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false), ("", false)] {
+        for (site, ours) in
+            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false), ("", false)]
+        {
             assert_eq!(check(&[host, ("sec-fetch-site", site)], false, &[]), ours, "{site}");
         }
         for origin in [
@@ -221,17 +225,32 @@ mod tests {
         let list = &["https://Wall.example:443/", "http://[fd00::7]:8080"];
         assert!(check(&[host, ("origin", "https://wall.example")], true, list));
         assert!(check(&[host, ("origin", "http://[fd00::7]:8080")], true, list), "the list says so");
-        for origin in ["http://wall.example", "https://wall.example:8443", "https://x.wall.example", "http://ops.example:8080"] {
+        for origin in
+            ["http://wall.example", "https://wall.example:8443", "https://x.wall.example", "http://ops.example:8080"]
+        {
             assert!(!check(&[host, ("origin", origin)], false, list), "{origin}");
         }
-        assert!(check(&[host, ("sec-fetch-site", "same-origin")], true, list), "a page of a listed origin says no more on a GET");
+        assert!(
+            check(&[host, ("sec-fetch-site", "same-origin")], true, list),
+            "a page of a listed origin says no more on a GET"
+        );
     }
 
     #[test]
     fn origins_are_read_or_refused_with_an_example() {
-        for text in
-            ["ops.example", "https://", "https://a/b", "https://a?b", "https://a#b", "https://u@a", "ftp://a", "null", "", "https://a b", "https://a:x"]
-        {
+        for text in [
+            "ops.example",
+            "https://",
+            "https://a/b",
+            "https://a?b",
+            "https://a#b",
+            "https://u@a",
+            "ftp://a",
+            "null",
+            "",
+            "https://a b",
+            "https://a:x",
+        ] {
             let error = Origins::parse(&[text.to_owned()]).unwrap_err().to_string();
             assert!(error.contains("https://ops.example.com"), "{text}: {error}");
         }

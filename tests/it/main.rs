@@ -5,6 +5,7 @@
 mod app;
 mod balancer;
 mod bench;
+mod door;
 mod ingest;
 mod live;
 mod roles;

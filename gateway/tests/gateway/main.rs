@@ -10,6 +10,7 @@ mod bench;
 mod client;
 mod closing;
 mod cursors;
+mod door;
 mod door_tls;
 mod doors;
 mod drain;
