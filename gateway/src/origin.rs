@@ -76,16 +76,16 @@ fn read(text: &str) -> Result<String, BadOrigin> {
         "http" => 80,
         _ => return Err(bad()),
     };
-    let bare = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@') && !text.contains('#');
-    if !bare || authority.host().is_empty() {
+    let host = authority.host().to_ascii_lowercase();
+    let port = authority.port_u16();
+    // Neither a user nor a port that is none is in what was read of it.
+    let whole = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    let bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
+    if host.is_empty() || !bare || !authority.as_str().eq_ignore_ascii_case(&whole) {
         return Err(bad());
     }
-    let host = authority.host().to_ascii_lowercase();
-    match (authority.port_u16(), authority.port()) {
-        (Some(port), _) if port != usual_port => Ok(format!("{scheme}://{host}:{port}")),
-        (None, Some(_)) => Err(bad()),
-        _ => Ok(format!("{scheme}://{host}")),
-    }
+    let host = if port == Some(usual_port) { host } else { whole };
+    Ok(format!("{scheme}://{host}"))
 }
 
 /// Lets nothing through that another site's page sent: nothing that changes something, and no question that carries a

@@ -1,6 +1,7 @@
 /** The product itself: the real binary on a free port with a folder of its own, ended by its process id. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,16 +23,38 @@ export function freePort() {
   });
 }
 
+/** Makes a certificate that nobody vouches for, and says where it is. */
+function makeCertificate(folder) {
+  const [certificate, key] = [join(folder, "tls.pem"), join(folder, "tls.key")];
+  const made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
+  const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  execFileSync("openssl", [...made.split(" "), ...names, "-keyout", key, "-out", certificate], { stdio: "ignore" });
+  return { RINGSIDE_TLS_CERTIFICATE: certificate, RINGSIDE_TLS_KEY: key };
+}
+
+/** True where it is ready; whoever vouches for its certificate. */
+function isReady(url) {
+  if (url.startsWith("http:")) return fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
+  return new Promise((resolve) => {
+    const asked = request(`${url}/readyz`, { rejectUnauthorized: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    });
+    asked.once("error", () => resolve(false)).end();
+  });
+}
+
 export class Ringside {
   #process = null;
 
-  /** @param {string} [toml] What stands in its `ringside.toml`. */
-  static async start(toml = "") {
+  /** @param {{ tls?: boolean, environment?: Record<string, string>, toml?: string }} [wishes] `toml` stands in its `ringside.toml`. */
+  static async start({ tls = false, environment = {}, toml = "" } = {}) {
     const ringside = new Ringside();
     ringside.port = await freePort();
-    ringside.url = `http://127.0.0.1:${ringside.port}`;
+    ringside.url = `${tls ? "https" : "http"}://127.0.0.1:${ringside.port}`;
     ringside.folder = mkdtempSync(join(tmpdir(), "ringside-browser-"));
     writeFileSync(join(ringside.folder, "ringside.toml"), toml);
+    ringside.environment = tls ? { ...environment, ...makeCertificate(ringside.folder) } : environment;
     await ringside.run();
     return ringside;
   }
@@ -41,7 +64,7 @@ export class Ringside {
     // What the shell says to other runs is none of this one's business; an unknown key would even end it.
     const foreign = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RINGSIDE_")));
     const child = spawn(BINARY, ["--config", join(this.folder, "ringside.toml"), "--listen", `127.0.0.1:${this.port}`, "--data", join(this.folder, "data")], {
-      env: { ...foreign, RINGSIDE_ADMIN_PASSWORD: PASSWORD, RINGSIDE_INGEST_KEY: INGEST_KEY },
+      env: { ...foreign, RINGSIDE_ADMIN_PASSWORD: PASSWORD, RINGSIDE_INGEST_KEY: INGEST_KEY, ...this.environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
@@ -50,8 +73,7 @@ export class Ringside {
     const until = Date.now() + START_WITHIN_MS;
     while (Date.now() < until) {
       if (child.exitCode !== null) throw new Error(`${BINARY} ended: ${said}`);
-      const ready = await fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false);
-      if (ready) return;
+      if (await isReady(this.url)) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`${BINARY} was not ready in time: ${said}`);
