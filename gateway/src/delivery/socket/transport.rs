@@ -179,3 +179,104 @@ impl Write for Bare<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream as ClientStream;
+
+    use super::*;
+    use crate::tls::Tls;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Both ends of a connection; ours as the HTTP server has it.
+    async fn connect() -> (ClientStream<TcpStream>, TlsStream<TcpStream>) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (certificate, key) = (folder.path().join("c"), folder.path().join("k"));
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let made = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+        std::fs::write(&certificate, made.pem()).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+        let tls = Tls::open(&certificate, &key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let (client, server) = tokio::join!(connector.connect(name, to), tls.accept(near));
+        (client.unwrap(), server.unwrap())
+    }
+
+    async fn read_some(transport: &Transport, bytes: &mut [u8]) -> usize {
+        loop {
+            timeout(PATIENCE, transport.readable()).await.expect("there is something to read").unwrap();
+            match transport.try_read(bytes) {
+                Ok(count) => return count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_http_server_left_unread_is_read_though_nothing_else_comes() {
+        let (mut client, mut server) = connect().await;
+        let record: Vec<u8> = (0..12_000).map(|n| n as u8).collect();
+        client.write_all(&record).await.unwrap();
+        let mut read = vec![0; 10];
+        server.read_exact(&mut read).await.unwrap();
+        let transport = Transport::encrypted(server);
+        let mut bytes = [0; 4096];
+        while read.len() < record.len() {
+            let count = read_some(&transport, &mut bytes).await;
+            read.extend(&bytes[..count]);
+        }
+        assert_eq!(read, record);
+        client.shutdown().await.unwrap();
+        assert_eq!(read_some(&transport, &mut bytes).await, 0, "the end is one");
+    }
+
+    #[tokio::test]
+    async fn for_who_reads_nothing_one_record_is_held_and_it_gets_all_of_what_was_taken() {
+        let (mut client, server) = connect().await;
+        let transport = Transport::encrypted(server);
+        let Transport::Encrypted(encrypted) = &transport else { panic!("it is encrypted") };
+        let chunk: Vec<u8> = (0..50_000).map(|n| (n % 251) as u8).collect();
+        let mut taken: Vec<u8> = Vec::new();
+        let written = loop {
+            let from = taken.len() % chunk.len();
+            let written = encrypted.write(&[IoSlice::new(&chunk[from..])]).unwrap();
+            taken.extend(&chunk[from..from + written.taken]);
+            if written.held > 0 {
+                break written;
+            }
+            assert!(written.taken > 0 && written.sent > written.taken, "{written:?}");
+        };
+        assert!(written.held <= 17 << 10, "{written:?}: a record and what goes around it");
+        let full = encrypted.write(&[IoSlice::new(&chunk)]).unwrap();
+        assert_eq!((full.taken, full.sent), (0, 0), "nothing more is taken, nobody is waited for");
+        let reads = tokio::spawn(async move {
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).await.map(|_| read)
+        });
+        while encrypted.write(&[]).unwrap().held > 0 {
+            timeout(PATIENCE, transport.writable()).await.expect("there is room again").unwrap();
+        }
+        transport.end_writing().unwrap();
+        let read = timeout(PATIENCE, reads).await.unwrap().unwrap().expect("the end is announced");
+        assert!(read == taken, "{} bytes of {}", read.len(), taken.len());
+    }
+}
