@@ -114,11 +114,6 @@ fn is_welcome(gateway: &Gateway, caller: Caller, method: &Method, uri: &Uri, hea
     }
 }
 
-/// Refuses what another site's page sent.
-pub(crate) fn require_own_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Error> {
-    if is_ours(headers, false, allowed) { Ok(()) } else { Err(Error::ForeignOrigin) }
-}
-
 /// True for what our own pages, those of listed origins, and what is no browser sent. With a list, the list is all there is;
 /// without one our own pages are those of the host that the request itself names.
 pub(crate) fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> bool {

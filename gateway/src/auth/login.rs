@@ -24,7 +24,6 @@ use crate::api::{Asked, Query};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::origin::{log_foreign, require_own_origin};
 
 /// So much of a name goes to the log: more than any account has.
 const LOGGED_NAME_CHARS: usize = 64;
@@ -93,8 +92,6 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Error> {
-    require_own_origin(&headers, &gateway.settings().allowed_origins)
-        .inspect_err(|_| log_foreign("refresh", &headers, None, caller.address))?;
     let body: RefreshBody = if body.is_empty() {
         RefreshBody::default()
     } else {
@@ -147,10 +144,6 @@ pub(crate) async fn log_out(
     headers: HeaderMap,
     viewer: Result<AnyViewer, Error>,
 ) -> Response {
-    if let Err(error) = require_own_origin(&headers, &gateway.settings().allowed_origins) {
-        log_foreign("logout", &headers, viewer.as_ref().ok().map(|viewer| &*viewer.0.user), caller.address);
-        return error.into_response();
-    }
     if let Err(error) = end(&gateway, &caller, &headers, viewer).await {
         return error.into_response();
     }
@@ -191,12 +184,9 @@ pub(crate) struct SwitchBody {
 pub(crate) async fn switch_tenant(
     State(gateway): State<Gateway>,
     caller: Caller,
-    headers: HeaderMap,
     viewer: Viewer,
     body: Bytes,
 ) -> Result<Response, Error> {
-    require_own_origin(&headers, &gateway.settings().allowed_origins)
-        .inspect_err(|_| log_foreign("tenant", &headers, Some(&viewer.user), caller.address))?;
     let how = || Error::BadRequest("Send {\"tenant\":\"…\"} with one of the tenants of GET /auth/me.".to_owned());
     let SwitchBody { tenant } = serde_json::from_slice(&body).map_err(|_| how())?;
     let tenant = TenantId::parse(&tenant).map_err(|_| how())?;
@@ -234,10 +224,6 @@ async fn check(
     let named = credentials.username.as_deref().unwrap_or_default();
     // Anybody may send any name, line ends and all: `user` is logged as a quoted text.
     let user: String = named.chars().take(LOGGED_NAME_CHARS).collect();
-    if let Err(error) = require_own_origin(headers, &gateway.settings().allowed_origins) {
-        log_foreign("login", headers, Some(&user), caller.address);
-        return Err(error);
-    }
     match credentials {
         Credentials { username: Some(name), password: Some(password), token: None, .. } => {
             let device = Cookie::Device.find(headers, caller.secure);
@@ -322,7 +308,6 @@ fn login_error_address(error: &Error, next: &str) -> String {
     let reason = match error {
         Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
         Error::Locked { wait_secs } => format!("locked&minutes={}", wait_secs.div_ceil(60)),
-        Error::ForeignOrigin => "origin".to_owned(),
         Error::BadRequest(_) => "incomplete".to_owned(),
         _ => "unavailable".to_owned(),
     };

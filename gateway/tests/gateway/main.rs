@@ -40,5 +40,6 @@ mod sessions;
 mod silence;
 mod slow;
 mod stream;
+mod table;
 mod utf8;
 mod visitor;

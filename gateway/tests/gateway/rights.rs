@@ -57,6 +57,11 @@ async fn forged_tokens_are_refused() {
         with("exp", json!(now - 1)),
         with("aud", json!("elsewhere")),
         with("iss", json!("elsewhere")),
+        with("nbf", json!(now + 60)),
+        with("aud", json!(["ringside", "elsewhere"])),
+        without("sub"),
+        without("sid"),
+        without("iat"),
         without("aud"),
         without("iss"),
         without("exp"),
@@ -84,6 +89,24 @@ async fn forged_tokens_are_refused() {
         let key = EncodingKey::from_ed_der(pair.to_pkcs8_der().unwrap().as_bytes());
         jsonwebtoken::encode(&head, &good, &key).unwrap()
     };
+    let headed = async |change: &dyn Fn(&mut Header)| {
+        let mut head = Header::new(Algorithm::EdDSA);
+        head.typ = Some("at+jwt".to_owned());
+        head.kid = Some(kid.clone());
+        change(&mut head);
+        jsonwebtoken::encode(&head, &good, &floor.key().await.0).unwrap()
+    };
+    for (why, token) in [
+        ("another kind of token of ours", headed(&|head| head.typ = Some("rt+jwt".to_owned())).await),
+        ("no kind at all", headed(&|head| head.typ = None).await),
+        ("a key that nobody has", headed(&|head| head.kid = Some("0011223344556677".to_owned())).await),
+        ("no key's name", headed(&|head| head.kid = None).await),
+        ("as long as a book", format!("{}.{}", "A".repeat(9_000), headed(&|_| {}).await)),
+    ] {
+        let (status, body) = floor.ask("/auth/me", &token).await;
+        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{why}");
+    }
+    assert_eq!(floor.ask("/auth/me", &headed(&|_| {}).await).await.0, 200, "and as it is made, it counts");
     let mut altered = floor.sign(&good).await;
     let signature = altered.rfind('.').unwrap() + 1;
     let flipped = if altered[signature..].starts_with('A') { "B" } else { "A" };
