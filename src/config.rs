@@ -252,7 +252,16 @@ pub(crate) struct Loaded {
 const SECRETS: [&str; 3] = ["admin_password", "ingest_key", "redis_password"];
 /// Texts that are never read as numbers, truths or lists.
 const TEXTS: [&str; 10] = [
-    "log", "public_url", "tenant", "time_zone", "redis", "redis_user", "redis_ca", "redis_prefix", "tls_certificate", "tls_key",
+    "log",
+    "public_url",
+    "tenant",
+    "time_zone",
+    "redis",
+    "redis_user",
+    "redis_ca",
+    "redis_prefix",
+    "tls_certificate",
+    "tls_key",
 ];
 
 impl Loaded {

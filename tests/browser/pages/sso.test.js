@@ -18,7 +18,7 @@ const PATIENCE_MS = 20_000;
 let provider, ringside, browser;
 before(async () => {
   const port = await freePort();
-  ringside = await Ringside.start(`
+  const toml = `
     simulate = false
     host = false
     [[issuers]]
@@ -33,7 +33,8 @@ before(async () => {
     role_claim = "roles"
     roles = { manager = "supervisor", clerk = "viewer" }
     campaigns_claim = "campaigns"
-  `);
+  `;
+  ringside = await Ringside.start({ toml });
   // It comes later than Ringside, which asks again when somebody wants to sign in.
   const client = { id: "ringside", secret: "a secret: with & signs", redirect: `${ringside.url}/auth/sso/example/callback` };
   provider = await IdentityProvider.start({ port, clients: [client, PORTAL] });

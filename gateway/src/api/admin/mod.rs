@@ -31,7 +31,6 @@ use crate::auth::{AuditEntry, CampaignsJson, Power, Scope, Viewer};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::origin::{log_foreign, require_own_origin};
 
 /// Somebody who may read who has access.
 pub(crate) struct Reviewer {
@@ -39,7 +38,7 @@ pub(crate) struct Reviewer {
     pub(crate) caller: Caller,
 }
 
-/// Somebody who may change who has access, and asks from a page of ours or from no page at all.
+/// Somebody who may change who has access.
 pub(crate) struct Admin {
     pub(crate) viewer: Viewer,
     pub(crate) caller: Caller,
@@ -51,7 +50,7 @@ impl FromRequestParts<Gateway> for Reviewer {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
         let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
-        require(gateway, &viewer, &caller, parts, Power::Review)?;
+        viewer.require(Power::Review)?;
         Ok(Self { viewer, caller })
     }
 }
@@ -62,20 +61,9 @@ impl FromRequestParts<Gateway> for Admin {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
         let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
-        require_own_origin(&parts.headers, &gateway.settings().allowed_origins)
-            .inspect_err(|_| log_foreign("admin", &parts.headers, Some(&viewer.user), caller.address))?;
-        require(gateway, &viewer, &caller, parts, Power::Administer)?;
+        viewer.require(Power::Administer)?;
         Ok(Self { viewer, caller })
     }
-}
-
-/// Whoever asks for more than their role may is remembered.
-fn require(gateway: &Gateway, viewer: &Viewer, caller: &Caller, parts: &Parts, power: Power) -> Result<(), Error> {
-    viewer.require(power).inspect_err(|error| {
-        let target = format!("{} {}", parts.method, parts.uri.path());
-        let entry = AuditEntry::of(viewer, caller, "admin", target).refused(error.parts().1);
-        gateway.audit().note_refusal(&viewer.tenant, entry);
-    })
 }
 
 impl Admin {
