@@ -54,6 +54,7 @@ pub(crate) fn begin() {
     describe_counter!("ringside_gateway_http_requests_total", "Requests, by route, method and status");
     describe_histogram!("ringside_gateway_http_seconds", "Time to the head of an answer, by route");
     describe_counter!("ringside_gateway_logins_total", "Tries to log in, by result");
+    describe_counter!("ringside_gateway_renewals_total", "Logins that were renewed, by result");
     for transport in ["websocket", "sse", "poll"] {
         gauge!("ringside_gateway_connections", "transport" => transport).increment(0.0);
         counter!("ringside_gateway_connections_total", "transport" => transport).increment(0);
@@ -62,8 +63,11 @@ pub(crate) fn begin() {
     for source in [ResumedFrom::Ring, ResumedFrom::Stream, ResumedFrom::Snapshot] {
         counter!("ringside_gateway_resumes_total", "source" => source.name()).increment(0);
     }
-    for result in ["ok", "wrong", "locked"] {
+    for result in ["ok", "wrong", "locked", "bad_token"] {
         counter!("ringside_gateway_logins_total", "result" => result).increment(0);
+    }
+    for result in ["ok", "unknown", "reused", "refused"] {
+        counter!("ringside_gateway_renewals_total", "result" => result).increment(0);
     }
     for reason in ["too_old", "other_epoch", "from_future"] {
         counter!("ringside_gateway_resets_total", "reason" => reason).increment(0);

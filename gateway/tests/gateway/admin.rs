@@ -252,7 +252,7 @@ async fn auditors_read_and_change_nothing_and_others_do_neither() {
     }
     // What was refused is remembered, as soon as it is written.
     let noted = async || {
-        office.noted("admin").await.contains(&json!(["odd", "POST /admin/users", "forbidden_role", null, null]))
+        office.noted("access").await.contains(&json!(["odd", "POST /admin/users", "forbidden_role", null, null]))
     };
     ringside_rig::until("the refusal is noted", crate::client::PATIENCE, noted).await.unwrap();
 }
