@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::floor::{Floor, tenant};
 
 const PASSWORD: &str = "correct horse battery";
+const LOGIN: &str = r#"{"username":"admin","password":"correct horse battery","cookies":false}"#;
 
 fn origins(list: &[&str]) -> Origins {
     Origins::parse(&list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()).unwrap()
@@ -181,6 +182,9 @@ async fn pages_of_origins_listed_for_cors_ask_analytics_and_auth_and_nothing_els
     assert_eq!((status, &headers["access-control-allow-origin"]), (200, &"https://portal.example".parse().unwrap()));
     let exposed = headers["access-control-expose-headers"].to_str().unwrap();
     assert!(exposed.contains("etag") && exposed.contains("retry-after"), "{exposed}");
+    let json = ("content-type", "application/json");
+    let (status, headers, _) = ask(&floor, "POST", "/auth/login", &[portal, json], LOGIN).await;
+    assert_eq!((status, &headers["access-control-allow-origin"]), (200, &"https://portal.example".parse().unwrap()));
     let (status, headers, _) = ask(&floor, "GET", "/auth/me", &[portal], "").await;
     assert_eq!((status, &headers["access-control-allow-origin"]), (401, &"https://portal.example".parse().unwrap()));
 
