@@ -94,6 +94,8 @@ mod tests {
             ("::ffff:10.1.1.1", vec!["203.0.113.9"], "203.0.113.9"),
             ("10.1.1.1", vec!["::ffff:10.9.9.9, ::ffff:203.0.113.9"], "203.0.113.9"),
             ("fd00::1", vec!["2001:db8::5"], "2001:db8::5"),
+            ("fd00::1", vec!["2001:db8::6, 2001:db8::5", "[fd00::2]:443, ::ffff:10.2.2.2"], "2001:db8::5"),
+            ("fd00::1", vec!["2001:db8::5, fe80::1%eth0"], "fd00::1"), // a zone is somebody else's
             ("10.1.1.1", vec!["203.0.113.9:4711"], "203.0.113.9"),
             ("10.1.1.1", vec!["[2001:db8::5]:4711"], "2001:db8::5"),
             ("10.1.1.1", vec!["[2001:db8::5]"], "2001:db8::5"),
@@ -112,6 +114,9 @@ mod tests {
         let not_text = headers("x-forwarded-for", &[b"203.0.113.9", b"203.0.113.9, \xff\xfe"]);
         let peer: IpAddr = "10.1.1.1".parse().unwrap();
         assert_eq!(ours.client(peer, &not_text), peer, "what is no text is no address");
+        let standard = headers("forwarded", &[b"for=203.0.113.9;proto=https"]);
+        assert_eq!(ours.client(peer, &standard), peer, "another header is not read, or it would have to be in agreement");
+        assert!(!ours.says_tls(Some(peer), &standard));
         assert_eq!(TrustedProxies::default().client(peer, &headers("x-forwarded-for", &[b"203.0.113.9"])), peer);
     }
 
