@@ -96,7 +96,7 @@ pub(crate) async fn guard(State(gateway): State<Gateway>, request: Request, next
         return next.run(request).await;
     }
     let what = request.extensions().get::<MatchedPath>().map_or("(no such address)", MatchedPath::as_str);
-    log_foreign(what, request.headers(), None, caller.address);
+    log_foreign(what, request.headers(), caller.address);
     Error::ForeignOrigin.into_response()
 }
 
@@ -147,12 +147,12 @@ fn navigates(headers: &HeaderMap) -> bool {
 }
 
 /// Tells the operator of what was refused: another site at work, or an origin that is missing in the configuration.
-pub(crate) fn log_foreign(what: &str, headers: &HeaderMap, user: Option<&str>, address: Option<IpAddr>) {
+pub(crate) fn log_foreign(what: &str, headers: &HeaderMap, address: Option<IpAddr>) {
     let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
-    // Both may be anything, so they are logged as quoted texts.
+    // It may be anything, so it is logged as a quoted text.
     let origin = origin.map(|origin| debug(origin.chars().take(LOGGED_ORIGIN_CHARS).collect::<String>()));
-    let (user, address) = (user.map(debug), address.map(display));
-    warn!(what, user, address, origin, reason = "foreign_origin", "refused what another site sent");
+    let address = address.map(display);
+    warn!(what, address, origin, reason = "foreign_origin", "refused what another site sent");
 }
 
 #[cfg(test)]

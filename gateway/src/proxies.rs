@@ -115,7 +115,11 @@ mod tests {
         let peer: IpAddr = "10.1.1.1".parse().unwrap();
         assert_eq!(ours.client(peer, &not_text), peer, "what is no text is no address");
         let standard = headers("forwarded", &[b"for=203.0.113.9;proto=https"]);
-        assert_eq!(ours.client(peer, &standard), peer, "another header is not read, or it would have to be in agreement");
+        assert_eq!(
+            ours.client(peer, &standard),
+            peer,
+            "another header is not read, or it would have to be in agreement"
+        );
         assert!(!ours.says_tls(Some(peer), &standard));
         assert_eq!(TrustedProxies::default().client(peer, &headers("x-forwarded-for", &[b"203.0.113.9"])), peer);
     }

@@ -69,7 +69,7 @@ async fn open(
 ) -> Result<Response, Error> {
     let headers = request.headers();
     if !is_ours(headers, caller.secure, &gateway.settings().allowed_origins) {
-        log_foreign("socket", headers, None, caller.address);
+        log_foreign("socket", headers, caller.address);
         return Err(Error::ForeignOrigin);
     }
     let token =
