@@ -67,7 +67,7 @@ pub(crate) async fn stream_events(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, caller, viewer, cursors, query.filter().as_ref(), &headers)
+    open(gateway, caller, &viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
@@ -78,13 +78,13 @@ pub(crate) async fn stream_alerts(
     AnyViewer(viewer): AnyViewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    open(gateway, caller, viewer, Cursors::of(Room::Alerts), None, &headers)
+    open(gateway, caller, &viewer, Cursors::of(Room::Alerts), None, &headers)
 }
 
 fn open(
     gateway: Gateway,
     caller: Caller,
-    viewer: Arc<Viewer>,
+    viewer: &Arc<Viewer>,
     mut cursors: Cursors,
     filter: Option<&Filter>,
     headers: &HeaderMap,
@@ -98,7 +98,7 @@ fn open(
     let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
     let standpoint = Arc::new(Standpoint::new(cursors));
     let weak = Arc::downgrade(&standpoint);
-    let entry = gateway.ledger().enter("sse", &viewer, caller.address, weak);
+    let entry = gateway.ledger().enter("sse", viewer, caller.address, weak);
     let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
