@@ -201,4 +201,13 @@ mod tests {
         };
         assert_eq!(call.to_masked.as_deref(), Some("+44 ••• 0 123"));
     }
+
+    #[test]
+    fn a_bullet_behind_what_is_kept_of_a_text_masks_nothing() {
+        let to = format!("{}•", "x".repeat(500));
+        let json =
+            format!(r#"{{"id":"e","at":"2026-11-20T12:00:00Z","type":"call.dialing","callId":"c","to":"{to}"}}"#);
+        let EventKind::Call(call) = kind(&json).unwrap() else { panic!("a call event") };
+        assert_eq!(call.to_masked.as_deref(), Some("•••"));
+    }
 }

@@ -155,8 +155,9 @@ impl EventJson<'_> {
             campaign: self.campaign.as_deref().map_or_else(|| Ok(CampaignId::unassigned()), CampaignId::parse)?,
             call: CallId::parse(call)?,
             fact,
-            // Numbers that are masked already (as the log has them) hold a bullet and stay as they are.
-            to_masked: self.to.as_deref().map(|to| if to.contains('•') { text(to) } else { mask_number(to) }),
+            // Numbers that are masked already (as the log has them) hold a bullet and stay as they are; one that is cut
+            // off with the rest of a long text is none.
+            to_masked: self.to.as_deref().map(text).map(|to| if to.contains('•') { to } else { mask_number(&to) }),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,
         })
