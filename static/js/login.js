@@ -1,4 +1,4 @@
-/** Signing in: one question, one sentence back. */
+/** Signing in: one question, one sentence back. A wallboard brings its token in the address, behind the `#`. */
 import { byId, setText } from "./lib/dom.js";
 
 const form = /** @type {HTMLFormElement} */ (byId("login"));
@@ -12,27 +12,36 @@ function refuse(sentence) {
   password.select();
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const fields = new FormData(form);
+/** Logs in, and goes on to a page. @param {Record<string, unknown>} credentials @param {string} next */
+async function signIn(credentials, next) {
   button.disabled = true;
   try {
     const answer = await fetch("/auth/login", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ username: fields.get("username"), password: fields.get("password") }),
+      body: JSON.stringify(credentials),
     });
     if (answer.ok) {
-      location.assign(String(fields.get("next") || "/"));
+      location.replace(next);
       return;
     }
     const problem = await answer.json().catch(() => null);
-    refuse(problem?.detail ?? problem?.message ?? problem?.title ?? "Signing in did not work. Try again.");
+    refuse(problem?.detail ?? problem?.title ?? "Signing in did not work. Try again.");
   } catch {
     refuse("Ringside does not answer. Check your connection and try again.");
   }
   button.disabled = false;
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const fields = new FormData(form);
+  void signIn({ username: fields.get("username"), password: fields.get("password") }, String(fields.get("next") || "/"));
 });
+
+// What is behind the `#` never leaves the browser: no server and no proxy has it in its log.
+const token = new URLSearchParams(location.hash.slice(1)).get("wallboard");
+if (token) void signIn({ token }, "/");
 
 for (const field of form.querySelectorAll(".input")) {
   field.addEventListener("input", () => {

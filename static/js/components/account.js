@@ -2,6 +2,8 @@
 import { byId, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";
 
+const otherTabs = new BroadcastChannel("ringside-tenant");
+
 export function registerAccount() {
   byId("signout").addEventListener("click", async () => {
     await fetch("/auth/logout", { method: "POST" }).catch(() => null);
@@ -14,6 +16,8 @@ export function registerAccount() {
     if (/** @type {ToggleEvent} */ (event).newState === "open") void listTenants();
   });
   byId("tenant").addEventListener("change", switchTenant);
+  // The other tabs of this login show a tenant that it does not look at any more.
+  otherTabs.addEventListener("message", () => location.assign("/"));
 }
 
 /** Most accounts belong to one tenant, and have nothing to choose. */
@@ -37,6 +41,8 @@ async function switchTenant() {
     body: JSON.stringify({ tenant: select.value }),
   }).catch(() => null);
   // Everything on this page is the other tenant's: begin with a new one.
-  if (answer?.ok) location.assign("/");
-  else setText(byId("tenant-error"), (await answer?.json().catch(() => null))?.detail ?? "Ringside does not answer. Try again.");
+  if (answer?.ok) {
+    otherTabs.postMessage("another tenant");
+    location.assign("/");
+  } else setText(byId("tenant-error"), (await answer?.json().catch(() => null))?.detail ?? "Ringside does not answer. Try again.");
 }

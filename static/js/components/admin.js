@@ -305,7 +305,12 @@ function issueToken() {
       days: days && Number(days),
     });
   };
-  open("token-dialog", send, ({ token, text }) => showOnce(`The token ${token.name}`, { Token: text }, `The token ${token.name} is issued.`));
+  open("token-dialog", send, ({ token, text }) => {
+    /** @type {Record<string, string>} */
+    const secrets = { Token: text };
+    if (token.kind === "wallboard") secrets["Address for the screen"] = `${location.origin}/login#wallboard=${text}`;
+    showOnce(`The token ${token.name}`, secrets, `The token ${token.name} is issued.`);
+  });
 }
 
 function issueKey() {

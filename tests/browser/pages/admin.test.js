@@ -57,7 +57,7 @@ async function signIn(name, password) {
 async function takeSecret(page) {
   const once = page.getByRole("dialog").filter({ hasText: "It is shown this once." });
   await once.waitFor();
-  const secret = await once.locator("input").inputValue();
+  const secret = await once.locator("input").first().inputValue();
   await page.keyboard.press("Escape");
   assert.ok(await once.isVisible(), "a slip of the finger does not lose it");
   await once.getByRole("button", { name: "I have it" }).click();

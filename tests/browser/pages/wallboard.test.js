@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { openBrowser, openPage, pillSays } from "../support/browser.js";
+import { Ringside } from "../support/ringside.js";
+
+let ringside, browser;
+before(async () => {
+  ringside = await Ringside.start();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await ringside?.stop();
+});
+
+test("a screen on a wall opens its address, shows its page without numbers, and goes dark when it is revoked", async () => {
+  const admin = await openPage(browser, ringside);
+  const issued = await admin.request.post("/admin/tokens", { data: { kind: "wallboard", name: "Hall 2", page: "overview" } });
+  const { token: { id }, text: token } = await issued.json();
+  const context = await browser.newContext({ baseURL: ringside.url });
+  const wall = await context.newPage();
+  const asked = [];
+  wall.on("request", (request) => asked.push(request.url()));
+  await wall.goto(`/login#wallboard=${token}`);
+  await wall.waitForURL(`${ringside.url}/`);
+  await pillSays(wall, "LIVE");
+  assert.ok(asked.length > 3 && asked.every((url) => !url.includes(token)), "the token is in no address that was asked for");
+  await wall.goBack().catch(() => null);
+  assert.ok(!wall.url().includes(token), "nor in the way back");
+
+  await wall.goto("/campaigns");
+  assert.equal(wall.url(), `${ringside.url}/`, "it has one page");
+  await pillSays(wall, "LIVE");
+  const frames = await wall.evaluate(() => document.getElementById("frames").textContent);
+  assert.ok(!frames.includes('"to":"') && !frames.includes('"agent":"'), "nobody's number, and nobody's name");
+
+  assert.equal((await admin.request.delete(`/admin/tokens/${id}`)).status(), 204);
+  await wall.waitForURL(/\/login/);
+  await wall.goto(`/login#wallboard=${token}`);
+  await wall.getByText("This token is not valid here").waitFor();
+});
+
+test("another tab of a login that switched its tenant begins anew", async () => {
+  const page = await openPage(browser, ringside);
+  const other = await page.context().newPage();
+  await other.goto("/campaigns");
+  await pillSays(other, "LIVE");
+  await page.evaluate(() => new BroadcastChannel("ringside-tenant").postMessage("another tenant"));
+  await other.waitForURL(`${ringside.url}/`);
+});
