@@ -5,7 +5,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser fuzz fuzz-brief client shots bench audit clean-data
+.PHONY: help setup run scaled scaled-stop check fmt test test-rust test-js test-browser fuzz client shots bench audit clean-data
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -24,11 +24,9 @@ scaled-stop: ## stop it; its data stays
 
 fmt: ## format the Rust code
 	$(CARGO) fmt --all
-	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 check: ## formatting, lints, documentation
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 test-rust: setup ## unit, property and whole-product tests
@@ -43,13 +41,10 @@ test-browser: test-js ## the pages in a real Chromium, against the real binary
 	$(CARGO) build
 	npm --prefix tests/browser run pages
 
-fuzz-brief: setup ## each reader of outside bytes against its corpus and 12 s of made-up input
-	@fuzz/run 12
-
-fuzz: setup ## the same for 10 minutes each
+fuzz: setup ## ten minutes of made-up input for each reader of outside bytes, led by coverage
 	@fuzz/run 600
 
-test: check test-rust test-browser fuzz-brief ## everything that CI runs
+test: check test-rust test-browser ## everything that CI runs
 
 CLIENT_DIR ?= target/npm
 client: ## the client library as an npm package, in target/npm

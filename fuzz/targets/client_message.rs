@@ -1,15 +1,12 @@
 //! What a client says over its socket, as JSON.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
 use ringside_shared::engine::{Cursor, Room};
 use ringside_shared::wire::{ClientMessage, ClientRequest};
 use serde_json::{Map, Value, json};
 
 const CODES: [&str; 4] = ["bad_frame", "unknown_action", "unknown_room", "bad_cursor"];
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let id_of = |id: &Option<Box<str>>| id.as_ref().map_or(0, |id| id.len());
     match ClientRequest::parse(text) {
@@ -24,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(id_of(&bad.request_id) <= 128, "a long id is sent back");
         }
     }
-});
+}
 
 /// A message in one of the ways to write it.
 fn print(request: &ClientRequest) -> String {

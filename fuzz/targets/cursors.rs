@@ -1,15 +1,12 @@
 //! Cursors, rooms, several of both in `rooms=…` and `cursor=…`, and places in journals.
 
-#![no_main]
-
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use libfuzzer_sys::fuzz_target;
 use ringside_gateway::fuzzing::read_cursors;
 use ringside_shared::engine::{Cursor, NoteId, Room};
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     reads_back::<Cursor>(text);
     reads_back::<Room>(text);
@@ -24,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(printed.split(',').count() <= 100, "{printed}");
         assert_eq!(read_cursors(&printed).as_deref(), Ok(&*printed));
     }
-});
+}
 
 fn reads_back<T: FromStr + Display + Debug + PartialEq>(text: &str)
 where

@@ -2,10 +2,7 @@
 //!
 //! The first byte says which. For CloudEvents in headers the lines up to an empty one are headers, `ce-…` each.
 
-#![no_main]
-
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use libfuzzer_sys::fuzz_target;
 use ringside_collector::door::Candidate;
 use ringside_collector::ingest::{Limits, fuzzing};
 use ringside_shared::model::{Event, EventKind, SourceId, TenantId, Timestamp};
@@ -14,7 +11,7 @@ use ringside_shared::wire::Record;
 const TYPES: [&str; 4] =
     ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn run(data: &[u8]) {
     let Some((way, mut body)) = data.split_first() else { return };
     let way = usize::from(*way) % TYPES.len();
     let mut headers = HeaderMap::new();
@@ -39,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
             Err(bad) => assert!(bad.message.chars().count() <= 600, "a sender is told {bad:?}"),
         }
     }
-});
+}
 
 /// What was taken reads back from the log as it is, and holds no whole number of anybody.
 fn check(candidate: Candidate) {

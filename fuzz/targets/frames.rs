@@ -2,12 +2,9 @@
 //!
 //! The first byte says whether compression was agreed and how large the pieces are in which the rest arrives.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
 use ringside_gateway::fuzzing::{Frames, read_frames};
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn run(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let (deflate, piece) = (first & 0x80 != 0, usize::from(first & 0x7f).max(1));
     let whole = read_frames([rest], deflate);
@@ -17,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         let expected = Frames { messages: vec![format!("Text({text:?})")], bad: None };
         assert_eq!(read_frames([&*written], deflate), expected, "a text does not come through");
     }
-});
+}
 
 /// A text as masked frames, cut into fragments of at most 125 bytes, whose length is one byte.
 fn fragments(text: &str, size: usize) -> Vec<u8> {

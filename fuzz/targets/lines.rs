@@ -2,12 +2,9 @@
 //!
 //! The first byte says how large the pieces are, the second how long a line may be.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
 use ringside_collector::ingest::{Limits, fuzzing};
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn run(data: &[u8]) {
     let [piece, longest, body @ ..] = data else { return };
     let limits = Limits { event_bytes: usize::from(*longest) * 8, ..Limits::default() };
     let whole = fuzzing::read_lines([body], &limits);
@@ -22,4 +19,4 @@ fuzz_target!(|data: &[u8]| {
     let too_long: Vec<bool> = lines.map(|line| line.len() > limits.event_bytes).collect();
     let refused = whole.iter().map(|event| event.as_ref().is_err_and(|bad| bad.code == "too_large"));
     assert_eq!(refused.collect::<Vec<_>>(), too_long, "each line has one answer");
-});
+}

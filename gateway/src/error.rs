@@ -41,6 +41,12 @@ pub enum Error {
         /// For how long.
         wait_secs: u64,
     },
+    /// 429: more logins of one name than anybody needs.
+    #[error("You have logged in many times just now. Wait {}, and keep the login that you get.", seconds_text(*.wait_secs))]
+    TooManyLogins {
+        /// For how long.
+        wait_secs: u64,
+    },
     /// 403: another site sent it.
     #[error("This request came from another site. Open Ringside itself, or ask an admin to allow that origin.")]
     ForeignOrigin,
@@ -146,6 +152,7 @@ impl Error {
             Self::WrongPassword { .. } => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::ProviderAway => (StatusCode::SERVICE_UNAVAILABLE, "provider_away"),
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
+            Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
             Self::OnlyOnePage => (StatusCode::FORBIDDEN, "forbidden_page"),
@@ -195,6 +202,7 @@ impl IntoResponse for Error {
             }
             Self::TooManyConnects { retry_secs: secs }
             | Self::Full { retry_secs: secs }
+            | Self::TooManyLogins { wait_secs: secs }
             | Self::Locked { wait_secs: secs } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
             }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::auth::{
     Audit, AuditEntry, BadIssuer, Issuers, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens,
-    Viewer, is_pass, short,
+    Turnstile, Viewer, is_pass, short,
 };
 use crate::bench::Bench;
 use crate::delivery::{Admission, Goodbye, Ledger, Shard};
@@ -51,6 +51,7 @@ struct Inside {
     tokens: Arc<Tokens>,
     passwords: Passwords,
     throttle: Throttle,
+    turnstile: Turnstile,
     standing: Arc<Standing>,
     sessions: Sessions,
     passes: Passes,
@@ -97,6 +98,7 @@ impl Gateway {
             tokens,
             passwords: Passwords::new(),
             throttle: Throttle::default(),
+            turnstile: Turnstile::default(),
             standing,
             sessions,
             passes: Passes::new(engine.clone()),
@@ -219,6 +221,10 @@ impl Gateway {
 
     pub(crate) fn standing(&self) -> &Standing {
         &self.0.standing
+    }
+
+    pub(crate) fn turnstile(&self) -> &Turnstile {
+        &self.0.turnstile
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

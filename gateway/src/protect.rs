@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::gateway::Gateway;
 
 /// A browser that was here over TLS comes by no other way for a year.
-const TLS_ONLY: &str = "max-age=31536000; includeSubDomains";
+const TLS_ONLY: &str = "max-age=31536000";
 /// What holds for files too.
 const EVERYWHERE: [(HeaderName, &str); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -44,9 +44,12 @@ impl Cookie {
         }
     }
 
-    /// Its value in a request.
+    /// Its value in a request. Two of the name are none: one of them was put there by a neighbour of our domain, and nothing
+    /// tells which.
     pub(crate) fn find(self, headers: &HeaderMap, secure: bool) -> Option<&str> {
-        cookies(headers).find(|(name, _)| *name == self.name(secure)).map(|(_, value)| value)
+        let mut values = cookies(headers).filter(|(name, _)| *name == self.name(secure)).map(|(_, value)| value);
+        let value = values.next()?;
+        values.all(|other| other == value).then_some(value)
     }
 
     /// The header that sets it; for no seconds takes it away.
@@ -77,6 +80,8 @@ mod tests {
         assert_eq!(Cookie::Access.find(&headers, true), Some("def"));
         assert_eq!(Cookie::Refresh.find(&headers, false), Some("ghi"));
         assert_eq!(Cookie::Refresh.find(&headers, true), None);
+        headers.append(header::COOKIE, "ringside_refresh=planted".parse().unwrap());
+        assert_eq!(Cookie::Refresh.find(&headers, false), None, "nobody can tell which of two is ours");
         let set = Cookie::Access.set(true, "x", 60);
         assert_eq!(set, "__Host-ringside=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
     }

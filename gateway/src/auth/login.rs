@@ -19,7 +19,7 @@ use super::cookie::Cookie;
 use super::pass::is_pass;
 use super::sign_in::{Shown, SignedIn, about, renew, short, sign_in, switch, without_cookies};
 use super::throttle::{LOCKED_FOR, Refused};
-use super::viewer::{AnyViewer, Viewer, escape_query};
+use super::viewer::{AnyViewer, Viewer, escape_query, offered};
 use crate::api::{Asked, Query};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -167,9 +167,13 @@ async fn end(
         (Err(Error::Unauthorized), None) => return Ok(()),
         (Err(error), _) => return Err(error),
     };
-    in_time(gateway.end_session(&viewer.session_id)).await?;
+    // A token that lasts is no login: it is revoked, and not logged out.
+    if offered(headers, caller.secure).is_some_and(is_pass) {
+        return Ok(());
+    }
     let entry = AuditEntry::of(&viewer, caller, "logout", short(&viewer.session_id));
     in_time(gateway.audit().note(&viewer.tenant, &entry)).await?;
+    in_time(gateway.end_session(&viewer.session_id)).await?;
     info!(user = %viewer.user, tenant = %viewer.tenant, session.id = short(&viewer.session_id), "logged out");
     Ok(())
 }
@@ -263,9 +267,10 @@ async fn check_password(
         }
         Refused::Uncounted(error) => error.into(),
     })?;
+    let asked = Timestamp::now();
     let account = Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await;
     if let Some(account) = account.map_err(Error::of_account)? {
-        return Ok((Shown::Account(Box::new(account)), attempt.succeeded().await?));
+        return Ok((Shown::Account(Box::new(account), asked), attempt.succeeded().await?));
     }
     count("wrong");
     let tries_left = attempt.failed();
@@ -307,7 +312,9 @@ async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<
 fn login_error_address(error: &Error, next: &str) -> String {
     let reason = match error {
         Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
-        Error::Locked { wait_secs } => format!("locked&minutes={}", wait_secs.div_ceil(60)),
+        Error::Locked { wait_secs } | Error::TooManyLogins { wait_secs } => {
+            format!("locked&minutes={}", wait_secs.div_ceil(60))
+        }
         Error::BadRequest(_) => "incomplete".to_owned(),
         _ => "unavailable".to_owned(),
     };

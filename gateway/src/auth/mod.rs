@@ -26,6 +26,7 @@ mod sign_in;
 mod standing;
 mod throttle;
 mod token;
+mod turnstile;
 mod viewer;
 
 pub use account::{Account, AccountError, Accounts, GeneratedPassword, Membership};
@@ -53,5 +54,6 @@ pub(crate) use sign_in::short;
 pub(crate) use standing::Standing;
 pub(crate) use throttle::Throttle;
 pub(crate) use token::Tokens;
+pub(crate) use turnstile::Turnstile;
 pub(crate) use viewer::{AnyViewer, bearer, offered};
 pub use viewer::{PageViewer, Viewer};

@@ -9,9 +9,9 @@ pub enum Role {
     Viewer,
     /// Looks, and reads what was changed by whom.
     Auditor,
-    /// Acknowledges alerts, pauses and resumes campaigns.
+    /// Looks, and makes load runs where they are switched on.
     Operator,
-    /// Runs campaigns.
+    /// The same, and sees the last four digits of numbers.
     Supervisor,
     /// Everything.
     Admin,
@@ -22,11 +22,11 @@ pub enum Role {
 pub(crate) enum Power {
     /// Ask for anything in scope, and not only for one page.
     Ask,
-    /// Act on what runs: load runs, and whatever else changes what people see.
+    /// Make load runs.
     Operate,
-    /// Read who has access, who is connected, and the audit log.
+    /// Read who has access, and the audit log.
     Review,
-    /// Change who has access.
+    /// Change who has access, and see who is connected.
     Administer,
 }
 

@@ -5,6 +5,7 @@
 //! nothing in the registry could be used to make one. Each use makes the next generation; one that comes back after that
 //! has been copied, and ends the login. For some seconds it is only taken for a second tab, or for an answer that was lost.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::account::in_time;
+use super::account::{AccountError, Accounts, in_time};
 use super::identity::{Identity, IdentityJson};
 use super::standing::{Standing, Taken};
 use super::token::random_id;
@@ -31,7 +32,7 @@ const PREFIX: &str = "session/";
 const REUSED_WITHIN_MS: i64 = 30_000;
 /// Who renews again so soon gets the same refresh token.
 const RENEWED_WITHIN_MS: i64 = 5_000;
-/// No login lasts longer, however often it is renewed.
+/// No login of a person lasts longer, however often it is renewed; no wallboard's, without being renewed.
 const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
 /// So much of a browser's name is kept.
 const AGENT_CHARS: usize = 200;
@@ -206,11 +207,16 @@ impl Sessions {
         end_all(self.engine.as_ref(), [id]).await
     }
 
-    /// Ends everything in a tenant that began until now, for everybody.
-    pub async fn end_before(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, EngineError> {
+    /// Ends everything that began until now, for everybody of a tenant: also where they look at another one just now, as
+    /// they could come back.
+    pub async fn end_before(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, AccountError> {
         let engine = self.engine.as_ref();
         Standing::tell(engine, &[Taken::tenant(tenant, now)]).await?;
-        end_where(engine, now, |session| session.tenant == *tenant && session.began <= now).await
+        let accounts = Accounts::list(engine).await?;
+        let members = accounts.iter().filter(|account| account.membership(tenant).is_some());
+        let members: HashSet<&str> = members.map(|account| account.name.as_str()).collect();
+        let of_tenant = |session: &Session| session.tenant == *tenant || members.contains(session.user.as_str());
+        Ok(end_where(engine, now, |session| of_tenant(session) && session.began <= now).await?)
     }
 
     /// All that go on in a tenant, the newest first.
@@ -246,10 +252,14 @@ impl Sessions {
     }
 
     fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
-        let at_most = Timestamp::from_millis(session.began.millis() + LONGEST_MS);
-        // A wall is not renewed while its screen sleeps over the weekend.
-        let idle_ms = if session.pass.is_some() { LONGEST_MS } else { self.lasts.as_millis() as i64 };
-        let ends = Timestamp::from_millis(now.millis() + idle_ms).min(at_most);
+        // A screen on a wall goes on for as long as its token does, and is not renewed while it sleeps over the weekend.
+        let ends = match session.pass {
+            Some(_) => Timestamp::from_millis(now.millis() + LONGEST_MS),
+            None => {
+                let at_most = Timestamp::from_millis(session.began.millis() + LONGEST_MS);
+                Timestamp::from_millis(now.millis() + self.lasts.as_millis() as i64).min(at_most)
+            }
+        };
         session.until.map_or(ends, |until| ends.min(until))
     }
 }

@@ -1,6 +1,7 @@
 //! From somebody who has shown who they are to a login: its record, its access token, its cookies.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -27,8 +28,8 @@ const DEVICE_KNOWN_SECS: i64 = 180 * 24 * 3600;
 
 /// How somebody has shown who they are.
 pub(crate) enum Shown {
-    /// By the password of an account.
-    Account(Box<Account>),
+    /// By the password of an account, which was read after this moment.
+    Account(Box<Account>, Timestamp),
     /// By a pass of ours.
     Pass(Box<Pass>),
     /// By somebody whom we trust, who is called so.
@@ -52,25 +53,35 @@ pub(crate) async fn sign_in(
     headers: &HeaderMap,
     shown: Shown,
 ) -> Result<SignedIn, Error> {
-    let now = Timestamp::now();
-    let (identity, via, has_account, pass) = match shown {
-        Shown::Account(account) => {
+    let (identity, via, has_account, pass, since) = match shown {
+        Shown::Account(account, since) => {
             let identity = account.identity(None).ok_or(Error::Unauthorized)?;
-            (identity, "password".to_owned(), true, None)
+            (identity, "password".to_owned(), true, None, since)
         }
-        Shown::Pass(pass) => (pass.identity(), "token".to_owned(), false, Some(pass.id.clone())),
-        Shown::Trusted(identity, via) => (identity, via, false, None),
+        Shown::Pass(pass) => (pass.identity(), "token".to_owned(), false, Some(pass.id.clone()), Timestamp::now()),
+        Shown::Trusted(identity, via) => (identity, via, false, None, Timestamp::now()),
     };
+    gateway.turnstile().pass(&identity.user, Instant::now()).map_err(|wait| {
+        counter!("ringside_gateway_logins_total", "result" => "too_many").increment(1);
+        Error::TooManyLogins { wait_secs: wait.as_secs().max(1) }
+    })?;
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let beginning = Beginning { identity: &identity, via: &via, has_account, pass, address: caller.address, agent };
-    let session = in_time(gateway.sessions().begin(beginning, now)).await?;
+    let session = in_time(gateway.sessions().begin(beginning, since)).await?;
+    // A password may wait for its turn: what was changed meanwhile counts, and what is changed from here on takes back a
+    // token that says that it is from now.
+    let now = Timestamp::now();
+    let Some(identity) = identity_of(gateway, &session, now).await? else {
+        in_time(gateway.sessions().end(&session.id)).await?;
+        return Err(Error::LoginEnded);
+    };
     let entry = AuditEntry::by(&identity.user, caller.address, "login", &via);
-    let after =
-        json!({ "session": session.id, "role": identity.role.as_str(), "campaigns": identity.scope.to_string() });
+    let (role, campaigns) = (identity.role.as_str(), identity.scope.to_string());
+    let after = json!({ "session": short(&session.id), "role": role, "campaigns": campaigns });
     in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
     counter!("ringside_gateway_logins_total", "result" => "ok").increment(1);
     info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
-    Ok(issue(gateway, caller, &identity, &session, now))
+    issue(gateway, caller, &identity, &session, now)
 }
 
 /// Renews a login by its refresh token. Whoever has an account gets what the account may see by now.
@@ -97,7 +108,7 @@ pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &st
         return Err(Error::LoginEnded);
     };
     count("ok");
-    Ok(issue(gateway, caller, &identity, &session, now))
+    issue(gateway, caller, &identity, &session, now)
 }
 
 /// Lets a login look at another tenant that its account belongs to.
@@ -107,15 +118,15 @@ pub(crate) async fn switch(
     viewer: &Viewer,
     tenant: &ringside_shared::model::TenantId,
 ) -> Result<SignedIn, Error> {
-    let now = Timestamp::now();
     let account = Accounts::get(gateway.engine(), &viewer.user).await.map_err(Error::of_account)?;
-    let identity = account.filter(|account| !account.disabled).and_then(|account| account.identity(Some(tenant)));
-    let identity = identity.ok_or(Error::NoSuchTenant)?;
+    account.filter(|account| account.membership(tenant).is_some()).ok_or(Error::NoSuchTenant)?;
     let session = in_time(gateway.sessions().switch(&viewer.session_id, tenant)).await?.ok_or(Error::LoginEnded)?;
+    let now = Timestamp::now();
+    let identity = identity_of(gateway, &session, now).await?.ok_or(Error::LoginEnded)?;
     let entry = AuditEntry::of(viewer, caller, "tenant.switch", tenant.to_string());
     in_time(gateway.audit().note(tenant, &entry.changed(json!(viewer.tenant.as_str()), json!(tenant.as_str()))))
         .await?;
-    Ok(issue(gateway, caller, &identity, &session, now))
+    issue(gateway, caller, &identity, &session, now)
 }
 
 /// Who a login's owner is by now; none where they may not go on.
@@ -125,20 +136,28 @@ async fn identity_of(gateway: &Gateway, session: &Session, now: Timestamp) -> Re
         return Ok(pass.map(|pass| pass.identity()));
     }
     if session.fixed.is_some() {
-        return Ok(session.fixed_identity());
+        // Whom the operator does not trust any more has nobody's word to go on.
+        return Ok(session.fixed_identity().filter(|_| gateway.issuers().has(&session.via)));
     }
     let account = Accounts::get(gateway.engine(), &session.user).await.map_err(Error::of_account)?;
     let counts = |account: &Account| !account.disabled && session.began > account.logins_since;
     Ok(account.filter(counts).and_then(|account| account.identity(Some(&session.tenant))))
 }
 
-fn issue(gateway: &Gateway, caller: &Caller, identity: &Identity, session: &Session, now: Timestamp) -> SignedIn {
+/// Tokens for somebody who was looked up after `now`.
+fn issue(
+    gateway: &Gateway,
+    caller: &Caller,
+    identity: &Identity,
+    session: &Session,
+    now: Timestamp,
+) -> Result<SignedIn, Error> {
     let settings = gateway.settings();
-    let issued_at = gateway.standing().issued_at(&identity.user, &identity.tenant, now);
+    let issued_at = gateway.standing().issued_at(&identity.user, &identity.tenant, now).ok_or(Error::LoginEnded)?;
     let ends = Timestamp::from_millis(now.millis() + settings.token_ttl.as_millis() as i64).min(session.ends);
     let (token, viewer) = gateway.tokens().issue(identity, &session.id, issued_at, ends, now);
     let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
-    SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure, device: None }
+    Ok(SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure, device: None })
 }
 
 /// A copied token is something that somebody should hear of.

@@ -128,11 +128,16 @@ impl Standing {
             && !older(known.tenants.get(viewer.tenant.as_str()))
     }
 
-    /// When a token that is issued now says that it is: after whatever was taken back in this very second.
-    pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Timestamp {
+    /// When a token of somebody who was looked up after `now` says that it is from: a second later than what was taken back
+    /// in that very second before. None where something was taken back since.
+    pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Option<Timestamp> {
         let known = self.known.read().expect("nobody panics while writing");
         let since = known.users.get(user).max(known.tenants.get(tenant.as_str()));
-        since.map_or(now, |since| now.max(Timestamp::from_millis((since.seconds() + 1) * 1000)))
+        match since {
+            Some(since) if *since >= now => None,
+            Some(since) => Some(now.max(Timestamp::from_millis((since.seconds() + 1) * 1000))),
+            None => Some(now),
+        }
     }
 
     /// Tells when anything was taken back; also once at the beginning, for what was since the token was verified.

@@ -40,6 +40,10 @@ async fn a_script_uses_its_token_as_it_is_until_it_is_revoked() {
     client.subscribe("calls:beta").await;
     assert_eq!(client.until("error").await["code"], "forbidden_room");
 
+    // It is revoked, and not logged out.
+    let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let sent = http.post(floor.url("/auth/logout")).bearer_auth(&text).send().await.unwrap();
+    assert_eq!((sent.status().as_u16(), floor.ask("/auth/me", &text).await.0), (303, 200));
     let stored = floor.engine.list("pass/").await.unwrap();
     assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the token itself is kept nowhere");
     let passes = Passes::new(floor.engine.clone());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use ringside_gateway::{Accounts, GatewaySettings, Membership, Role, Scope, Sessions, SigningKeys};
+use ringside_gateway::{
+    Accounts, GatewaySettings, Membership, PassRequest, Passes, Role, Scope, Sessions, SigningKeys,
+};
 use ringside_rig::until;
 use ringside_shared::engine::Histories;
 use ringside_shared::model::{TenantId, Timestamp};
@@ -276,6 +278,68 @@ async fn everything_before_a_moment_ends_for_a_whole_tenant() {
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
     let again = browser.log_in().await;
     assert_eq!(browser.me(&again.access).await.0, 200, "who logs in again is in");
+
+    // Who looks at another tenant just then could come back.
+    let other = TenantId::parse("other").unwrap();
+    let membership = Membership { tenant: other, role: Role::Viewer, scope: Scope::All };
+    Accounts::grant(browser.floor.engine.as_ref(), "ann", &membership).await.unwrap();
+    let (_, parked, _) = browser.refresh(&again.refresh).await;
+    let asked = browser.http.post(browser.floor.url("/auth/tenant")).json(&json!({ "tenant": "other" }));
+    let parked = Cookies::of(&asked.header("cookie", format!("ringside={}", parked.access)).send().await.unwrap());
+    assert_eq!(browser.me(&parked.access).await.0, 200);
+    assert_eq!(sessions.end_before(&tenant(), Timestamp::now()).await.unwrap(), 1);
+    let gone = async || browser.me(&parked.access).await.0 == 401;
+    until("that login is over too", PATIENCE, gone).await.unwrap();
+    assert_eq!(browser.refresh(&parked.refresh).await.0, 401);
+}
+
+#[tokio::test]
+async fn what_is_changed_while_a_password_is_looked_at_counts() {
+    let browser = Browser::new().await;
+    let engine = browser.floor.engine.clone();
+    let body = json!({ "username": "ann", "password": "correct horse" });
+    // So many that some are under way whenever the password is changed.
+    let logins: Vec<_> =
+        (0..6).map(|_| tokio::spawn(browser.http.post(browser.floor.url("/auth/login")).json(&body).send())).collect();
+    Accounts::set_password(engine.as_ref(), "ann", "battery staple").await.unwrap();
+    for login in logins {
+        let answer = login.await.unwrap().unwrap();
+        if answer.status() == 200 {
+            let cookies = Cookies::of(&answer);
+            let over = async || browser.me(&cookies.access).await.0 == 401;
+            until("a login with the old password is over", PATIENCE, over).await.unwrap();
+            assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_logs_in_again_and_again_is_asked_to_keep_a_login() {
+    let browser = Browser::new().await;
+    let passes = Passes::new(browser.floor.engine.clone());
+    let request = PassRequest {
+        name: "hall".to_owned(),
+        tenant: tenant(),
+        role: Role::Wallboard,
+        scope: Scope::All,
+        page: Some("overview".parse().unwrap()),
+        created_by: "ann".to_owned(),
+        days: None,
+    };
+    let (token, _) = passes.issue(request, Timestamp::now()).await.unwrap();
+    let mut refused = None;
+    for _ in 0..40 {
+        let answer = browser.http.post(browser.floor.url("/auth/login")).json(&json!({ "token": token })).send().await;
+        let answer = answer.unwrap();
+        if answer.status() == 429 {
+            refused = Some((answer.headers().contains_key("retry-after"), answer.json::<Value>().await.unwrap()));
+            break;
+        }
+    }
+    let (retry, body) = refused.expect("one is too many");
+    assert_eq!((retry, &body["code"]), (true, &json!("too_many_logins")));
+    assert!(browser.floor.engine.list("session/").await.unwrap().len() <= 25);
+    browser.log_in().await;
 }
 
 #[tokio::test]

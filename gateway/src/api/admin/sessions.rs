@@ -66,7 +66,7 @@ pub(crate) async fn end_session(
 /// `POST /admin/sessions/end`: everybody of the tenant logs in again, whoever asks included.
 pub(crate) async fn end_all_sessions(State(gateway): State<Gateway>, admin: Admin) -> Result<Response, Error> {
     let tenant = &admin.viewer.tenant;
-    let ended = gateway.sessions().end_before(tenant, Timestamp::now()).await?;
+    let ended = gateway.sessions().end_before(tenant, Timestamp::now()).await.map_err(Error::of_account)?;
     admin.did(&gateway, "session.end-all", tenant.as_str(), json!(ended), Value::Null).await?;
     Ok(json_answer(json!({ "ended": ended }).to_string()))
 }

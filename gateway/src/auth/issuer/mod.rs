@@ -81,6 +81,11 @@ impl Issuers {
         Ok((issuer.identity(&claims, now)?, issuer.settings.id.clone()))
     }
 
+    /// True where the operator trusts one that is called so.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|issuer| issuer.settings.id == id)
+    }
+
     /// One where people can sign on.
     fn for_sign_on(&self, id: &str) -> Option<&Issuer> {
         self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sign_on.is_some())
