@@ -28,10 +28,10 @@ pub(crate) struct LoginsArgs {
     duration: u64,
 }
 
-/// Another user logs in so often.
+/// Somebody else logs in so often, one after the other: nobody logs in all the time.
 const OTHERS_EVERY: Duration = Duration::from_millis(250);
+const OTHERS: [&str; 10] = ["ann", "bob", "cay", "dan", "eve", "fay", "gil", "hal", "ida", "jon"];
 const OWNER: &str = "owner";
-const OTHER: &str = "other";
 const PASSWORD: &str = "correct horse battery";
 
 /// What attempts came to.
@@ -47,8 +47,8 @@ pub(crate) async fn run(args: &LoginsArgs) -> anyhow::Result<()> {
     let server = Server::start(&[]).await?;
     let http = reqwest::Client::new();
     let admin = server.token().await?;
-    for name in [OWNER, OTHER] {
-        let body = json!({ "name": name, "password": PASSWORD, "role": "viewer" });
+    for name in OTHERS.iter().chain([&OWNER]) {
+        let body = json!({ "name": name, "password": PASSWORD, "role": "viewer", "campaigns": "*" });
         let added = http.post(server.url("/admin/users")).bearer_auth(&admin).json(&body).send().await?;
         added.error_for_status().context("adding an account")?;
     }
@@ -104,10 +104,11 @@ pub(crate) async fn run(args: &LoginsArgs) -> anyhow::Result<()> {
 async fn others(http: &reqwest::Client, server: &Server, duration: Duration) -> anyhow::Result<Vec<Duration>> {
     let (began, mut times) = (Instant::now(), Vec::new());
     let mut clock = tokio::time::interval(OTHERS_EVERY);
+    let mut names = OTHERS.iter().cycle();
     while began.elapsed() < duration {
         clock.tick().await;
         let asked = Instant::now();
-        log_in(http, server, OTHER, "").await.context("another user was not let in")?;
+        log_in(http, server, names.next().expect("it goes round"), "").await.context("another user was not let in")?;
         times.push(asked.elapsed());
     }
     Ok(times)
