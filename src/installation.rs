@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_gateway::Accounts;
+use ringside_gateway::{Accounts, Audit, AuditEntry};
 use ringside_shared::clock::system_clock;
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::keys::Keys;
@@ -17,6 +17,8 @@ use tracing::{debug, warn};
 use crate::config::Config;
 use crate::run::Role;
 
+/// Who the audit log says it was.
+const WHO: &str = "configuration";
 /// Who made the first API key, in the engine's registry.
 const FIRST_KEY: &str = "installation/first-key";
 /// Which life of the engine it is: a number that is gone once the engine has lost everything.
@@ -28,6 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) struct Installation {
     engine: Arc<dyn Engine>,
+    audit: Audit,
     keys: Keys,
     tenant: TenantId,
     admin_password: Option<String>,
@@ -38,6 +41,7 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) fn new(engine: Arc<dyn Engine>, config: &Config, role: Role, tenant: TenantId) -> Self {
         Self {
+            audit: Audit::new(engine.clone(), crate::floor::days(config.audit_days)),
             keys: Keys::new(engine.clone(), system_clock()),
             engine,
             tenant,
@@ -58,6 +62,11 @@ impl Installation {
     pub(crate) async fn ensure(&self, shown: &mut Vec<String>) -> anyhow::Result<()> {
         if self.role != Role::Collector || self.admin_password.is_some() {
             let password = self.admin_password.as_deref();
+            if let Some(password) = password
+                && let Some(home) = Accounts::adopt_admin_password(self.engine.as_ref(), password).await?
+            {
+                self.audit.note(&home, &AuditEntry::by(WHO, None, "user.password", "admin")).await?;
+            }
             if let Some(password) = Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await? {
                 shown.push(format!("Log in as admin with the password {password}"));
                 shown.push(

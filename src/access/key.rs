@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use ringside_shared::clock::system_clock;
-use ringside_shared::keys::{Keys, Secret};
+use ringside_shared::keys::{KeyError, Keys, Secret};
 use ringside_shared::model::SourceId;
 use serde_json::{Value, json};
 
@@ -69,8 +69,27 @@ pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
                 }
             }
             KeyCommand::Revoke { id } => {
-                let id = keys.revoke(id).await?;
-                office.note("key.revoke", &id[..12], Value::Null, Value::Null).await?;
+                let begins = |key: &str| !id.is_empty() && key.starts_with(&id.to_ascii_lowercase());
+                let mut found = match keys.list(Some(&office.tenant)).await {
+                    // Nobody can tell whose it is, and it is in the way of all others.
+                    Err(KeyError::Damaged(damaged)) if begins(&damaged) || id.starts_with(&damaged) => {
+                        let id = keys.revoke(&damaged).await?;
+                        office.note("key.revoke", &id[..12], Value::Null, Value::Null).await?;
+                        writeln!(out, "{id} is not accepted any more")?;
+                        return Ok(());
+                    }
+                    listed => listed?,
+                };
+                found.retain(|key| begins(&key.id));
+                let key = match &found[..] {
+                    [key] => key,
+                    [] => return Err(KeyError::NotFound(id.clone()).into()),
+                    several => return Err(KeyError::Ambiguous(id.clone(), several.len()).into()),
+                };
+                let id = keys.revoke(&key.id).await?;
+                let before =
+                    json!({ "source": key.source.as_str(), "name": key.name, "signed": !key.secrets.is_empty() });
+                office.note("key.revoke", &id[..12], before, Value::Null).await?;
                 writeln!(out, "{id} is not accepted any more")?;
             }
         }

@@ -4,11 +4,11 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
-use ringside_gateway::{Accounts, Membership, Role, Scope};
+use ringside_gateway::{AccountError, Accounts, Membership, Role, Scope};
 use ringside_shared::model::TenantId;
 use serde_json::{Value, json};
 
-use super::{Tenant, with_office};
+use super::{Office, Tenant, with_office};
 use crate::config::Config;
 
 /// `ringside user …`
@@ -101,10 +101,8 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
                 writeln!(out, "{name} can log in now")?;
             }
             UserCommand::Grant { name, rights } => {
-                let account = Accounts::get(engine, name).await?;
-                let before = account.as_ref().and_then(|account| account.membership(&office.tenant)).map(rights_json);
                 let membership = rights.membership(&office.tenant)?;
-                Accounts::grant(engine, name, &membership).await?;
+                let before = Accounts::grant(engine, name, &membership).await?.as_ref().map(rights_json);
                 office.note("user.grant", name, before.unwrap_or_default(), rights_json(&membership)).await?;
                 writeln!(out, "{name} is in {membership} now")?;
             }
@@ -114,21 +112,26 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
                 writeln!(out, "{name} is not in {} any more", office.tenant)?;
             }
             UserCommand::Passwd { name } => {
-                Accounts::set_password(engine, name, &read_password()?).await?;
-                office.note("user.password", name, Value::Null, Value::Null).await?;
+                require_home(office, name).await?;
+                let unlocked = Accounts::set_password(engine, name, &read_password()?).await?;
+                let lock = |disabled: bool| if unlocked { json!({ "disabled": disabled }) } else { Value::Null };
+                office.note("user.password", name, lock(true), lock(false)).await?;
                 writeln!(out, "the password of {name} is set")?;
             }
             UserCommand::Disable { name } => {
+                require_home(office, name).await?;
                 Accounts::disable(engine, name).await?;
                 office.note("user.disable", name, json!({ "disabled": false }), json!({ "disabled": true })).await?;
                 writeln!(out, "{name} can't log in any more")?;
             }
             UserCommand::Enable { name } => {
+                require_home(office, name).await?;
                 Accounts::enable(engine, name).await?;
                 office.note("user.enable", name, json!({ "disabled": true }), json!({ "disabled": false })).await?;
                 writeln!(out, "{name} can log in again")?;
             }
             UserCommand::Logout { name } => {
+                require_home(office, name).await?;
                 Accounts::end_logins(engine, name).await?;
                 office.note("user.logout", name, Value::Null, Value::Null).await?;
                 writeln!(out, "the logins of {name} have ended")?;
@@ -142,6 +145,17 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
         Ok(())
     })
     .await
+}
+
+/// An error where another tenant looks after the account: what is done to it belongs in that one's audit log.
+async fn require_home(office: &Office, name: &str) -> anyhow::Result<()> {
+    let account = Accounts::get(office.engine.as_ref(), name).await?;
+    let account = account.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
+    let home = account.home();
+    if *home != office.tenant {
+        bail!("{name} is at home in {home}; say --tenant {home}");
+    }
+    Ok(())
 }
 
 fn rights_json(membership: &Membership) -> Value {

@@ -68,6 +68,17 @@ impl Account {
     }
 }
 
+impl Membership {
+    /// An error where no account may have it: an admin of some campaigns could give themselves the others.
+    fn check(&self) -> Result<(), AccountError> {
+        match (self.role, &self.scope) {
+            (Role::Wallboard, _) => Err(AccountError::BadRole),
+            (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}  {}", self.tenant, self.role.as_str(), self.scope)
@@ -100,6 +111,9 @@ pub enum AccountError {
     /// The role is no person's.
     #[error("an account can't be a wallboard; `ringside token issue --wallboard overview` makes a token for one")]
     BadRole,
+    /// The role and the list of campaigns don't go together.
+    #[error("an admin sees all campaigns; leave out the list, or choose another role")]
+    AdminOfSome,
     /// A campaign's id can't be one.
     #[error(transparent)]
     BadCampaign(#[from] BadCampaign),
@@ -162,22 +176,16 @@ struct MembershipJson {
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that `admin` can log in with the configured password, or, on the first start, with one that is made up
-    /// and returned. A configured password that is not the account's becomes it, and ends the account's logins.
+    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up
+    /// and returned. A configured password that is not the account's becomes it; see [`Accounts::adopt_admin_password`].
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
         password: Option<&str>,
     ) -> Result<Option<GeneratedPassword>, AccountError> {
         if !engine.list(PREFIX).await?.is_empty() {
-            if let Some(password) = password
-                && Self::verify(engine, &Passwords::new(), "admin", password).await?.is_none()
-            {
-                match Self::set_password(engine, "admin", password).await {
-                    // Whoever has accounts of their own and no admin does not want one back.
-                    Ok(()) | Err(AccountError::NoSuchAccount(_)) => {}
-                    Err(error) => return Err(error),
-                }
+            if let Some(password) = password {
+                Self::adopt_admin_password(engine, password).await?;
             }
             return Ok(None);
         }
@@ -191,6 +199,25 @@ impl Accounts {
         }
     }
 
+    /// Gives `admin` the configured password where it has another one, and ends its logins; tells then where it is at
+    /// home. Whoever locked the account wants it locked after a restart too, and whoever has none does not want one back.
+    pub async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<Option<TenantId>, AccountError> {
+        let Some(admin) = Self::get(engine, "admin").await? else { return Ok(None) };
+        if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await {
+            return Ok(None);
+        }
+        let (phc, now) = (hash(password).await?, Timestamp::now());
+        let change = |account| Ok(Account { phc: phc.clone(), logins_since: now, ..account });
+        match Self::change(engine, "admin", change).await {
+            Ok(_) => {}
+            Err(AccountError::NoSuchAccount(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        in_time(unlock(engine, "admin")).await?;
+        Self::end_logins_of(engine, "admin", now).await?;
+        Ok(Some(admin.home().clone()))
+    }
+
     /// Adds an account at home in a tenant; no campaigns means all.
     pub async fn add(
         engine: &dyn Engine,
@@ -201,7 +228,8 @@ impl Accounts {
         campaigns: &[String],
     ) -> Result<(), AccountError> {
         let key = key(name)?;
-        let membership = Membership { tenant: tenant.clone(), role: person(role)?, scope: Scope::of(campaigns)? };
+        let membership = Membership { tenant: tenant.clone(), role, scope: Scope::of(campaigns)? };
+        membership.check()?;
         let account = Account {
             name: name.to_owned(),
             memberships: vec![membership],
@@ -229,14 +257,15 @@ impl Accounts {
         Ok(in_time(engine.get(&key)).await?.map(|value| decode(name, &value)).transpose()?)
     }
 
-    /// Sets a password, ends the account's logins and unlocks it.
-    pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<(), AccountError> {
+    /// Sets a password, ends the account's logins and unlocks it; true where it was locked.
+    pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
         let phc = hash(password).await?;
         let now = Timestamp::now();
         let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
-        Self::change(engine, name, change).await?;
+        let (before, _) = Self::change(engine, name, change).await?;
         in_time(unlock(engine, name)).await?;
-        Self::end_logins_of(engine, name, now).await
+        Self::end_logins_of(engine, name, now).await?;
+        Ok(before.disabled)
     }
 
     /// Locks an account and ends its logins.
@@ -261,9 +290,14 @@ impl Accounts {
         Self::end_logins_of(engine, name, now).await
     }
 
-    /// Says what an account is in a tenant from now on. Its logins go on, with other rights within the second.
-    pub async fn grant(engine: &dyn Engine, name: &str, membership: &Membership) -> Result<(), AccountError> {
-        person(membership.role)?;
+    /// Says what an account is in a tenant from now on, and tells what it was there. Its logins go on, with other rights
+    /// within the second.
+    pub async fn grant(
+        engine: &dyn Engine,
+        name: &str,
+        membership: &Membership,
+    ) -> Result<Option<Membership>, AccountError> {
+        membership.check()?;
         let change = |mut account: Account| {
             match account.memberships.iter_mut().find(|known| known.tenant == membership.tenant) {
                 Some(known) => *known = membership.clone(),
@@ -271,8 +305,36 @@ impl Accounts {
             }
             Ok(account)
         };
-        Self::change(engine, name, change).await?;
-        Ok(Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?)
+        let (before, _) = Self::change(engine, name, change).await?;
+        Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?;
+        Ok(before.membership(&membership.tenant).cloned())
+    }
+
+    /// Changes a part of what an account is in a tenant, whatever else is changed at the same time; tells what it was and
+    /// what it is. It changes nothing where the account is not in the tenant.
+    pub(crate) async fn amend(
+        engine: &dyn Engine,
+        name: &str,
+        tenant: &TenantId,
+        amend: impl Fn(Membership) -> Membership,
+    ) -> Result<(Membership, Membership), AccountError> {
+        let none = || AccountError::NoSuchAccount(name.to_owned());
+        let change = |mut account: Account| {
+            let here = account.memberships.iter_mut().find(|known| known.tenant == *tenant).ok_or_else(none)?;
+            let amended = amend(here.clone());
+            if amended != *here {
+                amended.check()?;
+                *here = amended;
+            }
+            Ok(account)
+        };
+        let (before, after) = Self::change(engine, name, change).await?;
+        let here = |account: &Account| account.membership(tenant).cloned().ok_or_else(none);
+        let (before, after) = (here(&before)?, here(&after)?);
+        if after != before {
+            Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?;
+        }
+        Ok((before, after))
     }
 
     /// Takes an account out of a tenant that is not its home.
@@ -324,18 +386,19 @@ impl Accounts {
         Ok(())
     }
 
-    /// Changes an account, whoever else changes it at the same time.
+    /// Changes an account, whoever else changes it at the same time; tells what it was and what it is.
     async fn change(
         engine: &dyn Engine,
         name: &str,
         change: impl Fn(Account) -> Result<Account, AccountError>,
-    ) -> Result<(), AccountError> {
+    ) -> Result<(Account, Account), AccountError> {
         let key = key(name)?;
         loop {
             let stored = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
-            let changed = encode(&change(decode(name, &stored)?)?);
-            if engine.swap(&key, Some(stored), Some(changed)).await? {
-                return Ok(());
+            let before = decode(name, &stored)?;
+            let after = change(before.clone())?;
+            if engine.swap(&key, Some(stored), Some(encode(&after))).await? {
+                return Ok((before, after));
             }
         }
     }
@@ -345,10 +408,6 @@ impl Accounts {
 pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     let no_answer = |_| Err(EngineError::Unavailable(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())));
     tokio::time::timeout(ANSWERED_WITHIN, asked).await.unwrap_or_else(no_answer)
-}
-
-fn person(role: Role) -> Result<Role, AccountError> {
-    if role == Role::Wallboard { Err(AccountError::BadRole) } else { Ok(role) }
 }
 
 fn key(name: &str) -> Result<String, AccountError> {

@@ -1,7 +1,7 @@
 //! Admins change who has access to their own tenant, auditors read it, and all of it is remembered.
 
 use reqwest::Method;
-use ringside_gateway::{Accounts, Membership, Role, Scope};
+use ringside_gateway::{AccountError, Accounts, Membership, Role, Scope};
 use ringside_shared::clock::system_clock;
 use ringside_shared::keys::Keys;
 use ringside_shared::model::{SourceId, TenantId};
@@ -148,7 +148,7 @@ async fn a_user_is_added_changed_locked_and_let_in_again() {
 #[tokio::test]
 async fn nobody_locks_or_demotes_themselves_or_the_last_admin() {
     let office = Office::open().await;
-    for change in [json!({ "role": "viewer" }), json!({ "disabled": true })] {
+    for change in [json!({ "role": "viewer" }), json!({ "campaigns": ["alpha"] }), json!({ "disabled": true })] {
         office.refused(409, Method::PATCH, "/admin/users/root", change).await;
     }
     // Somebody whose account is not here may be an admin too, by the word of an issuer.
@@ -163,6 +163,91 @@ async fn nobody_locks_or_demotes_themselves_or_the_last_admin() {
     assert_eq!(office.ask(&eve, Method::PATCH, "/admin/users/root", json!({ "role": "viewer" })).await.0, 200);
     let root = office.login("root", PASSWORD).await;
     assert_eq!(office.ask(&root, Method::GET, "/admin/users", Value::Null).await.0, 403, "now there is another one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_at_the_same_time_do_not_undo_each_other() {
+    let office = Office::open().await;
+    for n in 0..10 {
+        let name = format!("bob{n}");
+        office.add(&name, Role::Operator).await;
+        let path = format!("/admin/users/{name}");
+        let change = |m: usize| match m % 2 {
+            0 => json!({ "role": "viewer" }),
+            _ => json!({ "campaigns": ["alpha"] }),
+        };
+        futures_util::future::join_all((0..16).map(|m| office.did(Method::PATCH, &path, change(m)))).await;
+        let bob = office.user(&name).await;
+        assert_eq!((&bob["role"], &bob["campaigns"]), (&json!("viewer"), &json!(["alpha"])), "round {n}");
+        let noted = office.noted("user.grant").await;
+        assert_eq!(noted.iter().filter(|entry| entry[1] == json!(name)).count(), 2, "each change is noted once");
+    }
+}
+
+#[tokio::test]
+async fn an_admin_sees_all_campaigns() {
+    let office = Office::open().await;
+    let engine = office.floor.engine.as_ref();
+    let some = ["alpha".to_owned()];
+    let added = Accounts::add(engine, &tenant(), "sly", PASSWORD, Role::Admin, &some).await;
+    assert!(matches!(added, Err(AccountError::AdminOfSome)), "{added:?}");
+    Accounts::add(engine, &tenant(), "sly", PASSWORD, Role::Viewer, &some).await.unwrap();
+    let granted = Membership { tenant: tenant(), role: Role::Admin, scope: Scope::of(&some).unwrap() };
+    let granted = Accounts::grant(engine, "sly", &granted).await;
+    assert!(matches!(granted, Err(AccountError::AdminOfSome)), "{granted:?}");
+
+    let new = json!({ "name": "x", "role": "admin", "campaigns": ["alpha"] });
+    for (method, path, body) in [
+        (Method::POST, "/admin/users", new),
+        (Method::PATCH, "/admin/users/sly", json!({ "role": "admin" })),
+        (Method::PATCH, "/admin/users/sly", json!({ "role": "admin", "campaigns": ["beta"] })),
+    ] {
+        assert!(office.refused(400, method, path, body).await.contains("An admin sees all campaigns"), "{path}");
+    }
+    let sly = office.user("sly").await;
+    assert_eq!((&sly["role"], &sly["campaigns"]), (&json!("viewer"), &json!(["alpha"])));
+    assert_eq!((office.user("x").await, office.noted("user").await), (Value::Null, Vec::new()));
+
+    office.did(Method::PATCH, "/admin/users/sly", json!({ "role": "admin", "campaigns": "*" })).await;
+    office.refused(400, Method::PATCH, "/admin/users/sly", json!({ "campaigns": ["alpha"] })).await;
+    office.did(Method::PATCH, "/admin/users/sly", json!({ "role": "viewer", "campaigns": ["alpha"] })).await;
+}
+
+#[tokio::test]
+async fn a_locked_admin_stays_locked_whatever_password_is_configured() {
+    let office = Office::open().await;
+    let engine = office.floor.engine.as_ref();
+    office.add("admin", Role::Admin).await;
+    office.did(Method::PATCH, "/admin/users/admin", json!({ "disabled": true })).await;
+    let locked = engine.get("account/admin").await.unwrap();
+    assert_eq!(Accounts::adopt_admin_password(engine, PASSWORD).await.unwrap(), None);
+    assert_eq!(engine.get("account/admin").await.unwrap(), locked, "it has that password already");
+
+    Accounts::ensure_admin(engine, &tenant(), Some("second password")).await.unwrap();
+    assert_eq!(office.user("admin").await["disabled"], true);
+    assert_eq!(office.try_login("admin", "second password").await.0, 401);
+    assert_eq!(Accounts::adopt_admin_password(engine, "third password").await.unwrap(), Some(tenant()));
+    assert_eq!(office.try_login("admin", "third password").await.0, 401);
+    office.did(Method::PATCH, "/admin/users/admin", json!({ "disabled": false })).await;
+    assert_eq!(office.try_login("admin", "third password").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_new_password_that_unlocks_is_noted_as_that() {
+    let office = Office::open().await;
+    office.add("bob", Role::Viewer).await;
+    let path = "/admin/users/bob/password";
+    office.did(Method::POST, path, json!({ "password": "battery staple" })).await;
+    office.did(Method::PATCH, "/admin/users/bob", json!({ "disabled": true })).await;
+    office.did(Method::POST, path, json!({ "password": "battery staples" })).await;
+    assert_eq!(office.try_login("bob", "battery staples").await.0, 200);
+    assert_eq!(
+        office.noted("user.password").await,
+        [
+            json!(["root", "bob", "ok", { "disabled": true }, { "disabled": false }]),
+            json!(["root", "bob", "ok", null, null]),
+        ]
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Who has access, for admins to change and for auditors to read: users, tokens, API keys, logins, and who did what.
 //!
-//! All of it is the viewer's own tenant's, and nothing here tells whether another tenant has something of the name. What
+//! All of it is the viewer's own tenant's, and nothing here tells whether another tenant has something of the name, but for
+//! one thing: an account's name is the installation's, so whoever adds one is told that a name is taken, wherever. What
 //! changes is noted in the audit log before it is answered, and counts on this gateway at once. The page `/admin` draws its
 //! lists from the same rows that are answered here.
 

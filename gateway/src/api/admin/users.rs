@@ -1,7 +1,8 @@
 //! `/admin/users`: who may log in to the tenant, and as what.
 //!
 //! An account is at home in one tenant and may be a guest in others. Its role and campaigns here are this tenant's to say;
-//! its password and whether it is locked are said at home. Nobody demotes or locks themselves, and never the last admin.
+//! its password and whether it is locked are said at home. Nobody changes their own
+//! rights or locks themselves, and never the last admin. An admin sees all campaigns.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -98,35 +99,39 @@ pub(crate) async fn change_user(
     let wanted = "Send what is to change: {\"role\":\"operator\"}, {\"campaigns\":[\"…\"]} or {\"disabled\":true}.";
     let change: UserChange = read_body(&body, wanted)?;
     let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
-    let (account, before) = find(engine, tenant, &name).await?;
-    let mut after = before.clone();
-    if let Some(role) = &change.role {
-        after.role = read_role(role)?;
-    }
-    if let Some(campaigns) = &change.campaigns {
-        after.scope = read_scope(campaigns)?;
-    }
+    let role = change.role.as_deref().map(read_role).transpose()?;
+    let scope = change.campaigns.as_ref().map(read_scope).transpose()?;
+    let amend = |here: Membership| {
+        let (role, scope) = (role.unwrap_or(here.role), scope.clone().unwrap_or(here.scope));
+        Membership { tenant: here.tenant, role, scope }
+    };
+    let (account, here) = find(engine, tenant, &name).await?;
+    let own = name == admin.viewer.user;
     let locks = change.disabled == Some(true) && !account.disabled;
-    let demotes = before.role == Role::Admin && after.role != Role::Admin;
-    if name == admin.viewer.user && (locks || after.role != before.role) {
+    let wanted = amend(here.clone());
+    if own && (locks || wanted != here) {
         return Err(Error::Conflict(
-            "You can't change your own role or lock yourself out. Ask another admin.".to_owned(),
+            "You can't change your own role or campaigns, or lock yourself out. Ask another admin.".to_owned(),
         ));
     }
     if change.disabled.is_some_and(|disabled| disabled != account.disabled) {
         require_home(&account, tenant)?;
     }
-    if locks || demotes {
+    if locks || demotes(&here, &wanted) {
         Accounts::require_other_admin(engine, &name, tenant).await.map_err(error_of)?;
     }
-    if after != before {
-        Accounts::grant(engine, &name, &after).await.map_err(error_of)?;
-        if demotes && !has_admin(engine, tenant).await? {
+    // What is said of oneself is what was there a moment ago: it must not undo what another admin says now.
+    if !own && (role.is_some() || scope.is_some()) {
+        let (before, after) = Accounts::amend(engine, &name, tenant, amend).await.map_err(error_of)?;
+        if demotes(&before, &after) && !has_admin(engine, tenant).await? {
             // Two admins have demoted each other at the same time.
-            Accounts::grant(engine, &name, &before).await.map_err(error_of)?;
+            let restore = |_| before.clone();
+            Accounts::amend(engine, &name, tenant, restore).await.map_err(error_of)?;
             return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
         }
-        admin.did(&gateway, "user.grant", &name, rights(&before), rights(&after)).await?;
+        if after != before {
+            admin.did(&gateway, "user.grant", &name, rights(&before), rights(&after)).await?;
+        }
     }
     match change.disabled {
         Some(true) if locks => {
@@ -171,8 +176,9 @@ pub(crate) async fn set_password(
     let (account, _) = find(gateway.engine(), &admin.viewer.tenant, &name).await?;
     require_home(&account, &admin.viewer.tenant)?;
     let (password, made_up) = or_made_up(password);
-    Accounts::set_password(gateway.engine(), &name, &password).await.map_err(error_of)?;
-    admin.did(&gateway, "user.password", &name, Value::Null, Value::Null).await?;
+    let unlocked = Accounts::set_password(gateway.engine(), &name, &password).await.map_err(error_of)?;
+    let lock = |disabled: bool| if unlocked { json!({ "disabled": disabled }) } else { Value::Null };
+    admin.did(&gateway, "user.password", &name, lock(true), lock(false)).await?;
     Ok(json_answer(json!({ "password": made_up }).to_string()))
 }
 
@@ -240,6 +246,10 @@ async fn has_admin(engine: &dyn Engine, tenant: &TenantId) -> Result<bool, Error
     Ok(Accounts::list(engine).await.map_err(error_of)?.iter().any(is_admin))
 }
 
+fn demotes(before: &Membership, after: &Membership) -> bool {
+    before.role == Role::Admin && after.role != Role::Admin
+}
+
 fn read_role(text: &str) -> Result<Role, Error> {
     Role::of_person(text).ok_or_else(|| Error::BadRequest(format!("There is no role \"{text}\". {ROLES}")))
 }
@@ -267,6 +277,9 @@ fn error_of(error: AccountError) -> Error {
         AccountError::LastAdmin(name, _) => {
             Error::Conflict(format!("{name} is the last admin here. Make somebody else an admin first."))
         }
+        AccountError::AdminOfSome => Error::BadRequest(
+            "An admin sees all campaigns. Leave out the list (or send \"*\"), or choose another role.".to_owned(),
+        ),
         error => Error::of_account(error),
     }
 }
