@@ -4,7 +4,7 @@ use reqwest::Method;
 use ringside_gateway::{AccountError, Accounts, Membership, Role, Scope};
 use ringside_shared::clock::system_clock;
 use ringside_shared::keys::Keys;
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_shared::model::{SourceId, TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -42,6 +42,10 @@ impl Office {
         Accounts::add(self.floor.engine.as_ref(), &elsewhere, name, PASSWORD, Role::Admin, &[]).await.unwrap();
         let here = Membership { tenant: tenant(), role, scope: Scope::All };
         Accounts::grant(self.floor.engine.as_ref(), name, &here).await.unwrap();
+        // A token of the very second of a change does not count, once the gateway has read of the change.
+        let granted = Timestamp::now().seconds();
+        let over = async || Timestamp::now().seconds() > granted;
+        ringside_rig::until("the second of the grant is over", crate::client::PATIENCE, over).await.unwrap();
     }
 
     async fn try_login(&self, name: &str, password: &str) -> (u16, Value) {
