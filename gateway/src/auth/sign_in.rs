@@ -81,7 +81,7 @@ pub(crate) async fn sign_in(
     in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
     counter!("ringside_gateway_logins_total", "result" => "ok").increment(1);
     info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
-    issue(gateway, caller, &identity, &session, now)
+    issue(gateway, caller, &identity, &session, now).await
 }
 
 /// Renews a login by its refresh token. Whoever has an account gets what the account may see by now.
@@ -108,7 +108,7 @@ pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &st
         return Err(Error::LoginEnded);
     };
     count("ok");
-    issue(gateway, caller, &identity, &session, now)
+    issue(gateway, caller, &identity, &session, now).await
 }
 
 /// Lets a login look at another tenant that its account belongs to.
@@ -126,7 +126,7 @@ pub(crate) async fn switch(
     let entry = AuditEntry::of(viewer, caller, "tenant.switch", tenant.to_string());
     in_time(gateway.audit().note(tenant, &entry.changed(json!(viewer.tenant.as_str()), json!(tenant.as_str()))))
         .await?;
-    issue(gateway, caller, &identity, &session, now)
+    issue(gateway, caller, &identity, &session, now).await
 }
 
 /// Who a login's owner is by now; none where they may not go on.
@@ -145,13 +145,15 @@ async fn identity_of(gateway: &Gateway, session: &Session, now: Timestamp) -> Re
 }
 
 /// Tokens for somebody who was looked up after `now`.
-fn issue(
+async fn issue(
     gateway: &Gateway,
     caller: &Caller,
     identity: &Identity,
     session: &Session,
     now: Timestamp,
 ) -> Result<SignedIn, Error> {
+    // What was taken back in this very second has to be known: the token says that it is from after it.
+    in_time(gateway.standing().read()).await?;
     let settings = gateway.settings();
     let issued_at = gateway.standing().issued_at(&identity.user, &identity.tenant, now).ok_or(Error::LoginEnded)?;
     let ends = Timestamp::from_millis(now.millis() + settings.token_ttl.as_millis() as i64).min(session.ends);
