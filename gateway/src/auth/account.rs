@@ -377,7 +377,9 @@ impl Accounts {
         let account = Self::get(engine, name).await?;
         // A locked account takes as long as a wrong password and says no more.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
-        Ok(if passwords.verify(phc, password.to_owned()).await { account } else { None })
+        let same = passwords.verify(phc, password.to_owned()).await;
+        let same = same.map_err(|busy| EngineError::Unavailable(busy.to_string()))?;
+        Ok(if same { account } else { None })
     }
 
     async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {

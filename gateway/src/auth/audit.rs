@@ -4,6 +4,8 @@
 //! What is refused is noted afterwards, and only so much of it: an attack must not bury what it wants to hide, nor fill a
 //! disk. How much was left out is noted too.
 
+mod allowance;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,12 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
 
+use self::allowance::Allowance;
 use super::viewer::Viewer;
 use crate::caller::Caller;
 
-/// So many refusals are noted at once, and one more each [`REFUSAL_EVERY`].
-const REFUSALS: f64 = 100.0;
-const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 /// So much of a text that came from outside is kept.
 const TEXT_CHARS: usize = 200;
 
@@ -98,22 +98,13 @@ pub struct Audit {
     engine: Arc<dyn Engine>,
     keep: Duration,
     /// Short and never across an await.
-    refusals: Arc<Mutex<Refusals>>,
-}
-
-/// How many refusals may be noted.
-#[derive(Debug)]
-struct Refusals {
-    left: f64,
-    counted: Instant,
-    left_out: u64,
+    refusals: Arc<Mutex<Allowance>>,
 }
 
 impl Audit {
     /// Keeps entries for so long.
     pub fn new(engine: Arc<dyn Engine>, keep: Duration) -> Self {
-        let refusals = Refusals { left: REFUSALS, counted: Instant::now(), left_out: 0 };
-        Self { engine, keep, refusals: Arc::new(Mutex::new(refusals)) }
+        Self { engine, keep, refusals: Arc::default() }
     }
 
     /// Writes an entry; once it returns, it survives a crash.
@@ -122,15 +113,22 @@ impl Audit {
         self.engine.note(&journal(tenant), vec![record], self.keep).await
     }
 
-    /// Writes what was refused, in the background and only so much of it.
+    /// Writes what was refused, in the background and only so much of it: of each who and where, and of each tenant.
     pub(crate) fn note_refusal(&self, tenant: &TenantId, mut entry: AuditEntry) {
-        let Some(left_out) = self.refusals.lock().expect("nobody panics while counting").one_more(Instant::now())
-        else {
+        let mut refusals = self.refusals.lock().expect("nobody panics while counting");
+        let Some(left_out) = refusals.one_more(tenant, &entry.who, entry.from, Instant::now()) else {
             return;
         };
+        drop(refusals);
         if left_out > 0 {
             entry.before = serde_json::json!({ "refusalsNotNotedBefore": left_out });
         }
+        self.note_soon(tenant, entry);
+    }
+
+    /// Writes an entry in the background, whatever else is noted: for what was refused and changed something, such as the
+    /// end of a login or the lock of an account. Nobody can do that often.
+    pub(crate) fn note_soon(&self, tenant: &TenantId, entry: AuditEntry) {
         let (audit, tenant) = (self.clone(), tenant.clone());
         tokio::spawn(async move {
             if let Err(error) = audit.note(&tenant, &entry).await {
@@ -158,21 +156,6 @@ impl Audit {
     }
 }
 
-impl Refusals {
-    /// How many were left out before this one; none where it is left out itself.
-    fn one_more(&mut self, now: Instant) -> Option<u64> {
-        let regained = now.saturating_duration_since(self.counted).as_secs_f64() / REFUSAL_EVERY.as_secs_f64();
-        self.counted = now;
-        self.left = (self.left + regained).min(REFUSALS);
-        if self.left < 1.0 {
-            self.left_out += 1;
-            return None;
-        }
-        self.left -= 1.0;
-        Some(std::mem::take(&mut self.left_out))
-    }
-}
-
 fn journal(tenant: &TenantId) -> String {
     format!("audit/{tenant}")
 }
@@ -181,20 +164,5 @@ fn journal(tenant: &TenantId) -> String {
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Audit")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_refusals_is_noted_in_part_and_counted_in_whole() {
-        let start = Instant::now();
-        let mut refusals = Refusals { left: REFUSALS, counted: start, left_out: 0 };
-        let noted = (0..1_000).filter(|_| refusals.one_more(start).is_some()).count();
-        assert_eq!(noted, 100);
-        assert_eq!(refusals.one_more(start + Duration::from_secs(1)), Some(900));
-        assert_eq!(refusals.one_more(start + Duration::from_secs(1)), None);
     }
 }

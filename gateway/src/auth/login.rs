@@ -277,7 +277,7 @@ async fn check_password(
     let entry = AuditEntry::by(user, address, "login", "password");
     if tries_left == 0 {
         warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
-        gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("locked"));
+        gateway.audit().note_soon(&home_of(gateway, username).await, entry.refused("locked"));
         return Err(Error::Locked { wait_secs: LOCKED_FOR.as_secs() });
     }
     info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");

@@ -8,6 +8,8 @@ use tokio::sync::Semaphore;
 
 /// So many passwords are hashed at once; each takes 19 MiB while it is.
 const AT_ONCE: usize = 4;
+/// So many more wait for their turn; whoever comes after them is told to come back.
+const WAITING: usize = 64;
 
 /// What the password of an account that does not exist is compared with, so that it takes as long.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| hash(&random_text(24)));
@@ -15,16 +17,23 @@ static NOBODYS: LazyLock<String> = LazyLock::new(|| hash(&random_text(24)));
 /// Hashes and compares passwords off the async threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Passwords {
+    /// Of those that are hashed and those that wait.
+    places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
+/// More passwords wait than are let wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many logins at once")]
+pub(crate) struct Busy;
+
 impl Passwords {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { places: Arc::new(Semaphore::new(AT_ONCE + WAITING)), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// True where the password is that of the hash. No hash takes as long as a wrong password.
-    pub(crate) async fn verify(&self, phc: Option<String>, password: String) -> bool {
+    pub(crate) async fn verify(&self, phc: Option<String>, password: String) -> Result<bool, Busy> {
         self.work(move || {
             let known = phc.is_some();
             let phc = phc.unwrap_or_else(|| NOBODYS.clone());
@@ -35,9 +44,16 @@ impl Passwords {
         .await
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(work).await.expect("hashing does not panic")
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
+        // Hashing goes on where whoever asked has gone away, and so does its turn.
+        let work = move || {
+            let done = work();
+            drop((turn, place));
+            done
+        };
+        Ok(tokio::task::spawn_blocking(work).await.expect("hashing does not panic"))
     }
 }
 
@@ -68,9 +84,52 @@ mod tests {
         let passwords = Passwords::new();
         let phc = hash("correct horse");
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
-        assert!(passwords.verify(Some(phc.clone()), "correct horse".into()).await);
-        assert!(!passwords.verify(Some(phc), "battery staple".into()).await);
-        assert!(!passwords.verify(Some("damaged".into()), "x".into()).await);
-        assert!(!passwords.verify(None, "x".into()).await);
+        assert!(passwords.verify(Some(phc.clone()), "correct horse".into()).await.unwrap());
+        assert!(!passwords.verify(Some(phc), "battery staple".into()).await.unwrap());
+        assert!(!passwords.verify(Some("damaged".into()), "x".into()).await.unwrap());
+        assert!(!passwords.verify(None, "x".into()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_for_their_turn_and_who_comes_after_is_told_at_once() {
+        let passwords = Passwords::new();
+        let held = passwords.turns.clone().acquire_many_owned(4).await.unwrap();
+        let mut waiting: Vec<_> = (0..AT_ONCE + WAITING).map(|_| Box::pin(passwords.work(|| ()))).collect();
+        for one in &mut waiting {
+            assert!(futures_util::poll!(one).is_pending());
+        }
+        assert_eq!(passwords.verify(None, "x".into()).await, Err(Busy));
+        // Whoever goes away while they wait gives up their place.
+        waiting.pop();
+        let mut last = Box::pin(passwords.work(|| ()));
+        assert!(futures_util::poll!(&mut last).is_pending());
+        assert_eq!(passwords.work(|| ()).await, Err(Busy));
+        drop(held);
+        for one in waiting {
+            assert_eq!(one.await, Ok(()));
+        }
+        assert_eq!(last.await, Ok(()));
+        assert_eq!(passwords.work(|| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_while_a_password_is_hashed_frees_no_turn_before_it_is() {
+        let passwords = Passwords::new();
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let asking = passwords.clone();
+        let task = tokio::spawn(async move {
+            let work = move || {
+                started.send(()).expect("the test waits");
+                may_go_on.recv().expect("the test lets it go on");
+            };
+            asking.work(work).await
+        });
+        has_started.await.unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(passwords.turns.available_permits(), AT_ONCE - 1);
+        go_on.send(()).unwrap();
+        drop(passwords.turns.acquire_many(4).await.unwrap());
     }
 }

@@ -30,6 +30,8 @@ pub(crate) async fn note_refusals(
     if let Some(error) = response.extensions().get::<Error>()
         && let (status, code) = error.parts()
         && status == 403
+        // Whoever wanted to watch has noted that already.
+        && code != "forbidden_room"
     {
         let viewer = gateway.identify(offered(&shown, caller.secure)).await.ok();
         let who = viewer.as_ref().map_or("?", |viewer| viewer.user.as_str());

@@ -167,7 +167,7 @@ fn tell_reuse(gateway: &Gateway, address: Option<IpAddr>, session: &Session) {
     let Session { user, tenant, id, .. } = session;
     warn!(%user, %tenant, session.id = short(id), "a refresh token was used twice: somebody has copied it; the login was ended");
     let entry = AuditEntry::by(user, address, "login.renew", short(id)).refused("refresh_token_reused");
-    gateway.audit().note_refusal(tenant, entry);
+    gateway.audit().note_soon(tenant, entry);
 }
 
 /// Enough of a login's id to find it, and too little to be one.

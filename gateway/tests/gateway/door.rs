@@ -341,3 +341,24 @@ async fn no_page_has_anything_inline_that_the_policy_would_stop() {
         assert_eq!(inline_parts(&html), Vec::<String>::new(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn no_other_sites_link_takes_a_copy_of_the_audit_log() {
+    let floor = floor(GatewaySettings::default()).await;
+    let http = reqwest::Client::new();
+    let login = http.post(floor.url("/auth/login")).header("content-type", "application/json").body(LOGIN);
+    let told: Value = serde_json::from_slice(&login.send().await.unwrap().bytes().await.unwrap()).unwrap();
+    let cookie = format!("ringside={}", told["token"].as_str().unwrap());
+    let from = |site| [("sec-fetch-site", site), ("sec-fetch-mode", "navigate"), ("cookie", cookie.as_str())];
+    let path = "/admin/audit/export?format=csv";
+    for site in ["cross-site", "same-site"] {
+        assert!(is_foreign(&floor, "GET", path, &from(site)).await, "{site}");
+    }
+    let noted = http.get(floor.url("/admin/audit?what=audit.export")).header("cookie", &cookie).send().await.unwrap();
+    let noted: Value = serde_json::from_slice(&noted.bytes().await.unwrap()).unwrap();
+    assert_eq!(noted["entries"].as_array().map(Vec::len), Some(0), "{noted}");
+    for site in ["same-origin", "none"] {
+        assert_eq!(ask(&floor, "GET", path, &from(site), "").await.0, 200, "{site}");
+    }
+    assert_eq!(ask(&floor, "GET", path, &[("cookie", &cookie)], "").await.0, 200, "an older browser");
+}

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use ringside_shared::engine::{EngineError, NoteId};
@@ -123,12 +123,16 @@ enum Format {
 }
 
 /// `GET /admin/audit/export?format=csv|ndjson`: all that is kept, newest first. That somebody took it is noted, and stands
-/// in the file.
+/// in the file. Another site's link to it is not followed: it would leave a file and an entry that nobody wanted.
 pub(crate) async fn export_audit(
     State(gateway): State<Gateway>,
     reviewer: Reviewer,
+    headers: HeaderMap,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Error> {
+    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(Error::ForeignOrigin);
+    }
     let format = match query.format.as_deref() {
         Some("csv") => Format::Csv,
         Some("ndjson") => Format::Ndjson,
