@@ -203,7 +203,7 @@ impl Accounts {
     /// home. Whoever locked the account wants it locked after a restart too, and whoever has none does not want one back.
     pub async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<Option<TenantId>, AccountError> {
         let Some(admin) = Self::get(engine, "admin").await? else { return Ok(None) };
-        if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await {
+        if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
             return Ok(None);
         }
         let (phc, now) = (hash(password).await?, Timestamp::now());
