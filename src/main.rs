@@ -1,6 +1,6 @@
 //! `ringside`: the live ops dashboard for outbound call campaigns, one binary with its roles as subcommands.
 //!
-//! `config.rs` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
+//! `config/` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
 //! each role is made of, `access/` is the command line for who has access, `bench.rs` measures, `torture/` breaks
 //! things on purpose, `verify.rs` looks whether what is stored agrees with itself, `tail.rs` shows rooms in a terminal.
 
