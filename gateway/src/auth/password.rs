@@ -1,9 +1,9 @@
 //! Passwords: hashed with argon2id, a few at a time, so that a flood of logins can't take all memory.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
 /// So many passwords are hashed at once; each takes 19 MiB while it is.
@@ -37,9 +37,7 @@ impl Passwords {
         self.work(move || {
             let known = phc.is_some();
             let phc = phc.unwrap_or_else(|| NOBODYS.clone());
-            let same =
-                PasswordHash::new(&phc).is_ok_and(|hash| hasher().verify_password(password.as_bytes(), &hash).is_ok());
-            known && same
+            known & is_of(&password, &phc).unwrap_or(false)
         })
         .await
     }
@@ -60,7 +58,45 @@ impl Passwords {
 /// A password's hash in PHC form, which carries its own parameters.
 pub(crate) fn hash(password: &str) -> String {
     let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a salt");
-    hasher().hash_password(password.as_bytes(), &salt).expect("the parameters are valid").to_string()
+    let hashed = hash_into(&hasher(), password, salt.as_salt(), Params::DEFAULT_OUTPUT_LEN);
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(hasher().params()).expect("the parameters are valid"),
+        salt: Some(salt.as_salt()),
+        hash: Some(hashed.expect("the parameters are valid")),
+    };
+    phc.to_string()
+}
+
+/// True where a hash is that of the password; none where it is no hash.
+fn is_of(password: &str, phc: &str) -> Option<bool> {
+    let phc = PasswordHash::new(phc).ok()?;
+    let algorithm = Algorithm::try_from(phc.algorithm).ok()?;
+    let version = Version::try_from(phc.version?).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&phc).ok()?);
+    let wanted = phc.hash?;
+    // Compared in constant time, as `Output` does it.
+    Some(hash_into(&argon2, password, phc.salt?, wanted.len())? == wanted)
+}
+
+/// Memory that passwords were hashed in and will be again: 19 MiB that are given back to the allocator each time are not
+/// found again by it, and a process would grow by as much with each login.
+static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+
+fn hash_into(argon2: &Argon2<'_>, password: &str, salt: Salt<'_>, length: usize) -> Option<Output> {
+    let mut salt_bytes = [0; Salt::MAX_LENGTH];
+    let salt = salt.decode_b64(&mut salt_bytes).ok()?;
+    let mut blocks = MEMORY.lock().expect("nobody panics with memory").pop().unwrap_or_default();
+    blocks.resize(argon2.params().block_count(), Block::default());
+    let hashed = Output::init_with(length, |out| {
+        Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut blocks)?)
+    });
+    let mut memory = MEMORY.lock().expect("nobody panics with memory");
+    if memory.len() < AT_ONCE {
+        memory.push(blocks);
+    }
+    hashed.ok()
 }
 
 /// A password that nobody guesses, easy to type: letters and digits without those that look alike.
@@ -131,5 +167,22 @@ mod tests {
         assert_eq!(passwords.turns.available_permits(), AT_ONCE - 1);
         go_on.send(()).unwrap();
         drop(passwords.turns.acquire_many(4).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn many_passwords_are_hashed_in_the_memory_of_few() {
+        let passwords = Passwords::new();
+        let phc = hash("correct horse");
+        let checks: Vec<_> = (0..40)
+            .map(|n| {
+                let (passwords, phc) = (passwords.clone(), phc.clone());
+                tokio::spawn(async move { passwords.verify(Some(phc), format!("wrong {n}")).await })
+            })
+            .collect();
+        for check in checks {
+            assert_eq!(check.await.unwrap(), Ok(false));
+        }
+        let memory = MEMORY.lock().unwrap();
+        assert!((1..=AT_ONCE).contains(&memory.len()) && memory.iter().all(|blocks| blocks.len() == 19 * 1024));
     }
 }
