@@ -57,6 +57,11 @@ impl Account {
         self.memberships.iter().find(|membership| membership.tenant == *tenant)
     }
 
+    /// True where it can administer the tenant.
+    pub(crate) fn administers(&self, tenant: &TenantId) -> bool {
+        !self.disabled && self.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
+    }
+
     /// Who it is in that tenant, or at home.
     pub(crate) fn identity(&self, tenant: Option<&TenantId>) -> Option<Identity> {
         let membership = match tenant {
@@ -356,11 +361,8 @@ impl Accounts {
         name: &str,
         tenant: &TenantId,
     ) -> Result<(), AccountError> {
-        let is_admin = |account: &Account| {
-            !account.disabled && account.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
-        };
         let accounts = Self::list(engine).await?;
-        let mut admins = accounts.iter().filter(|account| is_admin(account)).peekable();
+        let mut admins = accounts.iter().filter(|account| account.administers(tenant)).peekable();
         if admins.peek().is_some() && admins.all(|account| account.name == name) {
             return Err(AccountError::LastAdmin(name.to_owned(), tenant.clone()));
         }

@@ -325,7 +325,9 @@ fn login_error_address(error: &Error, next: &str) -> String {
 pub(crate) fn local_path(next: Option<&str>) -> String {
     // "//host" and "/\host" leave the site; control characters end headers.
     let local = |path: &&str| {
-        path.starts_with('/') && !path[1..].starts_with(['/', '\\']) && path.bytes().all(|b| (0x21..0x7f).contains(&b))
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.bytes().all(|b| (0x21..0x7f).contains(&b) && b != b'\\')
     };
     next.filter(local).unwrap_or("/").to_owned()
 }

@@ -39,7 +39,7 @@ pub use issuer::{
 };
 pub(crate) use issuer::{Issuers, begin_sso, end_sso};
 pub use key::SigningKeys;
-pub(crate) use login::{log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
+pub(crate) use login::{local_path, log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
 pub(crate) use numbers::Numbers;
 pub(crate) use pass::is_pass;
 pub use pass::{Pass, PassError, PassRequest, Passes};

@@ -227,7 +227,8 @@ pub(crate) fn without_cookies(mut response: Response, secure: bool) -> Response 
     no_store(response)
 }
 
-fn no_store(mut response: Response) -> Response {
+/// What nobody in between may keep.
+pub(super) fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

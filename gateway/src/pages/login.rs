@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::document::Document;
 use crate::api::{Asked, Query};
+use crate::auth::local_path;
 use crate::gateway::Gateway;
 
 /// The sign-in page.
@@ -56,7 +57,7 @@ pub(super) async fn show_login(
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,
 ) -> LoginPage {
-    let next = local_path(query.next.as_deref()).to_owned();
+    let next = after_sign_in(query.next.as_deref());
     let link = |(name, path): (&str, String)| SignOnLink { name: name.to_owned(), path };
     LoginPage {
         told: query.error.as_deref().map(|error| sentence(error, query.left, query.minutes)),
@@ -87,20 +88,9 @@ fn sentence(error: &str, left: Option<u32>, minutes: Option<u32>) -> String {
     text.to_owned()
 }
 
-/// Only paths of this house: a link to the sign-in must not lead elsewhere after it.
-fn local_path(next: Option<&str>) -> &str {
-    match next {
-        Some(path)
-            if path.starts_with('/')
-                && !path.starts_with("//")
-                && !path.contains('\\')
-                && !path.contains(char::is_control)
-                && !path.starts_with("/login") =>
-        {
-            path
-        }
-        _ => "/",
-    }
+/// Only paths of this house, and not the sign-in again.
+fn after_sign_in(next: Option<&str>) -> String {
+    local_path(next.filter(|path| !path.starts_with("/login")))
 }
 
 #[cfg(test)]
@@ -119,11 +109,11 @@ mod tests {
 
     #[test]
     fn the_way_back_stays_in_the_house() {
-        assert_eq!(local_path(Some("/campaigns/alpha?range=1m")), "/campaigns/alpha?range=1m");
+        assert_eq!(after_sign_in(Some("/campaigns/alpha?range=1m")), "/campaigns/alpha?range=1m");
         for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/login?next=/", "x", "/\t/evil"]
         {
-            assert_eq!(local_path(Some(elsewhere)), "/", "{elsewhere}");
+            assert_eq!(after_sign_in(Some(elsewhere)), "/", "{elsewhere}");
         }
-        assert_eq!(local_path(None), "/");
+        assert_eq!(after_sign_in(None), "/");
     }
 }

@@ -240,10 +240,7 @@ fn require_home(account: &Account, tenant: &TenantId) -> Result<(), Error> {
 }
 
 async fn has_admin(engine: &dyn Engine, tenant: &TenantId) -> Result<bool, Error> {
-    let is_admin = |account: &Account| {
-        !account.disabled && account.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
-    };
-    Ok(Accounts::list(engine).await.map_err(error_of)?.iter().any(is_admin))
+    Ok(Accounts::list(engine).await.map_err(error_of)?.iter().any(|account| account.administers(tenant)))
 }
 
 fn demotes(before: &Membership, after: &Membership) -> bool {

@@ -5,7 +5,7 @@
 //! here does not log out there.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use metrics::counter;
 use ringside_shared::model::Timestamp;
@@ -20,7 +20,7 @@ use crate::auth::AuditEntry;
 use crate::auth::account::in_time;
 use crate::auth::cookie::cookies;
 use crate::auth::login::local_path;
-use crate::auth::sign_in::{Shown, sign_in};
+use crate::auth::sign_in::{Shown, no_store, sign_in};
 use crate::auth::viewer::escape_query;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -190,11 +190,6 @@ fn back(ended: Ended, next: &str, secure: bool) -> Response {
 fn forget(mut response: Response, secure: bool) -> Response {
     response.headers_mut().append(header::SET_COOKIE, set_cookie(secure, None));
     no_store(response)
-}
-
-fn no_store(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn count(result: &'static str) {
