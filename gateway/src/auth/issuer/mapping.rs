@@ -26,12 +26,12 @@ pub(super) struct Person {
 impl ClaimMapping {
     /// Who the claims are about.
     pub(super) fn person(&self, claims: &Claims) -> Result<Person, Refused> {
-        Ok(Person {
-            name: self.name(claims)?,
-            tenant: self.tenant.tenant(claims)?,
-            role: self.role(claims)?,
-            scope: self.scope(claims)?,
-        })
+        let (name, tenant) = (self.name(claims)?, self.tenant.tenant(claims)?);
+        let (role, scope) = (self.role(claims)?, self.scope(claims)?);
+        if role == Role::Admin && scope != Scope::All {
+            return Err(Refused::AdminOfSome);
+        }
+        Ok(Person { name, tenant, role, scope })
     }
 
     fn name(&self, claims: &Claims) -> Result<String, Refused> {
@@ -174,6 +174,15 @@ mod tests {
         assert_eq!(lenient.person(&claims(&json!("SLT"), &Value::Null)).unwrap().scope, ids(&["alpha"]));
         let wrong = lenient.person(&claims(&json!("SLT"), &json!(["al/pha"])));
         assert_eq!(wrong, Err(Refused::Campaigns), "what is wrong is not as good as absent");
+    }
+
+    #[test]
+    fn an_admin_sees_all_campaigns_or_is_none() {
+        let mapping = ClaimMapping { roles: [("boss".to_owned(), Role::Admin)].into(), ..mapping() };
+        let role = |campaigns| mapping.person(&claims(&json!("boss"), &campaigns)).map(|person| person.role);
+        assert_eq!(role(json!("*")), Ok(Role::Admin));
+        assert_eq!(role(json!(["alpha"])), Err(Refused::AdminOfSome));
+        assert_eq!(role(json!([])), Err(Refused::AdminOfSome));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(crate) enum Refused {
     /// No campaigns.
     #[error("it names no campaigns that can be read")]
     Campaigns,
+    /// An admin could give themselves the others.
+    #[error("it maps to an admin of some campaigns, and an admin sees all")]
+    AdminOfSome,
     /// The issuer's keys could not be read, so nobody can tell.
     #[error("the issuer's keys can't be read right now")]
     NoKeys,
