@@ -268,8 +268,15 @@ async fn check_password(
         Refused::Uncounted(error) => error.into(),
     })?;
     let asked = Timestamp::now();
-    let account = Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await;
-    if let Some(account) = account.map_err(Error::of_account)? {
+    let account = match Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await {
+        Ok(account) => account,
+        Err(error) => {
+            // Too many wait, or nobody knows the account right now. Where it can't be taken back, it stays counted.
+            attempt.never_was().await.ok();
+            return Err(Error::of_account(error));
+        }
+    };
+    if let Some(account) = account {
         return Ok((Shown::Account(Box::new(account), asked), attempt.succeeded().await?));
     }
     count("wrong");

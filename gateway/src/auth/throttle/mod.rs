@@ -74,15 +74,7 @@ impl Throttle {
     /// Counts an attempt to log in before its password is looked at. `device` is the value of the cookie
     /// [`Cookie::Device`](super::Cookie::Device), where there is one.
     ///
-    /// ```ignore
-    /// let device = Cookie::Device.find(&headers, caller.secure);
-    /// let attempt = throttle.attempt(engine, &name, caller.address, device).await?;
-    /// match accounts.verify(&name, &password).await? {
-    ///     None => Err(Error::WrongPassword { tries_left: attempt.failed() }),
-    ///     Some(account) => Ok((account, attempt.succeeded().await?)), // the device's cookie from now on
-    /// }
-    /// ```
-    /// An attempt that is dropped with neither said stays counted.
+    /// What came of it is said to the [`Attempt`]; one that is dropped with nothing said stays counted.
     pub(crate) async fn attempt<'a>(
         &'a self,
         engine: &'a dyn Engine,
@@ -156,6 +148,14 @@ impl Attempt<'_> {
     /// The password was wrong, so the count stays. Returns how many tries are left; none means locked from now on.
     pub(crate) fn failed(self) -> u32 {
         self.counted.iter().map(Counted::stays).min().unwrap_or_default()
+    }
+
+    /// The password was not looked at, so nothing was tried.
+    pub(crate) async fn never_was(self) -> Result<(), EngineError> {
+        for counted in &self.counted {
+            counted.take_back(self.engine).await?;
+        }
+        Ok(())
     }
 
     /// The password was right: what was counted is taken back. Returns the value of the cookie by which the device is

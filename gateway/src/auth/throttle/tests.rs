@@ -112,6 +112,18 @@ async fn the_right_password_forgives_the_wrong_ones_before_it() {
     }
 }
 
+#[tokio::test]
+async fn a_password_that_nobody_looked_at_was_no_try() {
+    let registry = Registry::fresh();
+    let throttle = Throttle::default();
+    let from = address("192.0.2.1");
+    assert_eq!(wrong(&throttle, &registry, "ann", from).await, Some(4));
+    for _ in 0..60 {
+        throttle.attempt(&registry, "ann", from, None).await.expect("not locked").never_was().await.unwrap();
+    }
+    assert_eq!(wrong(&throttle, &registry, "ann", from).await, Some(3), "and what was wrong before it still counts");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_attempts_at_once_five_get_through() {
     let registry: Arc<dyn Engine> = Arc::new(Registry::fresh());
