@@ -61,7 +61,7 @@ impl Gateway {
             .route("/admin/connections", get(api::list_connections));
         let admins = Router::new()
             .route("/admin/users", get(api::list_users).post(api::add_user))
-            .route("/admin/users/{name}", patch(api::change_user))
+            .route("/admin/users/{name}", patch(api::change_user).delete(api::remove_user))
             .route("/admin/users/{name}/password", post(api::set_password))
             .route("/admin/users/{name}/end", post(api::end_logins))
             .route("/admin/tokens", get(api::list_passes).post(api::issue_pass))

@@ -36,8 +36,8 @@ enum UserCommand {
         #[command(flatten)]
         rights: Rights,
     },
-    /// Take an account out of the tenant, which is not its home
-    Withdraw {
+    /// Take an account out of the tenant; at home the account itself goes, out of all tenants
+    Remove {
         /// Its name
         name: String,
     },
@@ -106,9 +106,9 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
                 office.note("user.grant", name, before.unwrap_or_default(), rights_json(&membership)).await?;
                 writeln!(out, "{name} is in {membership} now")?;
             }
-            UserCommand::Withdraw { name } => {
-                Accounts::withdraw(engine, name, &office.tenant).await?;
-                office.note("user.withdraw", name, Value::Null, Value::Null).await?;
+            UserCommand::Remove { name } => {
+                let was = Accounts::remove(engine, name, &office.tenant).await?;
+                office.note("user.remove", name, rights_json(&was), Value::Null).await?;
                 writeln!(out, "{name} is not in {} any more", office.tenant)?;
             }
             UserCommand::Passwd { name } => {

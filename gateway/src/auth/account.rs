@@ -125,9 +125,9 @@ pub enum AccountError {
     /// The password is too short or too long.
     #[error("a password has 8 to 256 characters")]
     BadPassword,
-    /// The account would belong to nobody.
-    #[error("{0} is at home in {1} and can't be taken out of it; disable the account instead")]
-    AtHome(String, TenantId),
+    /// Who administers something is not removed.
+    #[error("{0} is an admin of {1}; give the account another role there first")]
+    IsAdmin(String, TenantId),
     /// Nobody could administer the tenant any more.
     #[error("{0} is the last admin of {1}; make somebody else an admin first")]
     LastAdmin(String, TenantId),
@@ -239,7 +239,8 @@ impl Accounts {
             name: name.to_owned(),
             memberships: vec![membership],
             disabled: false,
-            logins_since: Timestamp::default(),
+            // An account of that name that was removed has left its logins behind.
+            logins_since: Timestamp::now(),
             phc: hash(password).await?,
         };
         let value = encode(&account);
@@ -342,17 +343,29 @@ impl Accounts {
         Ok((before, after))
     }
 
-    /// Takes an account out of a tenant that is not its home.
-    pub async fn withdraw(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<(), AccountError> {
+    /// Takes an account out of a tenant, and tells what it was there. At home the account itself goes, and with it what it
+    /// was elsewhere. Its logins go on where it is still something.
+    pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Membership, AccountError> {
         let change = |mut account: Account| {
-            if account.home() == tenant {
-                return Err(AccountError::AtHome(account.name, tenant.clone()));
+            if account.membership(tenant).is_none() {
+                return Err(AccountError::NoSuchAccount(name.to_owned()));
             }
-            account.memberships.retain(|membership| membership.tenant != *tenant);
-            Ok(account)
+            let goes = account.home() == tenant;
+            // No tenant loses its last admin this way, whoever else is removed at the same time.
+            let is_lost = |here: &&Membership| (goes || here.tenant == *tenant) && here.role == Role::Admin;
+            if let Some(here) = account.memberships.iter().find(is_lost) {
+                return Err(AccountError::IsAdmin(name.to_owned(), here.tenant.clone()));
+            }
+            account.memberships.retain(|here| here.tenant != *tenant);
+            Ok((!goes).then_some(account))
         };
-        Self::change(engine, name, change).await?;
-        Ok(Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?)
+        let (before, after) = Self::replace(engine, name, change).await?;
+        let now = Timestamp::now();
+        match after {
+            Some(_) => Standing::tell(engine, &[Taken::user(name, now)]).await?,
+            None => Self::end_logins_of(engine, name, now).await?,
+        }
+        Ok(before.membership(tenant).cloned().expect("it was looked for"))
     }
 
     /// An error where nobody but this account is an admin of the tenant.
@@ -396,12 +409,22 @@ impl Accounts {
         name: &str,
         change: impl Fn(Account) -> Result<Account, AccountError>,
     ) -> Result<(Account, Account), AccountError> {
+        let (before, after) = Self::replace(engine, name, |account| change(account).map(Some)).await?;
+        Ok((before, after.expect("a change leaves an account")))
+    }
+
+    /// The same, where nothing may be left of it.
+    async fn replace(
+        engine: &dyn Engine,
+        name: &str,
+        change: impl Fn(Account) -> Result<Option<Account>, AccountError>,
+    ) -> Result<(Account, Option<Account>), AccountError> {
         let key = key(name)?;
         loop {
             let stored = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
             let before = decode(name, &stored)?;
             let after = change(before.clone())?;
-            if engine.swap(&key, Some(stored), Some(encode(&after))).await? {
+            if engine.swap(&key, Some(stored), after.as_ref().map(encode)).await? {
                 return Ok((before, after));
             }
         }

@@ -169,6 +169,51 @@ async fn nobody_locks_or_demotes_themselves_or_the_last_admin() {
     assert_eq!(office.ask(&root, Method::GET, "/admin/users", Value::Null).await.0, 403, "now there is another one");
 }
 
+#[tokio::test]
+async fn who_is_removed_is_gone_and_a_guest_from_here_alone() {
+    let office = Office::open().await;
+    let engine = office.floor.engine.as_ref();
+    let elsewhere = TenantId::parse("elsewhere").unwrap();
+    office.add("bob", Role::Operator).await;
+    let there = Membership { tenant: elsewhere.clone(), role: Role::Admin, scope: Scope::All };
+    Accounts::grant(engine, "bob", &there).await.unwrap();
+    for admin in ["root", "bob"] {
+        let told = office.refused(409, Method::DELETE, &format!("/admin/users/{admin}"), Value::Null).await;
+        assert!(!told.contains("elsewhere"), "where else somebody is an admin is not told: {told}");
+    }
+    Accounts::grant(engine, "bob", &Membership { role: Role::Viewer, ..there }).await.unwrap();
+    office.add_guest("gil", Role::Viewer).await;
+    let login = json!({ "username": "bob", "password": PASSWORD, "cookies": false });
+    let (_, bob) = answer(office.http.post(office.floor.url("/auth/login")).json(&login)).await;
+    let (token, gil) = (bob["token"].as_str().unwrap(), office.login("gil", PASSWORD).await);
+    let mut live = Client::connect(office.floor.address, "/ws", token).await;
+
+    office.did(Method::DELETE, "/admin/users/gil", Value::Null).await;
+    assert_eq!(office.user("gil").await, Value::Null);
+    assert_eq!(Accounts::get(engine, "gil").await.unwrap().unwrap().memberships.len(), 1, "at home all is as it was");
+    let home = office.login("gil", PASSWORD).await;
+    assert_eq!(office.floor.ask("/auth/me", &home).await.1["tenant"], "elsewhere");
+
+    office.did(Method::DELETE, "/admin/users/bob", Value::Null).await;
+    assert_eq!(live.close_code().await, 4401);
+    assert!(Accounts::get(engine, "bob").await.unwrap().is_none());
+    assert_eq!(office.try_login("bob", PASSWORD).await.0, 401);
+    office.refused(404, Method::DELETE, "/admin/users/bob", Value::Null).await;
+    // Whoever gets the name after that has nothing of the one before.
+    office.add("bob", Role::Viewer).await;
+    assert!(bob["refreshToken"].as_str().is_some_and(|token| token.starts_with("rrt_")));
+    let renewed = office.http.post(office.floor.url("/auth/refresh"));
+    assert_eq!(answer(renewed.json(&json!({ "refreshToken": bob["refreshToken"] }))).await.0, 401);
+    for token in [token, &gil] {
+        assert_eq!(office.floor.ask("/auth/me", token).await.0, 401, "what was issued before counts no more");
+    }
+    let rights = |role: &str| json!({ "role": role, "campaigns": "*" });
+    assert_eq!(
+        office.noted("user.remove").await,
+        [json!(["root", "bob", "ok", rights("operator"), null]), json!(["root", "gil", "ok", rights("viewer"), null])]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_at_the_same_time_do_not_undo_each_other() {
     let office = Office::open().await;
@@ -366,6 +411,7 @@ async fn an_admin_sees_and_changes_nothing_of_another_tenant() {
         (Method::PATCH, "/admin/users/far".to_owned()),
         (Method::POST, "/admin/users/far/end".to_owned()),
         (Method::POST, "/admin/users/far/password".to_owned()),
+        (Method::DELETE, "/admin/users/far".to_owned()),
         (Method::DELETE, format!("/admin/tokens/{their_token}")),
         (Method::DELETE, format!("/admin/sessions/{their_login}")),
     ] {

@@ -239,7 +239,7 @@ async fn a_user_of_several_tenants_switches_without_logging_in_again() {
     .unwrap();
     assert_eq!(campaigns(&switched.access).await, json!([]));
 
-    Accounts::withdraw(browser.floor.engine.as_ref(), "ann", &other).await.unwrap();
+    Accounts::remove(browser.floor.engine.as_ref(), "ann", &other).await.unwrap();
     assert_eq!(
         browser.refresh(&switched.refresh).await.0,
         401,

@@ -85,6 +85,7 @@ fn table() -> Vec<Row> {
         row(get.clone(), "/admin/users", 200, REVIEWERS),
         row(post.clone(), "/admin/users", 400, ADMINS),
         row(Method::PATCH, "/admin/users/{name}", 404, ADMINS),
+        row(Method::DELETE, "/admin/users/{name}", 404, ADMINS),
         row(post.clone(), "/admin/users/{name}/password", 404, ADMINS),
         row(post.clone(), "/admin/users/{name}/end", 404, ADMINS),
         row(get.clone(), "/admin/tokens", 200, REVIEWERS),

@@ -242,6 +242,7 @@ function changeUser({ dataset }) {
   setText(lock, locked ? "Unlock…" : "Lock…");
   setHidden(lock, home !== "true" || me === "true");
   setHidden(form.querySelector("[data-do=set-password]"), home !== "true");
+  setHidden(form.querySelector("[data-do=remove-user]"), role === "admin");
   const also = (/** @type {() => void} */ next) => () => {
     /** @type {HTMLDialogElement} */ (byId("user-dialog")).close();
     next();
@@ -263,6 +264,17 @@ function changeUser({ dataset }) {
       yes: locked ? "Unlock" : "Lock",
       send: () => request("PATCH", path, { disabled: !locked }),
       done: locked ? `${name} can sign in again.` : `${name} is locked.`,
+    }),
+  );
+  ACTIONS["remove-user"] = also(() =>
+    ask({
+      title: `Remove ${name}?`,
+      text: home === "true"
+        ? "The account is deleted, with its access to other tenants. The audit log keeps what it did."
+        : "The guest has no access to this tenant any more. The account stays at home.",
+      yes: "Remove",
+      send: () => request("DELETE", path),
+      done: `${name} is removed.`,
     }),
   );
   const send = (/** @type {FormData} */ fields) =>

@@ -160,7 +160,7 @@ test("an API key is issued from the page and sends events until it is revoked", 
   await page.context().close();
 });
 
-test("a user is locked by keyboard alone, and the focus stays where one is", async () => {
+test("a user is locked and removed by keyboard alone, and the focus stays where one is", async () => {
   const page = await openAdmin();
   const made = await page.context().request.post("/admin/users", { data: { name: "zoe", role: "viewer", campaigns: "*" } });
   assert.equal(made.status(), 201);
@@ -188,6 +188,15 @@ test("a user is locked by keyboard alone, and the focus stays where one is", asy
   await page.getByRole("dialog", { name: "zoe" }).waitFor();
   await page.keyboard.press("Escape");
   assert.equal(await focused(), "Change… zoe");
+  await page.keyboard.press("Enter");
+  await tabTo("Remove…");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Remove zoe?" }).waitFor();
+  await tabTo("Remove");
+  await page.keyboard.press("Enter");
+  await page.getByText("zoe is removed.").waitFor();
+  assert.equal(await page.getByRole("row", { name: /^zoe/ }).count(), 0);
+  assert.equal(await focused(), "Users", "where the row was, the list is");
   await page.context().close();
 });
 

@@ -203,6 +203,17 @@ pub(crate) async fn end_logins(
     Ok(json_answer(json!({ "ended": ids.len() }).to_string()))
 }
 
+/// `DELETE /admin/users/{name}`: takes a user out of the tenant. Whoever is at home here is gone, a guest is not.
+pub(crate) async fn remove_user(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Error> {
+    let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
+    admin.did(&gateway, "user.remove", &name, rights(&removed), Value::Null).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 impl UserJson {
     fn of(account: &Account, membership: &Membership, logins: usize) -> Self {
         Self {
@@ -234,7 +245,7 @@ fn require_home(account: &Account, tenant: &TenantId) -> Result<(), Error> {
     }
     Err(Error::Conflict(format!(
         "{} is a guest from another tenant, whose admins set the password and lock the account. Here you can change the \
-         role and the campaigns, and end the logins.",
+         role and the campaigns, end the logins, and remove the guest.",
         account.name
     )))
 }
@@ -274,6 +285,10 @@ fn error_of(error: AccountError) -> Error {
         AccountError::LastAdmin(name, _) => {
             Error::Conflict(format!("{name} is the last admin here. Make somebody else an admin first."))
         }
+        // Which tenant it is may be another one, and is not told.
+        AccountError::IsAdmin(name, _) => Error::Conflict(format!(
+            "{name} is an admin. Give the account another role first, wherever it is an admin."
+        )),
         AccountError::AdminOfSome => Error::BadRequest(
             "An admin sees all campaigns. Leave out the list (or send \"*\"), or choose another role.".to_owned(),
         ),
