@@ -1,6 +1,7 @@
 //! Accounts: who may log in, and as what in which tenants. They live in the engine's registry as `account/{name}`.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
@@ -8,7 +9,7 @@ use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use super::password::{self, Passwords};
+use super::password::{Busy, Passwords, random_text};
 use super::role::Role;
 use super::scope::{BadCampaign, CampaignsJson, Scope};
 use super::session::end_where;
@@ -17,6 +18,9 @@ use super::throttle::unlock;
 
 /// What the keys of accounts begin with.
 const PREFIX: &str = "account/";
+
+/// New passwords are hashed in turns of their own: whoever sets many of them keeps nobody from logging in.
+static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
 
 /// How long the engine may take to answer somebody who waits.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
@@ -143,7 +147,7 @@ pub struct GeneratedPassword(String);
 impl GeneratedPassword {
     /// Sixteen letters and digits.
     pub fn make_up() -> Self {
-        Self(password::random_text(16))
+        Self(random_text(16))
     }
 }
 
@@ -343,9 +347,9 @@ impl Accounts {
         Ok((before, after))
     }
 
-    /// Takes an account out of a tenant, and tells what it was there. At home the account itself goes, and with it what it
-    /// was elsewhere. Its logins go on where it is still something.
-    pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Membership, AccountError> {
+    /// Takes an account out of a tenant; at home the account itself goes. Tells what it was wherever it is nothing any more,
+    /// each of which is to be noted there. Its logins go on where it is still something.
+    pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Vec<Membership>, AccountError> {
         let change = |mut account: Account| {
             if account.membership(tenant).is_none() {
                 return Err(AccountError::NoSuchAccount(name.to_owned()));
@@ -361,11 +365,12 @@ impl Accounts {
         };
         let (before, after) = Self::replace(engine, name, change).await?;
         let now = Timestamp::now();
-        match after {
+        match &after {
             Some(_) => Standing::tell(engine, &[Taken::user(name, now)]).await?,
             None => Self::end_logins_of(engine, name, now).await?,
         }
-        Ok(before.membership(tenant).cloned().expect("it was looked for"))
+        let left = |here: &Membership| after.as_ref().is_some_and(|after| after.membership(&here.tenant).is_some());
+        Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
     }
 
     /// An error where nobody but this account is an admin of the tenant.
@@ -392,8 +397,7 @@ impl Accounts {
         let account = Self::get(engine, name).await?;
         // A locked account takes as long as a wrong password and says no more.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
-        let same = passwords.verify(phc, password.to_owned()).await;
-        let same = same.map_err(|busy| EngineError::Unavailable(busy.to_string()))?;
+        let same = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
         Ok(if same { account } else { None })
     }
 
@@ -450,8 +454,11 @@ async fn hash(password: &str) -> Result<String, AccountError> {
     if !(8..=256).contains(&password.chars().count()) {
         return Err(AccountError::BadPassword);
     }
-    let password = password.to_owned();
-    Ok(tokio::task::spawn_blocking(move || password::hash(&password)).await.expect("hashing does not panic"))
+    Ok(NEW.hash(password.to_owned()).await.map_err(busy)?)
+}
+
+fn busy(busy: Busy) -> EngineError {
+    EngineError::Unavailable(busy.to_string())
 }
 
 fn encode(account: &Account) -> bytes::Bytes {

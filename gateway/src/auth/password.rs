@@ -42,6 +42,11 @@ impl Passwords {
         .await
     }
 
+    /// A new password's hash in PHC form, which carries its own parameters.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Busy> {
+        self.work(move || hash(&password)).await
+    }
+
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -55,8 +60,7 @@ impl Passwords {
     }
 }
 
-/// A password's hash in PHC form, which carries its own parameters.
-pub(crate) fn hash(password: &str) -> String {
+fn hash(password: &str) -> String {
     let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a salt");
     let hashed = hash_into(&hasher(), password, salt.as_salt(), Params::DEFAULT_OUTPUT_LEN);
     let phc = PasswordHash {
@@ -176,11 +180,15 @@ mod tests {
         let checks: Vec<_> = (0..40)
             .map(|n| {
                 let (passwords, phc) = (passwords.clone(), phc.clone());
-                tokio::spawn(async move { passwords.verify(Some(phc), format!("wrong {n}")).await })
+                tokio::spawn(async move {
+                    let new = passwords.hash(format!("new {n}")).await?;
+                    let is = async |phc| passwords.verify(Some(phc), format!("new {n}")).await;
+                    Ok::<_, Busy>((is(phc).await?, is(new).await?))
+                })
             })
             .collect();
         for check in checks {
-            assert_eq!(check.await.unwrap(), Ok(false));
+            assert_eq!(check.await.unwrap(), Ok((false, true)));
         }
         let memory = MEMORY.lock().unwrap();
         assert!((1..=AT_ONCE).contains(&memory.len()) && memory.iter().all(|blocks| blocks.len() == 19 * 1024));
