@@ -198,7 +198,7 @@ fn algorithm(name: &str) -> anyhow::Result<SignatureAlgorithm> {
 }
 
 fn role(name: &str) -> anyhow::Result<Role> {
-    Role::parse(name).ok_or_else(|| {
+    Role::of_person(name).ok_or_else(|| {
         anyhow!("there is no role \"{name}\"; the roles are viewer, auditor, operator, supervisor and admin")
     })
 }
@@ -279,6 +279,7 @@ mod tests {
             ("default_campaigns", "default_campains", "default_campains"),
             ("\"HS256\"", "\"none\"", "RS256, ES256, EdDSA or HS256"),
             ("\"supervisor\"", "\"boss\"", "no role \"boss\""),
+            ("\"supervisor\"", "\"wallboard\"", "no role \"wallboard\""),
             ("tenant = \"acme\"", "", "give tenant"),
             ("tenant = \"acme\"", "tenant = \"a/b\"", "tenant \"a/b\""),
             ("secret = ", "secret_file = \"/nowhere\"\nsecret = ", "not both"),

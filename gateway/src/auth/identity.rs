@@ -47,13 +47,14 @@ impl From<&Identity> for IdentityJson {
 impl IdentityJson {
     /// Reads it back; none where it can't be.
     pub(super) fn read(&self, user: &str, until: Option<Timestamp>) -> Option<Identity> {
-        Some(Identity {
+        let identity = Identity {
             user: user.to_owned(),
             tenant: TenantId::parse(&self.tenant).ok()?,
             role: Role::parse(&self.role)?,
             scope: self.campaigns.scope()?,
             page: self.page.as_deref().map(str::parse).transpose().ok()?,
             until,
-        })
+        };
+        identity.role.fits(&identity.scope, identity.page.as_ref()).then_some(identity)
     }
 }

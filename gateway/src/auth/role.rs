@@ -1,5 +1,7 @@
 //! Roles, and what each may do: the one table that everything asks.
 
+use super::scope::{Page, Scope};
+
 /// What somebody is here for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
@@ -55,6 +57,12 @@ impl Role {
             Self::Supervisor => "supervisor",
             Self::Admin => "admin",
         }
+    }
+
+    /// True where somebody can be that: a wall has its page and nobody else one, and an admin sees all, who could give
+    /// themselves the rest.
+    pub(crate) fn fits(self, scope: &Scope, page: Option<&Page>) -> bool {
+        (self == Self::Wallboard) == page.is_some() && (self != Self::Admin || *scope == Scope::All)
     }
 
     /// True where it may do that.

@@ -198,7 +198,7 @@ impl Tokens {
 }
 
 fn viewer(claims: Claims) -> Option<Viewer> {
-    Some(Viewer {
+    let viewer = Viewer {
         user: claims.sub,
         tenant: TenantId::parse(&claims.tenant).ok()?,
         role: Role::parse(&claims.role)?,
@@ -207,7 +207,8 @@ fn viewer(claims: Claims) -> Option<Viewer> {
         expires_at: Timestamp::from_millis(claims.exp.checked_mul(1000)?),
         session_id: claims.sid,
         issued_at: Timestamp::from_millis(claims.iat.checked_mul(1000)?),
-    })
+    };
+    viewer.role.fits(&viewer.scope, viewer.page.as_ref()).then_some(viewer)
 }
 
 /// 128 random bits in hexadecimal.

@@ -69,14 +69,18 @@ async fn forged_tokens_are_refused() {
         without("campaigns"),
         with("campaigns", json!("all")),
         with("role", json!("root")),
+        with("role", json!("wallboard")),
+        with("page", json!("overview")),
         with("tenant", json!("../other")),
     ] {
-        assert_eq!(floor.ask("/auth/me", &floor.sign(&claims).await).await.0, 401, "{claims}");
+        let (status, body) = floor.ask("/auth/me", &floor.sign(&claims).await).await;
+        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{claims}");
     }
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let unsigned = format!("{}.{}.", part(&json!({ "alg": "none", "kid": kid })), part(&good));
+    let unsigned = format!("{}.{}.", part(&json!({ "alg": "none", "typ": "at+jwt", "kid": kid })), part(&good));
     let symmetric = |secret: &[u8]| {
         let mut head = Header::new(Algorithm::HS256);
+        head.typ = Some("at+jwt".to_owned());
         head.kid = Some(kid.clone());
         jsonwebtoken::encode(&head, &good, &EncodingKey::from_secret(secret)).unwrap()
     };
@@ -112,7 +116,8 @@ async fn forged_tokens_are_refused() {
     let flipped = if altered[signature..].starts_with('A') { "B" } else { "A" };
     altered.replace_range(signature..=signature, flipped);
     for token in [unsigned, symmetric(public.as_bytes()), symmetric(b"secret"), stranger, altered] {
-        assert_eq!(floor.ask("/auth/me", &token).await.0, 401, "{token}");
+        let (status, body) = floor.ask("/auth/me", &token).await;
+        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{token}");
     }
 }
 

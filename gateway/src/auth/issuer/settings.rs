@@ -119,6 +119,9 @@ impl IssuerSettings {
         if !(1..=32).contains(&self.id.len()) || !self.id.bytes().all(plain) {
             return bad("id must be 1 to 32 lower-case letters, digits or '-'");
         }
+        if ["script", "wallboard"].contains(&&*self.id) {
+            return bad("id is what tokens of ours are called; choose another one");
+        }
         if self.name.is_empty() || self.name.chars().count() > 40 || self.name.chars().any(char::is_control) {
             return bad("name must be 1 to 40 printable characters");
         }
