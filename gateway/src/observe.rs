@@ -63,7 +63,7 @@ pub(crate) fn begin() {
     for source in [ResumedFrom::Ring, ResumedFrom::Stream, ResumedFrom::Snapshot] {
         counter!("ringside_gateway_resumes_total", "source" => source.name()).increment(0);
     }
-    for result in ["ok", "wrong", "locked", "bad_token"] {
+    for result in ["ok", "wrong", "locked", "too_many", "bad_token", "no_access"] {
         counter!("ringside_gateway_logins_total", "result" => result).increment(0);
     }
     for result in ["ok", "unknown", "reused", "refused"] {

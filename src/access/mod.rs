@@ -52,8 +52,19 @@ struct Office {
 impl Office {
     /// Notes what was done, before it is told.
     async fn note(&self, what: &str, target: &str, before: Value, after: Value) -> anyhow::Result<()> {
+        self.note_in(&self.tenant, what, target, before, after).await
+    }
+
+    async fn note_in(
+        &self,
+        tenant: &TenantId,
+        what: &str,
+        target: &str,
+        before: Value,
+        after: Value,
+    ) -> anyhow::Result<()> {
         let entry = AuditEntry::by(WHO, None, what, target).changed(before, after);
-        Ok(self.audit.note(&self.tenant, &entry).await?)
+        Ok(self.audit.note(tenant, &entry).await?)
     }
 }
 

@@ -107,8 +107,9 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
                 writeln!(out, "{name} is in {membership} now")?;
             }
             UserCommand::Remove { name } => {
-                let was = Accounts::remove(engine, name, &office.tenant).await?;
-                office.note("user.remove", name, rights_json(&was), Value::Null).await?;
+                for here in Accounts::remove(engine, name, &office.tenant).await? {
+                    office.note_in(&here.tenant, "user.remove", name, rights_json(&here), Value::Null).await?;
+                }
                 writeln!(out, "{name} is not in {} any more", office.tenant)?;
             }
             UserCommand::Passwd { name } => {

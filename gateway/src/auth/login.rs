@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json, RequestExt};
-use metrics::counter;
 use ringside_shared::engine::EngineError;
 use ringside_shared::model::{TenantId, Timestamp};
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use super::account::{AccountError, Accounts, in_time};
 use super::audit::AuditEntry;
 use super::cookie::Cookie;
 use super::pass::is_pass;
-use super::sign_in::{Shown, SignedIn, about, renew, short, sign_in, switch, without_cookies};
+use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in, switch, without_cookies};
 use super::throttle::{LOCKED_FOR, Refused};
 use super::viewer::{AnyViewer, Viewer, escape_query, offered};
 use crate::api::{Asked, Query};
@@ -25,8 +24,8 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
-/// So much of a name goes to the log: more than any account has.
-const LOGGED_NAME_CHARS: usize = 64;
+/// So much is kept of a name that is perhaps nobody's.
+const KEPT_CHARS: usize = 3;
 /// Whoever reads our key set may keep it for so long: less than a key is known before it signs.
 const KEY_SET_KEPT: &str = "public, max-age=300";
 
@@ -225,13 +224,10 @@ async fn check(
     caller: &Caller,
     credentials: Credentials,
 ) -> Result<SignedIn, Error> {
-    let named = credentials.username.as_deref().unwrap_or_default();
-    // Anybody may send any name, line ends and all: `user` is logged as a quoted text.
-    let user: String = named.chars().take(LOGGED_NAME_CHARS).collect();
     match credentials {
         Credentials { username: Some(name), password: Some(password), token: None, .. } => {
             let device = Cookie::Device.find(headers, caller.secure);
-            let (shown, device) = check_password(gateway, caller, &user, &name, &password, device).await?;
+            let (shown, device) = check_password(gateway, caller, &name, &password, device).await?;
             Ok(sign_in(gateway, caller, headers, shown).await?.at_device(device))
         }
         Credentials { token: Some(token), username: None, password: None, .. } => {
@@ -242,15 +238,10 @@ async fn check(
     }
 }
 
-fn count(result: &'static str) {
-    counter!("ringside_gateway_logins_total", "result" => result).increment(1);
-}
-
 /// Who it is, and the cookie by which the device is known from now on.
 async fn check_password(
     gateway: &Gateway,
     caller: &Caller,
-    user: &str,
     username: &str,
     password: &str,
     device: Option<&str>,
@@ -260,9 +251,9 @@ async fn check_password(
     let attempt = gateway.throttle().attempt(gateway.engine(), username, address, device).await;
     let attempt = attempt.map_err(|refused| match refused {
         Refused::Locked { wait } => {
-            count("locked");
+            count_login("locked");
             // That it was locked has been a warning already.
-            info!(user, address = shown_address, reason = "locked", "login refused");
+            info!(user = beginning(username), address = shown_address, reason = "locked", "login refused");
             Error::Locked { wait_secs: wait.as_secs().max(1) }
         }
         Refused::Uncounted(error) => error.into(),
@@ -279,23 +270,30 @@ async fn check_password(
     if let Some(account) = account {
         return Ok((Shown::Account(Box::new(account), asked), attempt.succeeded().await?));
     }
-    count("wrong");
+    count_login("wrong");
     let tries_left = attempt.failed();
-    let entry = AuditEntry::by(user, address, "login", "password");
+    // A name that nobody has is the installation's own matter.
+    let account = Accounts::get(gateway.engine(), username).await.ok().flatten();
+    let (user, tenant) = match &account {
+        Some(account) => (account.name.clone(), account.home()),
+        None => (beginning(username), &gateway.settings().tenant),
+    };
+    let entry = AuditEntry::by(&user, address, "login", "password");
     if tries_left == 0 {
-        warn!(?user, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
-        gateway.audit().note_soon(&home_of(gateway, username).await, entry.refused("locked"));
+        warn!(user, %tenant, address = shown_address, reason = "wrong_password", "login refused, and locked from now on");
+        gateway.audit().note_soon(tenant, entry.refused("locked"));
         return Err(Error::Locked { wait_secs: LOCKED_FOR.as_secs() });
     }
-    info!(?user, address = shown_address, reason = "wrong_password", tries_left, "login refused");
-    gateway.audit().note_refusal(&home_of(gateway, username).await, entry.refused("wrong_password"));
+    info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "login refused");
+    gateway.audit().note_refusal(tenant, entry.refused("wrong_password"));
     Err(Error::WrongPassword { tries_left })
 }
 
-/// In whose audit log it is noted that a name did not get in: a name that nobody has is the installation's own matter.
-async fn home_of(gateway: &Gateway, username: &str) -> TenantId {
-    let account = Accounts::get(gateway.engine(), username).await.ok().flatten();
-    account.map_or_else(|| gateway.settings().tenant.clone(), |account| account.home().clone())
+/// What may be kept of a name that is perhaps nobody's: people type passwords there. Line ends and the like are left out.
+fn beginning(username: &str) -> String {
+    let mut shown: String = username.chars().filter(|c| !c.is_control()).take(KEPT_CHARS).collect();
+    shown.push('…');
+    shown
 }
 
 /// Somebody who brings a token in place of a password: one of ours that lasts, or one of an issuer that we trust.
@@ -309,14 +307,15 @@ async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<
         Ok((identity, issuer)) => return Ok(Shown::Trusted(identity, issuer)),
         Err(refused) => refused,
     };
-    count("bad_token");
-    info!(address = caller.address.map(display), reason = "bad_token", "login refused: {refused}");
-    let entry = AuditEntry::by("?", caller.address, "login", "token").refused("bad_token");
+    let (who, reason) = refused.audited();
+    count_login(reason);
+    info!(user = who, address = caller.address.map(display), reason, "login refused: {refused}");
+    let entry = AuditEntry::by(who, caller.address, "login", "token").refused(reason);
     gateway.audit().note_refusal(&gateway.settings().tenant, entry);
     Err(refused.into())
 }
 
-fn login_error_address(error: &Error, next: &str) -> String {
+pub(super) fn login_error_address(error: &Error, next: &str) -> String {
     let reason = match error {
         Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
         Error::Locked { wait_secs } | Error::TooManyLogins { wait_secs } => {

@@ -207,6 +207,14 @@ impl Sessions {
         end_all(self.engine.as_ref(), [id]).await
     }
 
+    /// Ends the login of a refresh token, whichever it is by now; nothing where it is none of ours.
+    pub(crate) async fn leave(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
+        match read_token(token, secret) {
+            Some((id, _)) => self.end(&id).await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends everything that began until now, for everybody of a tenant: also where they look at another one just now, as
     /// they could come back.
     pub async fn end_before(&self, tenant: &TenantId, now: Timestamp) -> Result<usize, AccountError> {
@@ -254,8 +262,9 @@ impl Sessions {
     fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
         // A screen on a wall goes on for as long as its token does, and is not renewed while it sleeps over the weekend.
         let ends = match session.pass {
-            Some(_) => Timestamp::from_millis(now.millis() + LONGEST_MS),
-            None => {
+            // What was never renewed is no screen that runs.
+            Some(_) if session.generation > 1 => Timestamp::from_millis(now.millis() + LONGEST_MS),
+            _ => {
                 let at_most = Timestamp::from_millis(session.began.millis() + LONGEST_MS);
                 Timestamp::from_millis(now.millis() + self.lasts.as_millis() as i64).min(at_most)
             }

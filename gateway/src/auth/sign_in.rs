@@ -62,9 +62,13 @@ pub(crate) async fn sign_in(
         Shown::Trusted(identity, via) => (identity, via, false, None, Timestamp::now()),
     };
     gateway.turnstile().pass(&identity.user, Instant::now()).map_err(|wait| {
-        counter!("ringside_gateway_logins_total", "result" => "too_many").increment(1);
+        count_login("too_many");
         Error::TooManyLogins { wait_secs: wait.as_secs().max(1) }
     })?;
+    // Whoever logs in anew from a browser has left the login that it had.
+    if let Some(token) = Cookie::Refresh.find(headers, caller.secure) {
+        in_time(gateway.sessions().leave(token, &gateway.tokens().keys().refresh)).await?;
+    }
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let beginning = Beginning { identity: &identity, via: &via, has_account, pass, address: caller.address, agent };
     let session = in_time(gateway.sessions().begin(beginning, since)).await?;
@@ -79,9 +83,14 @@ pub(crate) async fn sign_in(
     let (role, campaigns) = (identity.role.as_str(), identity.scope.to_string());
     let after = json!({ "session": short(&session.id), "role": role, "campaigns": campaigns });
     in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
-    counter!("ringside_gateway_logins_total", "result" => "ok").increment(1);
+    count_login("ok");
     info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
     issue(gateway, caller, &identity, &session, now).await
+}
+
+/// Counts a try to log in.
+pub(super) fn count_login(result: &'static str) {
+    counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }
 
 /// Renews a login by its refresh token. Whoever has an account gets what the account may see by now.

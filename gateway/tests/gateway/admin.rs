@@ -208,6 +208,9 @@ async fn who_is_removed_is_gone_and_a_guest_from_here_alone() {
         assert_eq!(office.floor.ask("/auth/me", token).await.0, 401, "what was issued before counts no more");
     }
     let rights = |role: &str| json!({ "role": role, "campaigns": "*" });
+    let (_, there) = office.ask(&home, Method::GET, "/admin/audit?what=user.remove", Value::Null).await;
+    let there = &there["entries"][0];
+    assert_eq!((&there["target"], &there["before"]), (&json!("bob"), &rights("viewer")), "whose guest it was");
     assert_eq!(
         office.noted("user.remove").await,
         [json!(["root", "bob", "ok", rights("operator"), null]), json!(["root", "gil", "ok", rights("viewer"), null])]

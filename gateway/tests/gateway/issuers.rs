@@ -4,9 +4,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use ringside_gateway::GatewaySettings;
+use ringside_rig::until;
 use ringside_shared::engine::Histories;
 use serde_json::{Value, json};
 
+use crate::client::PATIENCE;
 use crate::floor::Floor;
 use crate::provider::Provider;
 
@@ -44,6 +46,43 @@ async fn a_portals_token_becomes_a_login_that_can_be_renewed() {
     let renewed: Value = renewed.json().await.unwrap();
     assert_eq!(who(&renewed), ann, "nobody has to bring the portal's token again");
     assert_eq!(renewed["loginEndsAt"], login["loginEndsAt"], "and it ends when it would have");
+}
+
+#[tokio::test]
+async fn who_is_here_by_an_issuers_word_can_be_logged_out_and_a_refusal_says_who_it_was() {
+    let provider = Provider::start().await;
+    let floor = floor(&provider).await;
+    let logins = async || {
+        let token = provider.sign(&provider.claims("ringside-api"));
+        log_in(&floor, &json!({ "token": token })).await.1["token"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (logins().await, logins().await);
+    let mut claims = Floor::claims(None);
+    (claims["sub"], claims["role"]) = (json!("root"), json!("admin"));
+    let admin = floor.sign(&claims).await;
+    let end = async |name: &str| {
+        let asked = reqwest::Client::new().post(floor.url(&format!("/admin/users/{name}/end"))).bearer_auth(&admin);
+        let answer = asked.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    assert_eq!(end("example:ann").await, (200, json!({ "ended": 2 })));
+    for token in [&one, &other] {
+        assert_eq!(floor.ask("/auth/me", token).await.0, 401);
+    }
+    assert_eq!(end("example:ann").await.0, 404, "nobody is left");
+
+    let mut no_role = provider.claims("ringside-api");
+    no_role["roles"] = json!("visitor");
+    assert_eq!(log_in(&floor, &json!({ "token": provider.sign(&no_role) })).await.0, 401);
+    // In the log of whom the operator has named first: what a mapping refused may have no tenant at all.
+    claims["tenant"] = json!("default");
+    let admin = floor.sign(&claims).await;
+    let noted = async || {
+        let (_, told) = floor.ask("/admin/audit?what=login&limit=1", &admin).await;
+        let entry = &told["entries"][0];
+        entry["who"] == "example:ann" && entry["outcome"] == "no_access"
+    };
+    until("the refusal is noted", PATIENCE, noted).await.unwrap();
 }
 
 #[tokio::test]

@@ -248,6 +248,27 @@ async fn a_user_of_several_tenants_switches_without_logging_in_again() {
 }
 
 #[tokio::test]
+async fn who_logs_in_anew_leaves_the_login_that_the_browser_had() {
+    let browser = Browser::new().await;
+    let (first, elsewhere) = (browser.log_in().await, browser.log_in().await);
+    let mut live = Client::connect(browser.floor.address, "/ws", &first.access).await;
+    let body = json!({ "username": "ann", "password": "correct horse" });
+    let again = browser.http.post(browser.floor.url("/auth/login")).json(&body);
+    let again = again.header("cookie", format!("ringside_refresh={}", first.refresh)).send().await.unwrap();
+    let again = Cookies::of(&again);
+    assert_eq!(live.close_code().await, 4401);
+    assert_eq!(browser.refresh(&first.refresh).await.0, 401);
+    for cookies in [&again, &elsewhere] {
+        assert_eq!(browser.refresh(&cookies.refresh).await.0, 200);
+    }
+    // What is no token of ours ends nothing and is in nobody's way.
+    let forged = browser.http.post(browser.floor.url("/auth/login")).json(&body);
+    let forged = forged.header("cookie", format!("ringside_refresh={}x", again.refresh)).send().await.unwrap();
+    assert_eq!(forged.status(), 200);
+    assert_eq!(browser.me(&again.access).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_user_who_is_revoked_on_one_gateway_is_gone_from_all() {
     let browser = Browser::new().await;
     let (_second, address) = serve(browser.floor.engine.clone(), GatewaySettings::default()).await;

@@ -41,7 +41,7 @@ const ACTIONS = {
   "end-all": () =>
     ask({
       title: "End all logins?",
-      text: "Everybody in this tenant is signed out, you too, wallboards too. All can sign in again.",
+      text: "Everybody in this tenant is signed out, you too, wallboards too. All can sign in again. Tokens for scripts and API keys stay: revoke them in their lists.",
       yes: "End all logins",
       send: () => request("POST", "/admin/sessions/end"),
       done: "All logins have ended.",

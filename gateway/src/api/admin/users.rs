@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
-use crate::auth::{Account, AccountError, Accounts, CampaignsJson, GeneratedPassword, Membership, Role, Viewer};
+use crate::auth::{
+    Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
+};
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -182,17 +184,23 @@ pub(crate) async fn set_password(
     Ok(json_answer(json!({ "password": made_up }).to_string()))
 }
 
-/// `POST /admin/users/{name}/end`: ends all logins of a user; of a guest, those that look at this tenant.
+/// `POST /admin/users/{name}/end`: ends all logins of a user; of a guest, and of who is here by an issuer's word, those
+/// that look at this tenant.
 pub(crate) async fn end_logins(
     State(gateway): State<Gateway>,
     admin: Admin,
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
     let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
-    let (account, _) = find(engine, tenant, &name).await?;
     let sessions = gateway.sessions().list(tenant, Timestamp::now()).await?;
     let ids: Vec<&str> = sessions.iter().filter(|session| session.user == name).map(|s| s.id.as_str()).collect();
-    if account.home() == tenant {
+    let account = match find(engine, tenant, &name).await {
+        Ok((account, _)) => Some(account),
+        // Who is here by an issuer's word has no account.
+        Err(_) if !ids.is_empty() => None,
+        Err(error) => return Err(error),
+    };
+    if account.is_some_and(|account| account.home() == tenant) {
         Accounts::end_logins(engine, &name).await.map_err(error_of)?;
     } else {
         for id in &ids {
@@ -210,7 +218,11 @@ pub(crate) async fn remove_user(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Error> {
     let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
-    admin.did(&gateway, "user.remove", &name, rights(&removed), Value::Null).await?;
+    for here in removed {
+        let entry = AuditEntry::of(&admin.viewer, &admin.caller, "user.remove", &name);
+        gateway.audit().note(&here.tenant, &entry.changed(rights(&here), Value::Null)).await?;
+    }
+    gateway.standing().read().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -34,7 +34,7 @@ impl ClaimMapping {
         Ok(Person { name, tenant, role, scope })
     }
 
-    fn name(&self, claims: &Claims) -> Result<String, Refused> {
+    pub(super) fn name(&self, claims: &Claims) -> Result<String, Refused> {
         let name = match claims.at(&self.user) {
             Some(Value::String(name)) => name.clone(),
             // Older systems number their users.

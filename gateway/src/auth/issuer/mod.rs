@@ -113,9 +113,14 @@ impl Issuer {
     }
 
     fn identity(&self, claims: &Claims, now: Timestamp) -> Result<Identity, Refused> {
-        let person = self.settings.claims.person(claims)?;
+        let mapping = &self.settings.claims;
+        let called = |name: &str| format!("{}:{name}", self.settings.id);
+        let person = mapping.person(claims).map_err(|why| match mapping.name(claims) {
+            Ok(name) => Refused::NoAccess { who: called(&name), why: Box::new(why) },
+            Err(nobody) => nobody,
+        })?;
         Ok(Identity {
-            user: format!("{}:{}", self.settings.id, person.name),
+            user: called(&person.name),
             tenant: person.tenant,
             role: person.role,
             scope: person.scope,

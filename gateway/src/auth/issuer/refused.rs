@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// Why a token was refused. Its text is for the log and has nothing of the token; whoever sent it only learns that it does
 /// not count ([`Error::BadToken`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     /// Longer than any that is looked at.
     #[error("it is longer than 8 KiB")]
@@ -54,9 +54,27 @@ pub(crate) enum Refused {
     /// An admin could give themselves the others.
     #[error("it maps to an admin of some campaigns, and an admin sees all")]
     AdminOfSome,
+    /// Somebody whom it names, and who is nobody here.
+    #[error("{why}")]
+    NoAccess {
+        /// As they would be called here.
+        who: String,
+        /// Why.
+        why: Box<Refused>,
+    },
     /// The issuer's keys could not be read, so nobody can tell.
     #[error("the issuer's keys can't be read right now")]
     NoKeys,
+}
+
+impl Refused {
+    /// Who it was, as far as that is certain, and in which words the audit log has it.
+    pub(crate) fn audited(&self) -> (&str, &'static str) {
+        match self {
+            Self::NoAccess { who, .. } => (who, "no_access"),
+            _ => ("?", "bad_token"),
+        }
+    }
 }
 
 impl From<Refused> for Error {

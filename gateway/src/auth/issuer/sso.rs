@@ -7,7 +7,6 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use metrics::counter;
 use ringside_shared::model::Timestamp;
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -19,8 +18,8 @@ use crate::api::{Asked, Query};
 use crate::auth::AuditEntry;
 use crate::auth::account::in_time;
 use crate::auth::cookie::cookies;
-use crate::auth::login::local_path;
-use crate::auth::sign_in::{Shown, no_store, sign_in};
+use crate::auth::login::{local_path, login_error_address};
+use crate::auth::sign_in::{Shown, count_login, no_store, sign_in};
 use crate::auth::viewer::escape_query;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -51,7 +50,7 @@ impl Asked for CallbackQuery {
 }
 
 /// Why somebody is back at the sign-in page, as its address has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Ended {
     /// The user did not want to.
     Cancelled,
@@ -60,19 +59,30 @@ enum Ended {
     /// The provider does not answer, or not what it should.
     Provider,
     /// They are who they are, and have no access here.
-    NoAccess,
-    /// The engine does not answer.
-    Unavailable,
+    NoAccess {
+        /// As they would be called here.
+        who: String,
+    },
+    /// Everything was right, and no login came of it.
+    NotSignedIn(Error),
 }
 
 impl Ended {
-    fn as_str(self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Cancelled => "sso_cancelled",
             Self::Stale => "sso_stale",
             Self::Provider => "sso_provider",
-            Self::NoAccess => "sso_no_access",
-            Self::Unavailable => "unavailable",
+            Self::NoAccess { .. } => "sso_no_access",
+            Self::NotSignedIn(_) => "unavailable",
+        }
+    }
+
+    /// Where the browser is told so.
+    fn address(&self, next: &str) -> String {
+        match self {
+            Self::NotSignedIn(error) => login_error_address(error, next),
+            ended => format!("/login?error={}&next={}", ended.as_str(), escape_query(next)),
         }
     }
 }
@@ -88,12 +98,12 @@ pub(crate) async fn begin_sso(
     let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
     let next = local_path(query.next.as_deref());
     let pending = Pending::new(&id, next.clone(), Timestamp::now());
-    let Some(base) = base_of(&gateway, &caller, &headers) else { return back(Ended::Stale, &next, caller.secure) };
+    let Some(base) = base_of(&gateway, &caller, &headers) else { return back(&Ended::Stale, &next, caller.secure) };
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return back(Ended::Unavailable, &next, caller.secure);
+        return back(&Ended::NotSignedIn(Error::Unavailable), &next, caller.secure);
     };
     let Ok(address) = issuer.authorization(&pending, &base).await else {
-        return back(Ended::Provider, &next, caller.secure);
+        return back(&Ended::Provider, &next, caller.secure);
     };
     let mut response = Redirect::to(address.as_str()).into_response();
     let cookie = set_cookie(caller.secure, Some(&pending.seal(&key)));
@@ -115,24 +125,32 @@ pub(crate) async fn end_sso(
     let now = Timestamp::now();
     let cookie = cookies(&headers).find(|(name, _)| *name == cookie_name(caller.secure)).map(|(_, value)| value);
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return back(Ended::Unavailable, "/", caller.secure);
+        return back(&Ended::NotSignedIn(Error::Unavailable), "/", caller.secure);
     };
     let pending = cookie.and_then(|cookie| Pending::open(cookie, &key, &id, &query.state, now));
     let Some(pending) = pending else {
         info!(issuer.id = id, "a sign-in came back that was not begun here");
-        count("sso_stale");
-        return back(Ended::Stale, "/", caller.secure);
+        count_login("sso_stale");
+        return back(&Ended::Stale, "/", caller.secure);
     };
     let next = pending.next.clone();
     match finish(&gateway, &id, query, pending, &caller, &headers).await {
         Ok(response) => forget(response, caller.secure),
         Err(ended) => {
-            count(ended.as_str());
-            if ended != Ended::Cancelled {
-                let entry = AuditEntry::by("?", caller.address, "login", &*id).refused(ended.as_str());
+            let who = match &ended {
+                Ended::Cancelled | Ended::NotSignedIn(_) => None,
+                Ended::Stale | Ended::Provider => Some("?"),
+                Ended::NoAccess { who } => Some(&**who),
+            };
+            if let Some(who) = who {
+                let entry = AuditEntry::by(who, caller.address, "login", &*id).refused(ended.as_str());
                 gateway.audit().note_refusal(&gateway.settings().tenant, entry);
             }
-            back(ended, &next, caller.secure)
+            // What did not become a login in the end was counted where it did not.
+            if !matches!(ended, Ended::NotSignedIn(_)) {
+                count_login(ended.as_str());
+            }
+            back(&ended, &next, caller.secure)
         }
     }
 }
@@ -161,14 +179,13 @@ async fn finish(
         warn!(issuer.id = id, %error, "a sign-in did not come to its end");
         match error {
             NotExchanged::Code(error) if error == "invalid_grant" => Ended::Stale,
-            NotExchanged::Refused(Refused::Role | Refused::Tenant | Refused::Campaigns | Refused::User) => {
-                Ended::NoAccess
-            }
+            NotExchanged::Refused(Refused::NoAccess { who, .. }) => Ended::NoAccess { who },
+            NotExchanged::Refused(Refused::User) => Ended::NoAccess { who: "?".to_owned() },
             NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Refused(_) => Ended::Provider,
         }
     })?;
     let signed_in = sign_in(gateway, caller, headers, Shown::Trusted(identity, id.to_owned())).await;
-    Ok(signed_in.map_err(|_| Ended::Unavailable)?.redirect(&pending.next))
+    Ok(signed_in.map_err(Ended::NotSignedIn)?.redirect(&pending.next))
 }
 
 /// The address that people open, as the provider knows it.
@@ -181,17 +198,12 @@ fn base_of(gateway: &Gateway, caller: &Caller, headers: &HeaderMap) -> Option<St
     Some(format!("{scheme}://{host}"))
 }
 
-fn back(ended: Ended, next: &str, secure: bool) -> Response {
-    let address = format!("/login?error={}&next={}", ended.as_str(), escape_query(next));
-    forget(Redirect::to(&address).into_response(), secure)
+fn back(ended: &Ended, next: &str, secure: bool) -> Response {
+    forget(Redirect::to(&ended.address(next)).into_response(), secure)
 }
 
 /// The cookie is for one sign-in, however it ends.
 fn forget(mut response: Response, secure: bool) -> Response {
     response.headers_mut().append(header::SET_COOKIE, set_cookie(secure, None));
     no_store(response)
-}
-
-fn count(result: &'static str) {
-    counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }

@@ -213,7 +213,14 @@ async fn no_hostile_token_counts() {
         }
 
         for (what, token, refused) in cases {
-            assert_eq!(issuers.identify(&token, NOW).await, Err(refused), "{id}: {what}");
+            let told = match issuers.identify(&token, NOW).await {
+                Err(Refused::NoAccess { who, why }) => {
+                    assert_eq!(who, format!("{id}:ann"), "{what}");
+                    Err(*why)
+                }
+                told => told,
+            };
+            assert_eq!(told, Err(refused), "{id}: {what}");
         }
         assert!(issuers.identify(&token, NOW).await.is_ok(), "and the honest one still counts");
     }
