@@ -10,6 +10,7 @@ mod check;
 mod config;
 mod engine;
 mod floor;
+mod https;
 mod installation;
 mod issuers;
 mod limits;

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::config::Config;
+use crate::https::{Away, is_https};
 use crate::socket::{Heard, Socket, log_in};
 
 /// `ringside tail`
@@ -23,7 +25,7 @@ pub(crate) struct TailArgs {
     /// Rooms, such as overview, alerts, campaign:alpha or calls:alpha; ROOM@CURSOR goes on from there
     #[arg(required = true, value_name = "ROOM")]
     rooms: Vec<String>,
-    /// The gateway [default: http:// and the address that is configured to listen on]
+    /// The gateway, http:// or https:// (SSL_CERT_FILE names whom to trust) [default: where it is configured to listen]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Who logs in, with the password of RINGSIDE_ADMIN_PASSWORD or RINGSIDE_ADMIN_PASSWORD_FILE
@@ -103,8 +105,11 @@ impl<'a> Tail<'a> {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => default_url(config)?,
         };
-        if !gateway.starts_with("http://") {
-            bail!("{gateway} is no address that tail can reach: give the gateway's own, such as http://127.0.0.1:8080");
+        if !gateway.starts_with("http://") && !is_https(&gateway) {
+            bail!(
+                "{gateway} is no address that tail can reach: give the gateway's, such as http://127.0.0.1:8080 or \
+                 https://ops.example.com"
+            );
         }
         if args.token.is_none() && config.admin_password.is_none() {
             bail!("who is watching? Set RINGSIDE_ADMIN_PASSWORD (or RINGSIDE_ADMIN_PASSWORD_FILE), or RINGSIDE_TOKEN");
@@ -129,11 +134,13 @@ impl<'a> Tail<'a> {
 
     async fn open(&self) -> anyhow::Result<Socket> {
         let open = async {
-            match Socket::open(&self.gateway, &self.token().await?).await {
-                Err(tungstenite::Error::Http(answer)) if answer.status() == 401 => {
-                    bail!("this token is not valid (any more): get another one from POST /auth/login")
+            let opened = Socket::open(&self.gateway, &self.token().await?).await;
+            match opened.as_ref().err().and_then(status).map(|status| status.as_u16()) {
+                Some(401) => bail!("this token is not valid (any more): get another one from POST /auth/login"),
+                Some(400) if !is_https(&self.gateway) => {
+                    bail!("it takes no WebSocket in plain text: where it speaks TLS, write https://")
                 }
-                opened => Ok(opened?),
+                _ => opened,
             }
         };
         timeout(OPEN_WITHIN, open).await.context("nobody answers there")?
@@ -219,10 +226,17 @@ impl<'a> Tail<'a> {
 
 /// Whether somebody was there and said no, so that asking again would not help.
 fn is_refusal(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Http(answer)) => answer.status().is_client_error(),
-        Some(_) => false,
-        None => !error.is::<reqwest::Error>() && !error.is::<Elapsed>(),
+    match status(error) {
+        Some(status) => status.is_client_error(),
+        None => !error.is::<tungstenite::Error>() && !error.is::<Away>() && !error.is::<Elapsed>(),
+    }
+}
+
+/// What a question for a WebSocket was answered with in place of one.
+fn status(error: &anyhow::Error) -> Option<StatusCode> {
+    match error.downcast_ref::<tungstenite::Error>()? {
+        tungstenite::Error::Http(answer) => Some(answer.status()),
+        _ => None,
     }
 }
 
@@ -237,7 +251,12 @@ fn left(retry_ms: Option<u64>, why: String, heard: bool) -> Left {
 fn default_url(config: &Config) -> anyhow::Result<String> {
     let mut address = config.listen;
     if address.port() == 0 {
-        bail!("no port is configured: say where the gateway is with --url http://HOST:PORT");
+        bail!("no port is configured: say where the gateway is with --url http://HOST:PORT (or https://)");
+    }
+    if config.tls_certificate.is_some() {
+        // A certificate has names, and seldom this machine's own addresses.
+        let here = address.ip().is_unspecified() || address.ip().is_loopback();
+        return Ok(if here { format!("https://localhost:{}", address.port()) } else { format!("https://{address}") });
     }
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
@@ -338,7 +357,38 @@ mod tests {
             let config = Config { listen: listen.parse().unwrap(), ..Config::default() };
             assert_eq!(default_url(&config).unwrap(), url);
         }
+        for (listen, url) in [
+            ("127.0.0.1:8443", "https://localhost:8443"),
+            ("0.0.0.0:443", "https://localhost:443"),
+            ("[::]:9000", "https://localhost:9000"),
+            ("10.0.0.7:443", "https://10.0.0.7:443"),
+        ] {
+            let tls_certificate = Some("fullchain.pem".into());
+            let config = Config { listen: listen.parse().unwrap(), tls_certificate, ..Config::default() };
+            assert_eq!(default_url(&config).unwrap(), url);
+        }
         assert!(default_url(&Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() }).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_says_no_is_not_asked_again_and_who_is_away_is() {
+        let http = |status: u16| {
+            let answer = http::Response::builder().status(status).body(None).unwrap();
+            anyhow::Error::from(tungstenite::Error::Http(Box::new(answer)))
+        };
+        let late = timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+        let broken = tungstenite::Error::Io(ErrorKind::ConnectionReset.into());
+        for (error, refused) in [
+            (http(401), true),
+            (http(403), true),
+            (http(503), false),
+            (broken.into(), false),
+            (Away::new("nobody answers".to_owned()).into(), false),
+            (anyhow::Error::from(late).context("nobody answers there"), false),
+            (anyhow::anyhow!("this machine does not trust its certificate"), true),
+        ] {
+            assert_eq!(is_refusal(&error), refused, "{error:#}");
+        }
     }
 
     #[test]

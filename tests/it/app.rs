@@ -19,11 +19,17 @@ pub(crate) const KEY: &str = "the-key-of-the-tests-which-is-long-enough";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary, with nothing of this environment that would configure it.
-pub(crate) fn ringside(data: &Path) -> Command {
+pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringside"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RINGSIDE_")) {
         command.env_remove(name);
     }
+    command
+}
+
+/// It, with a data folder and any port.
+pub(crate) fn ringside(data: &Path) -> Command {
+    let mut command = bare();
     command.current_dir(data.parent().expect("the data folder lies in the test's folder"));
     command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"]).arg(data);
     command
@@ -75,7 +81,7 @@ impl TestApp {
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the binary prints text");
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http://") || word.starts_with("https://"));
         let url = url.unwrap_or_else(|| panic!("no address in {line:?}")).trim_end_matches('/').to_owned();
         Self { url, welcome: vec![line], child, stdout, folder: None }
     }

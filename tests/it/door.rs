@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::app::{output, ringside};
 
 /// Writes `{name}.pem` and `{name}.key` with a certificate that lasts so many days.
-fn make(folder: &Path, name: &str, days: i64) {
+pub(crate) fn make(folder: &Path, name: &str, days: i64) {
     let now = jiff::Timestamp::now().as_second();
     let at = |seconds: i64| {
         let date = jiff::Timestamp::from_second(seconds).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
