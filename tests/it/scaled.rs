@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use ringside_rig::{free_port, until};
+use ringside_rig::{free_ports, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,9 +21,7 @@ struct Script {
 impl Script {
     fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let all_free = |port: u16| (0..=21).all(|n| TcpListener::bind(("127.0.0.1", port + n)).is_ok());
-        let port = std::iter::repeat_with(free_port).find(|port| all_free(*port)).expect("there are free ports");
-        Self { folder, port }
+        Self { folder, port: free_ports(22) }
     }
 
     fn run(&self, what: &str) -> Output {

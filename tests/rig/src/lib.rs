@@ -15,7 +15,7 @@ mod server;
 mod wait;
 
 pub use cluster::{ClusterOptions, RedisCluster};
-pub use port::free_port;
+pub use port::{free_port, free_ports};
 pub use process::Process;
 pub use proxy::FaultProxy;
 pub use sentinel::RedisSentinel;
