@@ -12,7 +12,7 @@ use crate::support::{LONG, SOON, at_last, bytes, connect, hear, own, publish, ro
 /// The client library's own subscriptions don't survive this: it asks for all slots in one command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twelve_rooms_in_twelve_slots_survive_dropped_connections() {
-    let options = ClusterOptions { masters: 3, replicas: 0, proxied: true, ..ClusterOptions::default() };
+    let options = ClusterOptions { proxied: true, node_timeout_ms: 30_000, ..ClusterOptions::default() };
     let cluster = RedisCluster::start_with(options).await.unwrap();
     let twelve = RedisSettings { partitions: 12, ..settings(&cluster.url(), "twelve") };
     let engine = connect(twelve).await;

@@ -39,7 +39,9 @@ async fn followers_are_told_after_each_cut_and_hear_again() {
 async fn a_half_open_connection_is_found_and_callers_are_not_kept_waiting() {
     let server = server().await;
     let proxy = FaultProxy::to_port(server.port()).await.unwrap();
-    let engine = connect(settings(&proxy.url(), "half")).await;
+    // From its first second without an answer on.
+    let hasty = RedisSettings { response_timeout: Duration::from_secs(1), ..settings(&proxy.url(), "half") };
+    let engine = connect(hasty).await;
     let room = room_in(PARTITION, engine.partitions());
     let token = own(&engine, PARTITION).await;
     let mut subscription = engine.subscribe(PARTITION).await.unwrap();
@@ -196,8 +198,7 @@ async fn an_owner_hears_of_an_entry_at_once() {
 async fn a_command_that_takes_too_long_ends_no_connection_that_still_answers() {
     let server = server().await;
     let proxy = FaultProxy::to_port(server.port()).await.unwrap();
-    let late = settings(&proxy.url(), "late");
-    let engine = connect(RedisSettings { response_timeout: Duration::from_secs(5), ..late }).await;
+    let engine = connect(settings(&proxy.url(), "late")).await;
     // From here on the connection for news is known by its subscription.
     let _subscription = engine.subscribe(PARTITION).await.unwrap();
     let commands = async || -> Vec<String> {

@@ -3,7 +3,7 @@
 //! Put together with ADDSLOTSRANGE, MEET and REPLICATE, which takes a second or two. With proxies, each node announces the
 //! port of a [`FaultProxy`] in front of it, so that clients go through them and the nodes among themselves do not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use redis::{Value, from_redis_value};
@@ -15,6 +15,8 @@ use crate::{AppendFsync, FaultProxy, RedisOptions, RedisServer, until};
 const SLOTS: u16 = 16_384;
 /// Agreeing, promoting, moving: none takes so long.
 const SETTLE_WITHIN: Duration = Duration::from_secs(40);
+/// A replica that was to take over has done so by now, or has given up and may be asked again.
+const ASKED_AGAIN: Duration = Duration::from_secs(8);
 
 /// How a cluster is to be.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub struct ClusterOptions {
     pub append_only: Option<AppendFsync>,
     /// Clients go through a proxy a node.
     pub proxied: bool,
-    /// A node is taken for dead after so long.
+    /// A node is taken for dead after so long: short where one shall be replaced soon, long where none shall be.
     pub node_timeout_ms: u64,
     /// Further lines of each redis.conf.
     pub config: Vec<String>,
@@ -151,7 +153,20 @@ impl RedisCluster {
     pub async fn graceful_failover(&self, master: usize) -> anyhow::Result<usize> {
         let slot = self.first_slot_of(master).await?;
         let replica = self.replica_of(master).await?;
-        self.nodes[replica].command::<()>("CLUSTER FAILOVER").await?;
+        // It gives up after 5 s where masters don't vote for it, as those don't who have not heard yet whose replica it is.
+        let mut asked: Option<Instant> = None;
+        until("the replica has the slots", SETTLE_WITHIN, async || {
+            if self.owner_of(slot).await.is_ok_and(|owner| owner != master) {
+                return true;
+            }
+            if asked.is_none_or(|at| at.elapsed() > ASKED_AGAIN) {
+                // It may be the master by now, or in the middle of it.
+                let _ = self.nodes[replica].command::<()>("CLUSTER FAILOVER").await;
+                asked = Some(Instant::now());
+            }
+            false
+        })
+        .await?;
         self.wait_for_new_owner(slot, master).await
     }
 

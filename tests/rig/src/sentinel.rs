@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use crate::port::free_port;
-use crate::server::wait_for_replica;
+use crate::server::{patient, wait_for_replica};
 use crate::{AppendFsync, Process, RedisOptions, RedisServer, until};
 
 /// The name under which the sentinels know the master.
@@ -31,9 +31,9 @@ struct Sentinel {
 
 impl RedisSentinel {
     /// Starts them with append-only files; returns once the sentinels know each other and the replica. A server that does
-    /// not answer for a second is taken for dead.
+    /// not answer for five seconds is taken for dead: one that only waits for its turn on a busy machine is not.
     pub async fn start() -> anyhow::Result<Self> {
-        Self::start_with(1_000).await
+        Self::start_with(5_000).await
     }
 
     /// The same with sentinels that are so patient.
@@ -153,7 +153,7 @@ impl Sentinel {
 
     async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
         let client = Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
-        Ok(client.get_multiplexed_async_connection().await?)
+        Ok(client.get_multiplexed_async_connection_with_config(&patient()).await?)
     }
 
     async fn facts(&self) -> anyhow::Result<HashMap<String, String>> {

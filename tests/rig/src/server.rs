@@ -61,6 +61,13 @@ impl RedisOptions {
     }
 }
 
+/// The client library takes a server for dead that does not answer within half a second.
+pub(crate) fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(5)))
+        .set_response_timeout(Some(Duration::from_secs(10)))
+}
+
 /// True where a `redis-server` can be started.
 pub fn redis_server_is_there() -> bool {
     Command::new("redis-server").arg("--version").output().is_ok_and(|output| output.status.success())
@@ -123,10 +130,7 @@ impl RedisServer {
     pub async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
         let socket = self.folder.path().join("redis.sock");
         let client = Client::open(format!("redis+unix://{}", socket.display()))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(5)))
-            .set_response_timeout(Some(Duration::from_secs(10)));
-        Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
+        Ok(client.get_multiplexed_async_connection_with_config(&patient()).await?)
     }
 
     /// Runs a command of words separated by blanks, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.

@@ -3,12 +3,20 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisResult};
 use ringside_rig::{
     AppendFsync, ClusterOptions, FaultProxy, Process, RedisCluster, RedisOptions, RedisSentinel, RedisServer, until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client that takes nobody for dead who is only slow.
+async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new();
+    let config = config.set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+    redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await
+}
 
 #[tokio::test]
 async fn a_killed_server_with_an_append_only_file_has_its_data_after_a_restart() {
@@ -39,8 +47,7 @@ async fn a_server_can_ask_for_a_user_and_a_password() {
     let acl = ["user default off", "user ada on >secret ~* &* +@all"].map(str::to_owned).to_vec();
     let server = RedisServer::start(RedisOptions { acl, ..RedisOptions::default() }).await.unwrap();
     let ask = async |login: &str| {
-        let client = redis::Client::open(format!("redis://{login}127.0.0.1:{}/", server.port())).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap().get::<_, Option<String>>("x").await
+        connect(&format!("redis://{login}127.0.0.1:{}/", server.port())).await?.get::<_, Option<String>>("x").await
     };
     assert!(ask("").await.is_err());
     assert_eq!(ask("ada:secret@").await.unwrap(), None);
@@ -50,8 +57,7 @@ async fn a_server_can_ask_for_a_user_and_a_password() {
 async fn a_proxy_cuts_refuses_holds_delays_and_heals() {
     let server = RedisServer::start(RedisOptions::default()).await.unwrap();
     let proxy = FaultProxy::to_port(server.port()).await.unwrap();
-    let client = redis::Client::open(proxy.url()).unwrap();
-    let connect = async || client.get_multiplexed_async_connection().await;
+    let connect = async || connect(&proxy.url()).await;
     let mut connection = connect().await.unwrap();
     connection.set::<_, _, ()>("x", 1).await.unwrap();
 
@@ -111,11 +117,12 @@ async fn a_slot_moves_with_its_keys_and_a_killed_master_is_replaced() {
 
 #[tokio::test]
 async fn clients_of_a_proxied_cluster_are_sent_through_its_proxies() {
-    let options = ClusterOptions { proxied: true, ..ClusterOptions::default() };
+    let options = ClusterOptions { proxied: true, node_timeout_ms: 30_000, ..ClusterOptions::default() };
     let cluster = RedisCluster::start_with(options).await.unwrap();
     let nodes: Vec<String> =
         cluster.proxies().iter().map(|proxy| format!("redis://127.0.0.1:{}/", proxy.port())).collect();
-    let client = redis::cluster::ClusterClient::new(nodes).unwrap();
+    let client = redis::cluster::ClusterClientBuilder::new(nodes);
+    let client = client.connection_timeout(PATIENCE).response_timeout(PATIENCE).build().unwrap();
     let mut connection = client.get_async_connection().await.unwrap();
     for key in ["a", "b", "c", "d"] {
         connection.set::<_, _, ()>(key, 1).await.unwrap();
