@@ -20,7 +20,7 @@ async fn an_owner_whose_renewals_get_no_answer_stops_when_its_lease_has_lapsed()
     engine.ignores_renewals.store(true, Ordering::SeqCst);
     let began = Instant::now();
     let (_progress, _task, _stop) = floor.own_through(engine.clone(), "mute", NEVER);
-    until("all were taken", || engine.acquired.load(Ordering::SeqCst) == usize::from(PARTITIONS)).await;
+    until("all were taken", || engine.acquired.load(Ordering::SeqCst) >= usize::from(PARTITIONS)).await;
     until("all were given up", || engine.released.load(Ordering::SeqCst) >= usize::from(PARTITIONS)).await;
     assert!(began.elapsed() >= LEASE, "it held them for as long as it could");
     assert_eq!(engine.renewed.load(Ordering::SeqCst), 0);
@@ -28,22 +28,24 @@ async fn an_owner_whose_renewals_get_no_answer_stops_when_its_lease_has_lapsed()
 
 #[tokio::test]
 async fn a_replay_that_takes_longer_than_the_lease_does_not_lose_it() {
+    // So long that it lapses on no machine that only lets everybody wait for a moment.
+    const LONG_LEASE: Duration = Duration::from_secs(4);
     let floor = Floor::open();
     floor.dial(0..6_000).await;
     let engine = Wilful::new(floor.engine.clone());
     // Seven pages of a thousand: more than two leases.
-    engine.page_ms.store(350, Ordering::SeqCst);
+    engine.page_ms.store(1_300, Ordering::SeqCst);
     let began = Instant::now();
-    let (progress, _task, _stop) = floor.own_through(engine.clone(), "slow", NEVER);
+    let (progress, _task, _stop) = floor.own_for(LONG_LEASE, engine.clone(), "slow", NEVER);
     // Another one waits for its chance.
     let home = Partition::of(&tenant(), Some(&campaign()), PARTITIONS);
     until("it has all", || progress.held() == usize::from(PARTITIONS)).await;
     while progress.trouble().is_some() {
-        assert_eq!(floor.engine.acquire(home, "vulture", LEASE).await.unwrap(), None, "the lease lapsed");
+        assert_eq!(floor.engine.acquire(home, "vulture", LONG_LEASE).await.unwrap(), None, "the lease lapsed");
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(began.elapsed() < Duration::from_secs(60));
     }
-    assert!(began.elapsed() > LEASE * 2, "it was a long replay");
+    assert!(began.elapsed() > LONG_LEASE * 2, "it was a long replay");
     assert_eq!(engine.acquired.load(Ordering::SeqCst), usize::from(PARTITIONS), "each was taken once");
     floor.until_attempts(6_000).await;
 }
@@ -61,7 +63,7 @@ async fn an_engine_that_was_away_is_gone_on_with_and_nothing_is_told_twice() {
     engine.is_away.store(false, Ordering::SeqCst);
     let back = Instant::now();
     floor.until_attempts(60).await;
-    assert!(back.elapsed() < Duration::from_secs(5), "healed after {:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(20), "healed after {:?}", back.elapsed());
     until("it is ready again", || progress.trouble().is_none()).await;
     assert_eq!(floor.told().await, names(0..60));
 }

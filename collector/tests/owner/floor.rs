@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A lease on this floor.
+/// A lease on this floor: so short that a test can wait until it lapses.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const PARTITIONS: u16 = 4;
 
@@ -45,10 +45,21 @@ impl Floor {
         holder: &str,
         checkpoint_every: Duration,
     ) -> (Progress, JoinHandle<()>, CancellationToken) {
+        self.own_for(LEASE, engine, holder, checkpoint_every)
+    }
+
+    /// The same with leases of such a length.
+    pub(crate) fn own_for(
+        &self,
+        lease: Duration,
+        engine: Arc<dyn Engine>,
+        holder: &str,
+        checkpoint_every: Duration,
+    ) -> (Progress, JoinHandle<()>, CancellationToken) {
         let stop = CancellationToken::new();
         let mut settings = OwnerSettings::new(Arc::new(FoldSettings::default()), holder.into());
         settings.checkpoint_every = checkpoint_every;
-        settings.lease = LEASE;
+        settings.lease = lease;
         settings.look_every = Duration::from_millis(50);
         let progress = settings.progress.clone();
         (progress, tokio::spawn(own_partitions(engine, settings, stop.clone())), stop)

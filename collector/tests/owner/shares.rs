@@ -44,8 +44,11 @@ async fn owners_that_come_and_go_share_the_partitions_evenly_and_tell_everything
 
 #[tokio::test]
 async fn nobody_gives_up_what_is_not_above_its_share() {
+    // Nothing lapses here, however long everybody has to wait.
+    const LEASE: Duration = Duration::from_secs(30);
     let floor = Floor::open();
-    let (first, _first_task, _stop_first) = floor.own_through(floor.engine.clone(), "a", OFTEN);
+    let own = |holder: &str| floor.own_for(LEASE, floor.engine.clone(), holder, OFTEN);
+    let (first, _first_task, _stop_first) = own("a");
     floor.dial(0..1).await;
     until("one has all", || first.held() == usize::from(PARTITIONS) && first.trouble().is_none()).await;
     let tokens = async || {
@@ -53,16 +56,16 @@ async fn nobody_gives_up_what_is_not_above_its_share() {
         for partition in 0..PARTITIONS {
             // Refused, as somebody has it; what counts is that the holder's tokens go on being the newest.
             let partition = ringside_shared::engine::Partition(partition);
-            last.push(floor.engine.acquire(partition, "stranger", Duration::from_secs(1)).await.unwrap());
+            last.push(floor.engine.acquire(partition, "stranger", LEASE).await.unwrap());
         }
         last
     };
     assert_eq!(tokens().await, vec![None; usize::from(PARTITIONS)]);
-    let (second, _second_task, _stop_second) = floor.own_through(floor.engine.clone(), "b", OFTEN);
+    let (second, _second_task, _stop_second) = own("b");
     until("halves", || first.held() == 2 && second.held() == 2).await;
     // Members that say nothing new change nothing, for as long as anybody likes to look.
     for _ in 0..20 {
-        floor.engine.attend("collectors", "a", Duration::from_secs(1)).await.unwrap();
+        floor.engine.attend("collectors", "a", LEASE).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!((first.held(), second.held()), (2, 2));
     }
