@@ -99,7 +99,7 @@ async fn a_gateway_that_is_short_of_memory_is_red_and_lets_nobody_in_until_it_ha
 
 #[tokio::test]
 async fn a_stream_that_has_lasted_long_enough_comes_back_at_once_and_misses_nothing() {
-    let settings = GatewaySettings { max_age: Duration::from_millis(400), ..GatewaySettings::default() };
+    let settings = GatewaySettings { max_age: Duration::from_secs(1), ..GatewaySettings::default() };
     let floor = Floor::with(settings, Histories::default()).await;
     let mut stream = Stream::open(&floor, "/events?rooms=calls:alpha", None).await;
     let (_, mut id) = stream.until("initial").await;

@@ -154,6 +154,7 @@ async fn nothing_of_the_log_counts_as_published_by_a_load_run() {
     let token = floor.token().await;
     let mut client = Client::connect(floor.address, "/ws", &token).await;
     client.subscribe("bench:0").await;
+    client.until("initial").await;
     for _ in 0..3 {
         assert_eq!(post(&floor, &token, "0", "{}").await.status(), 202);
         client.until("bench").await;

@@ -76,7 +76,7 @@ async fn who_writes_a_head_byte_by_byte_is_cut_off_and_so_is_who_writes_nothing(
 #[tokio::test]
 async fn a_connection_that_was_answered_is_kept_and_then_cut_off_whether_it_drips_or_is_silent() {
     let floor = Floor::start().await;
-    let address = impatient(&floor, Duration::from_secs(4)).await;
+    let address = impatient(&floor, Duration::from_secs(7)).await;
     let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     for rest in ["", "GET /healthz HTTP/1.1\r\nx-slow: "] {
         let mut socket = TcpStream::connect(address).await.unwrap();

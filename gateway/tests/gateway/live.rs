@@ -62,7 +62,7 @@ async fn slow_client_is_told_what_it_skips_and_delays_nobody() {
 
     // More than sockets hold on their way; `slow` reads nothing of it until all is published.
     let filler = "x".repeat(100_000);
-    for n in 0..150 {
+    for n in 0..60 {
         let body = json!({ "calls": [{ "callId": format!("c{n}"), "to": filler }] });
         floor.event("calls:alpha", frame_kind::CALL_EVENT, body).await;
         assert_eq!(calls(&fast.until("call_event").await), [format!("c{n}")]);
@@ -76,12 +76,12 @@ async fn slow_client_is_told_what_it_skips_and_delays_nobody() {
             "call_event" => seen += 1,
             other => panic!("{other}"),
         }
-        if frame["calls"][0]["callId"] == "c149" {
+        if frame["calls"][0]["callId"] == "c59" {
             break;
         }
     }
     assert!(skipped > 0, "it was told");
-    assert_eq!(seen + skipped, 150, "everything was delivered or counted");
+    assert_eq!(seen + skipped, 60, "everything was delivered or counted");
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn more_than_a_hundred_campaigns_are_published_once_a_second_and_only_what
 
 #[tokio::test]
 async fn who_answers_no_ping_is_gone_and_who_does_stays() {
-    let settings = GatewaySettings { ping_every: Duration::from_millis(500), ..GatewaySettings::default() };
+    let settings = GatewaySettings { ping_every: Duration::from_secs(2), ..GatewaySettings::default() };
     let floor = Floor::with(settings, Histories::default()).await;
     let mut answering = floor.client().await;
     let mut deaf = tokio::net::TcpStream::connect(floor.address).await.unwrap();

@@ -178,7 +178,7 @@ async fn a_token_that_ends_closes_its_socket_unless_it_is_renewed() {
     let settings = GatewaySettings { token_grace: Duration::from_secs(1), ..GatewaySettings::default() };
     let floor = Floor::with(settings, Histories::default()).await;
     let mut claims = Floor::claims(None);
-    claims["exp"] = json!(Timestamp::now().seconds() + 3);
+    claims["exp"] = json!(Timestamp::now().seconds() + 10);
     let token = floor.sign(&claims).await;
     let mut ending = Client::connect(floor.address, "/ws", &token).await;
     let mut renewed = Client::connect(floor.address, "/ws", &token).await;

@@ -397,7 +397,7 @@ async fn keys_change_and_nobody_has_to_log_in_again() {
 #[tokio::test]
 async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may() {
     let settings = GatewaySettings {
-        token_ttl: Duration::from_secs(2),
+        token_ttl: Duration::from_secs(8),
         token_grace: Duration::from_secs(1),
         ..GatewaySettings::default()
     };
@@ -415,7 +415,7 @@ async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may(
 #[tokio::test]
 async fn in_the_time_of_grace_what_is_watched_goes_on_and_nothing_else_begins() {
     let settings = GatewaySettings {
-        token_ttl: Duration::from_secs(2),
+        token_ttl: Duration::from_secs(8),
         token_grace: Duration::from_secs(3600),
         ..GatewaySettings::default()
     };

@@ -13,7 +13,8 @@ use crate::client::{Client, PATIENCE};
 use crate::floor::Floor;
 
 async fn pinging_floor() -> Floor {
-    let settings = GatewaySettings { ping_every: Duration::from_millis(300), ..GatewaySettings::default() };
+    // An answer has to come within two fifths of it, also on a machine that is busy with something else.
+    let settings = GatewaySettings { ping_every: Duration::from_secs(2), ..GatewaySettings::default() };
     Floor::with(settings, Histories::default()).await
 }
 
@@ -57,7 +58,7 @@ async fn who_answers_pings_is_kept_and_so_is_who_says_something_else() {
     let floor = pinging_floor().await;
     let mut answering = Bare::open(&floor).await;
     let mut talking = Bare::open(&floor).await;
-    for _ in 0..10 {
+    for _ in 0..4 {
         for (bare, answer) in [(&mut answering, None), (&mut talking, Some(text(short_ping())))] {
             loop {
                 match bare.reading.next().await {
