@@ -196,6 +196,7 @@ for (const [theme, width] of [["dark", 1440], ["light", 390]]) {
     const page = await openLogin({ viewport: { width, height: 800 }, path: "/login?error=sso_cancelled" });
     await page.context().addCookies([{ name: "ringside_theme", value: theme, url: ringside.url }]);
     await page.reload();
+    await page.emulateMedia({ reducedMotion: "reduce" });
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
     assert.deepEqual(violations.map((violation) => violation.id), []);

@@ -23,6 +23,15 @@ export function freePort() {
   });
 }
 
+/** True where nobody listens on a port. */
+export function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
 /** Makes a certificate that nobody vouches for, and says where it is. */
 function makeCertificate(folder) {
   const [certificate, key] = [join(folder, "tls.pem"), join(folder, "tls.key")];

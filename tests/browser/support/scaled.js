@@ -5,26 +5,29 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { BINARY, PASSWORD, freePort } from "./ringside.js";
+import { BINARY, PASSWORD, isFree } from "./ringside.js";
 
 const SCRIPT = new URL("../../../deploy/scaled.sh", import.meta.url).pathname;
-const TRIES = 5;
+/** nginx, the gateways, the collectors and Redis are on this one and those above it. */
+const PORTS = 22;
+/** Below those that the kernel gives to outgoing connections, of which a browser and a balancer make many. */
+const [FROM, TO] = [22_000, 32_000];
+
+async function freePorts() {
+  for (;;) {
+    const first = FROM + Math.floor(Math.random() * (TO - FROM - PORTS));
+    const free = await Promise.all(Array.from({ length: PORTS }, (_, n) => isFree(first + n)));
+    if (free.every(Boolean)) return first;
+  }
+}
 
 export class Scaled {
   static async start() {
     const scaled = new Scaled();
     scaled.folder = mkdtempSync(join(tmpdir(), "ringside-scaled-"));
     writeFileSync(join(scaled.folder, "admin-password"), PASSWORD);
-    for (let left = TRIES; ; left -= 1) {
-      // Those beside it may be taken: then the script says so, and another one is tried.
-      scaled.port = Math.min(await freePort(), 65_000);
-      try {
-        await scaled.run("start");
-        break;
-      } catch (error) {
-        if (left === 0 || !/ is taken/.test(error.stderr ?? "")) throw error;
-      }
-    }
+    scaled.port = await freePorts();
+    await scaled.run("start");
     scaled.url = `http://127.0.0.1:${scaled.port}`;
     return scaled;
   }
