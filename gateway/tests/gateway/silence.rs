@@ -76,6 +76,21 @@ async fn who_answers_pings_is_kept_and_so_is_who_says_something_else() {
     while answering.reading.next().await != Came::said("pong") {}
 }
 
+/// On one thread with its gateway, which stands still with it.
+#[tokio::test(flavor = "current_thread")]
+async fn who_has_answered_a_gateway_that_stood_still_is_kept() {
+    let floor = pinging_floor().await;
+    let mut answering = Bare::open(&floor).await;
+    for _ in 0..2 {
+        let came = answering.reading.next().await;
+        let Came::Ping(payload) = came else { panic!("{came:?}") };
+        answering.write(&frame(FIN | PONG, &payload)).await;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    answering.write(&text(short_ping())).await;
+    while answering.reading.next().await != Came::said("pong") {}
+}
+
 #[tokio::test]
 async fn a_flood_of_control_frames_is_closed_with_4408() {
     let floor = Floor::start().await;

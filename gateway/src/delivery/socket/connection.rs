@@ -243,7 +243,12 @@ impl Connection {
             Some(_) if slow => Ok(now + ping_every),
             Some(at) => {
                 let by = at + ping_every.mul_f64(PONG_WITHIN);
-                if by <= now { Err(End::Gone) } else { Ok(by) }
+                if by > now {
+                    return Ok(by);
+                }
+                // Its answer may have come while it was this process that stood still.
+                self.read().await?;
+                if self.pinged.is_some() { Err(End::Gone) } else { Ok(now) }
             }
             None if self.asked + ping_every > now => Ok(self.asked + ping_every),
             None => {
