@@ -37,8 +37,9 @@ test-js: setup ## types and unit tests of the browser's modules
 	npm --prefix tests/browser run types
 	npm --prefix tests/browser run unit
 
+# Built as test-rust builds it, with its features: another set of them would be another build of half the tree.
 test-browser: test-js ## the pages in a real Chromium, against the real binary
-	$(CARGO) build
+	$(CARGO) test --workspace --all-features --no-run
 	npm --prefix tests/browser run pages
 
 fuzz: setup ## ten minutes of made-up input for each reader of outside bytes, led by coverage

@@ -1,7 +1,8 @@
 //! Who may open a live connection now: not more than so many a second, and nobody while memory is short.
 //!
 //! It is asked before anything else of a request is looked at, the token least of all, because a refusal has to be cheap:
-//! what has to be refused comes in thousands. Polls are not asked. A poll is a question: it ends, it holds nothing between
+//! what has to be refused comes in thousands. Who is then found to be nobody gives the place back, so that strangers keep
+//! nobody out. Polls are not asked. A poll is a question: it ends, it holds nothing between
 //! two of them, and who polls because sockets are refused should get what it asks for.
 
 use std::sync::{Arc, Mutex};
@@ -48,14 +49,30 @@ impl Admission {
     }
 }
 
-/// As the first argument of a handler: whoever may not come in is told before anything else of the request is read.
-pub(crate) struct Admitted;
+/// As the first argument of a handler: whoever may not come in is told before anything else of the request is read. A
+/// place, which is given back where nobody enters.
+pub(crate) struct Admitted(Option<Gateway>);
 
 impl FromRequestParts<Gateway> for Admitted {
     type Rejection = Error;
 
     async fn from_request_parts(_: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        gateway.admission().admit().map(|()| Self)
+        gateway.admission().admit().map(|()| Self(Some(gateway.clone())))
+    }
+}
+
+impl Admitted {
+    /// Takes the place.
+    pub(super) fn enter(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        if let Some(gateway) = &self.0 {
+            gateway.admission().bucket.lock().expect("nobody panics while counting").give_back();
+        }
     }
 }
 
@@ -82,6 +99,10 @@ impl Bucket {
             self.left -= 1.0;
         }
         there
+    }
+
+    fn give_back(&mut self) {
+        self.left = (self.left + 1.0).min(self.per_second);
     }
 }
 

@@ -60,29 +60,30 @@ impl RoomsQuery {
 /// `GET /events?rooms=…`
 pub(crate) async fn stream_events(
     State(gateway): State<Gateway>,
-    _: Admitted,
+    admitted: Admitted,
     caller: Caller,
     AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, caller, &viewer, cursors, query.filter().as_ref(), &headers)
+    open(gateway, admitted, caller, &viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
 pub(crate) async fn stream_alerts(
     State(gateway): State<Gateway>,
-    _: Admitted,
+    admitted: Admitted,
     caller: Caller,
     AnyViewer(viewer): AnyViewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    open(gateway, caller, &viewer, Cursors::of(Room::Alerts), None, &headers)
+    open(gateway, admitted, caller, &viewer, Cursors::of(Room::Alerts), None, &headers)
 }
 
 fn open(
     gateway: Gateway,
+    admitted: Admitted,
     caller: Caller,
     viewer: &Arc<Viewer>,
     mut cursors: Cursors,
@@ -96,6 +97,7 @@ fn open(
     }
     let mailbox = Arc::new(Mailbox::default());
     let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
+    admitted.enter();
     let standpoint = Arc::new(Standpoint::new(cursors));
     let weak = Arc::downgrade(&standpoint);
     let entry = gateway.ledger().enter("sse", viewer, caller.address, weak);

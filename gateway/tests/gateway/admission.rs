@@ -40,8 +40,8 @@ async fn who_comes_above_the_rate_is_told_to_come_back_each_at_a_time_of_its_own
     let refused = async || {
         // One is let in each second, whoever comes then.
         loop {
-            let answer = ask(&floor, "/events?rooms=alerts", "no token at all").await;
-            if answer.status() != 401 {
+            let answer = ask(&floor, "/events?rooms=alerts", &token).await;
+            if answer.status() != 200 {
                 return refusal(answer).await;
             }
         }
@@ -62,6 +62,24 @@ async fn who_comes_above_the_rate_is_told_to_come_back_each_at_a_time_of_its_own
     until("there is room again", PATIENCE, async || ask(&floor, "/events?rooms=alerts", &token).await.status() == 200)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn strangers_take_nobodys_place() {
+    let settings = GatewaySettings { connects_per_second: 1, ..GatewaySettings::default() };
+    let floor = Floor::with(settings, Histories::default()).await;
+    let token = floor.token().await;
+    for _ in 0..20 {
+        for (path, token, status) in [
+            ("/events?rooms=alerts", "no token at all", 401),
+            ("/ws", "no token at all", 401),
+            ("/ws", token.as_str(), 426),
+            ("/events?rooms=no:such:room", token.as_str(), 400),
+        ] {
+            assert_eq!(ask(&floor, path, token).await.status(), status, "{path}");
+        }
+    }
+    assert_eq!(ask(&floor, "/events?rooms=alerts", &token).await.status(), 200);
 }
 
 #[tokio::test]

@@ -43,26 +43,27 @@ const SEND_BUFFER_BYTES: usize = 128 << 10;
 
 /// `GET /ws`
 pub(crate) async fn open_socket(
-    _: Admitted,
+    admitted: Admitted,
     State(gateway): State<Gateway>,
     caller: Caller,
     request: Request,
 ) -> Response {
-    open(gateway, caller, request, &[]).await.unwrap_or_else(Error::into_response)
+    open(gateway, admitted, caller, request, &[]).await.unwrap_or_else(Error::into_response)
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
 pub(crate) async fn open_metrics_socket(
-    _: Admitted,
+    admitted: Admitted,
     State(gateway): State<Gateway>,
     caller: Caller,
     request: Request,
 ) -> Response {
-    open(gateway, caller, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
+    open(gateway, admitted, caller, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
 }
 
 async fn open(
     gateway: Gateway,
+    admitted: Admitted,
     caller: Caller,
     mut request: Request,
     rooms: &'static [Room],
@@ -78,6 +79,7 @@ async fn open(
     let viewer = gateway.identify(token.as_deref()).await?;
     let opening = Opening::of(&mut request)?;
     let deflate = opening.deflate;
+    admitted.enter();
     let (response, coming) = opening.answer();
     let tracked = gateway.connections().token();
     tokio::spawn(async move {
