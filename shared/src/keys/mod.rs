@@ -7,7 +7,7 @@
 mod secret;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -46,12 +46,19 @@ pub struct ApiKey {
 }
 
 /// A key that was just issued: the only time its text is seen.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IssuedKey {
     /// The key, for the sender's configuration.
     pub key: String,
     /// What is kept of it.
     pub record: ApiKey,
+}
+
+/// Not the key: debug output ends up in logs.
+impl fmt::Debug for IssuedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedKey").field("record", &self.record).finish_non_exhaustive()
+    }
 }
 
 /// Why a key could not be issued, revoked or looked up.
@@ -274,4 +281,24 @@ fn random_key() -> String {
     let mut rng = rand::rng();
     let random = (0..40).map(|_| char::from(DIGITS[rng.random_range(0..DIGITS.len())]));
     "rsk_".chars().chain(random).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issued_key_does_not_show_in_debug_output() {
+        let key = random_key();
+        let record = ApiKey {
+            id: hash(&key),
+            tenant: TenantId::parse("acme").unwrap(),
+            source: SourceId::parse("hook").unwrap(),
+            name: "the exchange".into(),
+            created_at: Timestamp::from_millis(0),
+            secrets: vec![Secret::generate()],
+        };
+        let shown = format!("{:?}", IssuedKey { key: key.clone(), record });
+        assert!(shown.contains("the exchange") && !shown.contains(&key[4..]), "{shown}");
+    }
 }
