@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ringside_collector::door::Candidate;
 use ringside_collector::ingest::{Limits, fuzzing};
 use ringside_shared::model::{Event, EventKind, SourceId, TenantId, Timestamp};
-use ringside_shared::wire::Record;
+use ringside_shared::wire::{Record, mask_numbers};
 
 const TYPES: [&str; 4] =
     ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];
@@ -46,6 +46,11 @@ fn check(candidate: Candidate) {
         && let Some(to) = &call.to_masked
     {
         assert!(to.chars().filter(|letter| letter.is_numeric()).count() <= 6, "{to} is not masked");
+    }
+    if let EventKind::Notification(notification) = &kind {
+        for text in [Some(&notification.title), notification.body.as_ref()].into_iter().flatten() {
+            assert_eq!(mask_numbers(text), text.as_ref(), "it holds a number");
+        }
     }
     let tenant = TenantId::parse("acme").expect("is a name");
     let source = SourceId::parse("webhook").expect("is a name");

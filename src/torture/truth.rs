@@ -95,7 +95,9 @@ impl MadeUpCall {
     /// The `number`-th call of a campaign, as told by one `teller`.
     pub(crate) fn new(campaign: &str, teller: usize, number: u64) -> Self {
         let plot = [BUSY, NO_ANSWER, TALK, SALE][(number % 4) as usize];
-        Self { campaign: campaign.to_owned(), id: format!("t{teller}-{number}"), plot, step: 0 }
+        // Never seven digits in a row, which would be taken for a telephone number.
+        let id = format!("t{teller}-{}-{}", number / 1_000_000, number % 1_000_000);
+        Self { campaign: campaign.to_owned(), id, plot, step: 0 }
     }
 
     /// Its next fact; none once it has told all.
@@ -124,7 +126,7 @@ impl MadeUpCall {
 pub(crate) fn notification(teller: usize, number: u64, at: Timestamp) -> Value {
     json!({
         "id": format!("n{teller}-{number}"), "type": "notification", "at": at.to_string(), "category": "booking",
-        "status": "confirmed", "severity": "info", "title": format!("Booking {teller}-{number}"), "body": "",
+        "status": "confirmed", "severity": "info", "title": format!("Booking t{teller}n{number}"), "body": "",
     })
 }
 

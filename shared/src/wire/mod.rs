@@ -18,6 +18,7 @@ mod overview;
 mod record;
 mod series;
 mod status;
+mod text;
 
 pub use alert::{AlertJson, AlertsBody, AlertsSnapshot};
 pub use call::{CallChangeJson, CallsBody};
@@ -36,3 +37,4 @@ pub use overview::{AggregateJson, DirectoryBody, DirectoryEntryJson, OverviewBod
 pub use record::{BadRecord, Record};
 pub use series::{SeriesJson, SeriesPointJson};
 pub use status::{StatusChangeBody, status_from_text, status_text};
+pub use text::{id_holds_number, mask_numbers};

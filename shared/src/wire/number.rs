@@ -1,8 +1,8 @@
-//! Phone numbers, masked before anything keeps them.
+//! Dialed numbers, masked before anything keeps them. [`super::mask_numbers`] finds them in texts.
 
 /// Masks a dialed number but for its country and its last four digits: `+44 ••• 4 821`.
 ///
-/// Nothing in Ringside ever holds the full number: what is not stored can't leak.
+/// It is all that the log has of a call's `to`: what is not stored can't leak.
 pub fn mask_number(number: &str) -> Box<str> {
     let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
     if digits.len() < 7 {

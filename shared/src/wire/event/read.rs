@@ -1,8 +1,10 @@
 //! From JSON to the domain: each member checked, each refusal a sentence that says what to do.
 
-use super::super::mask_number;
+use std::borrow::Cow;
+
 use super::super::notification::severity_from_text;
 use super::super::status::status_from_text;
+use super::super::{mask_number, mask_numbers};
 use super::EventJson;
 use crate::model::{
     AgentCounts, AgentId, Amd, BadId, CallEvent, CallFact, CallId, CampaignEvent, CampaignId, CampaignStatus,
@@ -52,8 +54,16 @@ fn shortened(text: &str) -> String {
 /// The longest texts that are kept of a notification's title and body, a name, a reason.
 const LONGEST_TEXT: usize = 500;
 
+/// As much of a text as is kept, with its telephone numbers masked.
 fn text(value: &str) -> Box<str> {
-    value.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST_TEXT).collect::<String>().into()
+    match mask_numbers(&kept(value)) {
+        Cow::Borrowed(text) => text.into(),
+        Cow::Owned(masked) => masked.into(),
+    }
+}
+
+fn kept(value: &str) -> String {
+    value.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST_TEXT).collect()
 }
 
 impl EventJson<'_> {
@@ -157,7 +167,11 @@ impl EventJson<'_> {
             fact,
             // Numbers that are masked already (as the log has them) hold a bullet and stay as they are; one that is cut
             // off with the rest of a long text is none.
-            to_masked: self.to.as_deref().map(text).map(|to| if to.contains('•') { to } else { mask_number(&to) }),
+            to_masked: self
+                .to
+                .as_deref()
+                .map(kept)
+                .map(|to| if to.contains('•') { to.into() } else { mask_number(&to) }),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,
         })
