@@ -19,6 +19,7 @@ use ringside_shared::model::{Event, EventId, EventKind, SourceId, TenantId, Time
 use ringside_shared::wire::Record;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ingest::alias::Aliases;
 use recent::{Fingerprint, Recent};
 
 /// An event that is well formed, before the door has taken it.
@@ -147,6 +148,7 @@ struct Inner {
     deliveries: Arc<Semaphore>,
     /// Held for a lookup or an insertion, never across an await.
     recent: Mutex<Recent>,
+    aliases: Aliases,
 }
 
 /// A share of what may be in flight; given back when dropped.
@@ -184,6 +186,7 @@ impl Door {
             bytes: Arc::new(Semaphore::new(settings.in_flight_bytes as usize)),
             deliveries: Arc::new(Semaphore::new(settings.in_flight_deliveries as usize)),
             recent: Mutex::new(Recent::new(settings.remembered_ids)),
+            aliases: Aliases::new(Arc::clone(&engine), Arc::clone(&clock)),
             engine,
             settings,
             clock,
@@ -263,6 +266,11 @@ impl Door {
 
     pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
         &self.inner.engine
+    }
+
+    /// What ids with telephone numbers in them are called in this log.
+    pub(crate) fn aliases(&self) -> &Aliases {
+        &self.inner.aliases
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {

@@ -1,13 +1,14 @@
 //! The webhook: `POST /ingest/events`.
 //!
 //! ```text
-//! request ─ key ─ signature ─ body ─▶ candidates ─▶ Door::take ─▶ one answer for all
+//! request ─ key ─ signature ─ body ─▶ candidates ─ aliases ─▶ Door::take ─▶ one answer for all
 //! ```
 //!
-//! [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
+//! [`alias`] keeps telephone numbers out that come as ids; those in texts were masked as they were read. [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
 //! Webhooks. One bad event is named by its index and the rest is taken; the whole request fails only for a wrong key,
 //! a body that is none of these, or too much of it. `docs/sources.md` says all of it for senders.
 
+pub(crate) mod alias;
 mod answer;
 mod body;
 mod cloudevents;

@@ -161,6 +161,8 @@ async fn deliver(ingest: &Ingest, key: &ApiKey, first: usize, parsed: Vec<Parsed
             Err(error) => bad.push(Rejection { index, code: error.code, message: error.message }),
         }
     }
+    let secret = ingest.door.aliases().secret().await?;
+    let events = events.into_iter().map(|event| secret.without_numbers(&key.tenant, event)).collect();
     let mut receipt = ingest.door.take(&key.tenant, &key.source, events).await?;
     for rejection in &mut receipt.rejected {
         rejection.index = indexes[rejection.index];

@@ -7,6 +7,7 @@ mod forms;
 mod hostile;
 mod house;
 mod keys;
+mod numbers;
 mod signatures;
 mod spool;
 mod streams;
