@@ -8,6 +8,7 @@ mod bench;
 mod door;
 mod ingest;
 mod live;
+mod numbers;
 mod revoked;
 mod roles;
 mod scaled;
