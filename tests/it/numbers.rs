@@ -18,7 +18,7 @@ fn events(nth: usize) -> Vec<Value> {
         json!({"id": format!("{nth}-441632960123-n"), "type": "notification", "at": at, "category": text, "kind": text,
             "status": text, "title": text, "body": text}),
         json!({"id": format!("{nth}-441632960123-s"), "type": "campaign.state", "at": at, "campaign": "alpha",
-            "name": text, "status": if nth % 2 == 0 { "running" } else { "paused" }, "reason": text}),
+            "name": text, "status": if nth == 1 { "paused" } else { "running" }, "reason": text}),
         json!({"id": format!("{nth}-441632960123-m"), "type": "metric", "at": at, "name": "lines", "unit": text,
             "value": 1, "labels": {"line": text}}),
         json!({"id": format!("{nth}-441632960123-c"), "type": "call.dialing", "at": at, "campaign": "alpha",
