@@ -20,6 +20,11 @@ const MASK: &str = "•••";
 /// Where the dashes of a UUID are.
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 const UUID_CHARS: usize = 36;
+/// A hexadecimal word of so many characters, so many of them letters, was made by a machine.
+const HEXADECIMAL_CHARS: usize = 20;
+const HEXADECIMAL_LETTERS: usize = 4;
+/// Seconds since 1970 have so many digits, from 2001 until 2286.
+const CHANNEL_SECOND_DIGITS: usize = 10;
 
 /// A text without the telephone numbers in it: `Call back +44 1632 960123` is `Call back •••`.
 ///
@@ -44,23 +49,28 @@ pub fn mask_numbers(text: &str) -> Cow<'_, str> {
     masked.into()
 }
 
-/// Whether an id has seven digits in a row, in other places than in a UUID. Dashes and dots join nothing here: in ids
-/// they stand between dates and counters.
+/// Whether an id has seven digits in a row, in other places than in a UUID, in a long hexadecimal word (Twilio's) or in the
+/// moment and counter that Asterisk calls a channel by. Dashes and dots join nothing here: in ids they stand between
+/// dates and counters.
 pub fn id_holds_number(id: &str) -> bool {
     if id.split(|c: char| !c.is_numeric()).all(|run| run.chars().count() < DIGITS) {
         return false;
     }
     let chars: Vec<char> = id.chars().collect();
-    let (mut at, mut run) = (0, 0);
-    while at < chars.len() && run < DIGITS {
-        if let Some(end) = uuid_end(&chars, at) {
-            (at, run) = (end, 0);
+    let mut at = 0;
+    while at < chars.len() {
+        let plain = uuid_end(&chars, at).or_else(|| hexadecimal_end(&chars, at)).or_else(|| channel_end(&chars, at));
+        if let Some(end) = plain {
+            at = end;
             continue;
         }
-        run = if chars[at].is_numeric() { run + 1 } else { 0 };
-        at += 1;
+        let run = chars[at..].iter().take_while(|c| c.is_numeric()).count();
+        if run >= DIGITS {
+            return true;
+        }
+        at += run.max(1);
     }
-    run >= DIGITS
+    false
 }
 
 /// The numbers of a text, from where to before where.
@@ -240,6 +250,35 @@ fn uuid_end(chars: &[char], begin: usize) -> Option<usize> {
     is_uuid.then_some(end)
 }
 
+/// Where a word ends that begins here and is long and hexadecimal: nobody's number has so many characters.
+fn hexadecimal_end(chars: &[char], begin: usize) -> Option<usize> {
+    if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric()) {
+        return None;
+    }
+    let word = chars[begin..].iter().take_while(|c| c.is_alphanumeric()).count();
+    let word = &chars[begin..begin + word];
+    let letters = word.iter().filter(|c| c.is_ascii_alphabetic()).count();
+    let is_it =
+        word.len() >= HEXADECIMAL_CHARS && letters >= HEXADECIMAL_LETTERS && word.iter().all(char::is_ascii_hexdigit);
+    is_it.then_some(begin + word.len())
+}
+
+/// Where `1763640000.123` ends that begins here: the second in which Asterisk made the channel, and a counter.
+fn channel_end(chars: &[char], begin: usize) -> Option<usize> {
+    if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric() || matches!(chars[before], '.' | '+'))
+    {
+        return None;
+    }
+    let digits = |from: usize| chars[from..].iter().take_while(|c| c.is_ascii_digit()).count();
+    let dot = begin + CHANNEL_SECOND_DIGITS;
+    if chars[begin] != '1' || digits(begin) != CHANNEL_SECOND_DIGITS || chars.get(dot) != Some(&'.') {
+        return None;
+    }
+    let end = dot + 1 + digits(dot + 1);
+    let ends = !chars.get(end).is_some_and(|c| c.is_alphanumeric() || *c == '.');
+    (end > dot + 1 && end - dot <= DIGITS && ends).then_some(end)
+}
+
 fn is_space(c: char) -> bool {
     c.is_whitespace() && c != '\n'
 }
@@ -320,12 +359,33 @@ mod tests {
 
     #[test]
     fn an_id_holds_a_number_where_seven_digits_are_in_a_row() {
-        for id in ["SIP-441632960123", "1763640000.123", "c1234567", "x-00000000-0000-4000-a000-441632960123"] {
+        for id in [
+            "SIP-441632960123",
+            "c1234567",
+            "x-00000000-0000-4000-a000-441632960123",
+            "4163296012.1",
+            "+1632960123.1",
+            "1632960123",
+            "1632960123.1234567",
+            "1632960123.1.2",
+            "x1632960123.1",
+            "441632960123.1",
+            "ab441632960123cd",
+            "44163296012344163296012f",
+        ] {
             assert!(id_holds_number(id), "{id}");
         }
-        for id in
-            ["c1", "2026-11-21-123456", "alpha-1-2-345678", "1234567a-1111-4222-8333-44163296012f", "L123456.123456"]
-        {
+        for id in [
+            "c1",
+            "2026-11-21-123456",
+            "alpha-1-2-345678",
+            "1234567a-1111-4222-8333-44163296012f",
+            "L123456.123456",
+            "1763640000.123",
+            "pbx1-1763640000.123",
+            "1763640000.123;2",
+            "CA0123456789abcdef0123456789abcdef",
+        ] {
             assert!(!id_holds_number(id), "{id}");
         }
     }
