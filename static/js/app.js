@@ -63,7 +63,7 @@ registerAlerts(store);
 new Toasts(store).start();
 registerNotes(store);
 registerSidebar(store);
-registerAccount();
+registerAccount(client);
 registerFreshness(store, clock);
 sounds.start();
 const togglePause = registerPause(store);

@@ -47,8 +47,7 @@ pub(crate) async fn log_in(
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Response {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.starts_with("application/x-www-form-urlencoded") {
+    if is_form(&headers) {
         let Ok(Form(credentials)) = request.extract::<Form<Credentials>, _>().await else {
             return Redirect::to("/login?error=incomplete").into_response();
         };
@@ -69,6 +68,12 @@ pub(crate) async fn log_in(
         Ok(signed_in) => signed_in.answer(cookies),
         Err(error) => error.into_response(),
     }
+}
+
+/// True of what a page sends without a script, and reads as a page.
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.starts_with("application/x-www-form-urlencoded")
 }
 
 fn how_to_log_in() -> Error {
@@ -136,17 +141,20 @@ pub(crate) async fn resume(
     }
 }
 
-/// `POST /auth/logout`
+/// `POST /auth/logout`. Whoever leaves a browser is out of it, also where the login itself can't be ended now: nobody is
+/// left there who could renew it.
 pub(crate) async fn log_out(
     State(gateway): State<Gateway>,
     caller: Caller,
     headers: HeaderMap,
     viewer: Result<AnyViewer, Error>,
 ) -> Response {
-    if let Err(error) = end(&gateway, &caller, &headers, viewer).await {
-        return error.into_response();
-    }
-    without_cookies(Redirect::to("/login").into_response(), caller.secure)
+    let answer = match end(&gateway, &caller, &headers, viewer).await {
+        Ok(()) => Redirect::to("/login").into_response(),
+        Err(_) if is_form(&headers) => Redirect::to("/login?error=not_ended").into_response(),
+        Err(error) => error.into_response(),
+    };
+    without_cookies(answer, caller.secure)
 }
 
 /// Ends the login of a token, or, where that is over already, of the refresh token.

@@ -82,6 +82,9 @@ fn sentence(error: &str, left: Option<u32>, minutes: Option<u32>) -> String {
         ("sso_stale", ..) => "That sign-in is over, or was begun in another browser. Start it again here.",
         ("sso_provider", ..) => "Your organisation's sign-in does not work right now. Try again in a minute.",
         ("sso_no_access", ..) => "You are signed in there, but have no access here. Ask an admin for a role.",
+        ("not_ended", ..) => {
+            "You are signed out here, but the login itself could not be ended now. It ends by itself; an admin can end it at once."
+        }
         ("unavailable", ..) => "Ringside can't sign anybody in right now. Try again in a few seconds.",
         _ => "Signing in did not work. Try again.",
     };
@@ -101,7 +104,8 @@ mod tests {
     fn what_went_wrong_is_told_and_nothing_of_the_address_repeated() {
         assert_eq!(sentence("wrong", Some(3), None), "Name or password is wrong. 3 tries left.");
         assert_eq!(sentence("locked", None, Some(15)), "Too many tries. Wait 15 minutes.");
-        for error in ["", "<b>call +1 555", "sso_cancelled", "sso_stale", "sso_provider", "sso_no_access"] {
+        for error in ["", "<b>call +1 555", "sso_cancelled", "sso_stale", "sso_provider", "sso_no_access", "not_ended"]
+        {
             let told = sentence(error, None, None);
             assert!(told.ends_with('.') && !told.contains("555") && !told.contains('<'), "{told}");
         }

@@ -127,6 +127,59 @@ async fn a_login_is_answered_in_time_and_those_who_are_in_stay_in() {
 }
 
 #[tokio::test]
+async fn who_logs_out_is_out_of_the_browser_and_is_told_where_the_login_lives_on() {
+    let (floor, faulty) = Floor::faulty().await;
+    let password = Some("correct horse battery");
+    Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), password).await.unwrap();
+    let browser = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let credentials = json!({ "username": "admin", "password": "correct horse battery", "cookies": false });
+    let login = browser.post(floor.url("/auth/login")).json(&credentials).send().await.unwrap();
+    let login: Value = login.json().await.unwrap();
+    let (access, refresh) = (login["token"].as_str().unwrap(), login["refreshToken"].as_str().unwrap());
+    let log_out = async |cookies: &str, form: bool| {
+        let mut asked = browser.post(floor.url("/auth/logout")).header("cookie", cookies);
+        if form {
+            asked = asked.header("content-type", "application/x-www-form-urlencoded").body("");
+        }
+        let answer = tokio::time::timeout(BOUNDED, asked.send()).await.expect("no logout hangs").unwrap();
+        let mut taken: Vec<String> = Vec::new();
+        for cookie in answer.headers().get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(cookie.contains("=; ") && cookie.contains("Max-Age=0"), "{cookie}");
+            taken.push(cookie.split('=').next().unwrap().to_owned());
+        }
+        assert_eq!(taken, ["ringside", "ringside_refresh"], "the browser is out, whatever else there is");
+        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), to, answer.text().await.unwrap())
+    };
+    let both = format!("ringside={access}; ringside_refresh={refresh}");
+    let old = format!("ringside=old; ringside_refresh={refresh}");
+    for away in [Away::Refuses, Away::Hangs] {
+        faulty.be_away(away);
+        for cookies in [&both, &old] {
+            let (status, _, body) = log_out(cookies, false).await;
+            assert!(status == 503 && body.contains("\"code\":\"unavailable\""), "{away:?}: {status} {body}");
+            let (status, to, _) = log_out(cookies, true).await;
+            assert_eq!((status, to.as_deref()), (303, Some("/login?error=not_ended")), "a page is told in a page");
+        }
+    }
+    let told = browser.get(floor.url("/login?error=not_ended")).send().await.unwrap().text().await.unwrap();
+    assert!(told.contains("You are signed out here, but the login itself could not be ended now."), "{told}");
+    faulty.be_away(Away::No);
+    let (_, sessions) = floor.ask("/admin/sessions", &floor.sign(&admin_claims()).await).await;
+    assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(1), "an admin finds it: {sessions}");
+    let (status, to, _) = log_out(&both, true).await;
+    assert_eq!((status, to.as_deref()), (303, Some("/login")));
+    assert_eq!(floor.ask("/auth/me", access).await.0, 401);
+}
+
+fn admin_claims() -> Value {
+    let mut claims = Floor::claims(None);
+    claims["role"] = json!("admin");
+    claims
+}
+
+#[tokio::test]
 async fn many_who_ask_for_what_nobody_knows_are_all_answered_in_time() {
     let (floor, faulty) = Floor::faulty().await;
     let token = floor.token().await;

@@ -1,13 +1,18 @@
-/** The account panel: another tenant, signing out, and what has no room in a phone's header. */
+/**
+ * The account panel: another tenant, signing out, and what has no room in a phone's header.
+ *
+ * @import { RingsideClient } from "../ringside-client.js"
+ */
 import { byId, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";
 
 const otherTabs = new BroadcastChannel("ringside-tenant");
 
-export function registerAccount() {
-  byId("signout").addEventListener("click", async () => {
-    await fetch("/auth/logout", { method: "POST" }).catch(() => null);
-    location.assign("/login");
+/** @param {RingsideClient} client Which is not to hear that its login has ended from anybody else. */
+export function registerAccount(client) {
+  byId("signout").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void signOut(client);
   });
   for (const button of document.querySelectorAll("[data-press]")) {
     button.addEventListener("click", () => byId(button.getAttribute("data-press") ?? "").click());
@@ -18,6 +23,21 @@ export function registerAccount() {
   byId("tenant").addEventListener("change", switchTenant);
   // The other tabs of this login show a tenant that it does not look at any more.
   otherTabs.addEventListener("message", () => location.assign("/"));
+}
+
+/** Nobody leaves believing to be out who is not. @param {RingsideClient} client */
+async function signOut(client) {
+  const error = byId("signout-error");
+  setText(error, "");
+  client.close();
+  const answer = await fetch("/auth/logout", { method: "POST" }).catch(() => null);
+  if (answer?.ok) return location.assign("/login");
+  // A problem with a code is told by Ringside itself, which has taken the cookies away all the same; whatever stands
+  // before it and answers in its place has not.
+  const problem = await answer?.json().catch(() => null);
+  if (answer && answer.status >= 500 && problem?.code) return location.assign("/login?error=not_ended");
+  client.connect();
+  setText(error, "Signing out did not work: this browser is still signed in. Try again in a moment.");
 }
 
 /** Most accounts belong to one tenant, and have nothing to choose. */

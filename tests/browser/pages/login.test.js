@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { openBrowser } from "../support/browser.js";
+import { openBrowser, openPage } from "../support/browser.js";
 import { PASSWORD, Ringside } from "../support/ringside.js";
 
 let ringside, browser;
@@ -28,4 +28,21 @@ test("a wrong password is told in one sentence and the right one leads to where 
   await page.waitForURL("**/campaigns");
   await page.getByRole("heading", { name: "Campaigns", level: 1 }).waitFor();
   await context.close();
+});
+
+/** Opens the account panel and signs out. */
+async function signOut(page) {
+  await page.getByRole("button", { name: /^Account/ }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+}
+
+test("signing out ends the login, with a script and without one", async () => {
+  for (const script of [true, false]) {
+    const page = await openPage(browser, ringside, { script });
+    await signOut(page);
+    await page.waitForURL(`${ringside.url}/login`);
+    await page.goto("/campaigns");
+    await page.waitForURL(/\/login\?next=/);
+    await page.context().close();
+  }
 });

@@ -29,6 +29,20 @@ test("a gateway that dies is said so, and its return needs no reload", async () 
   await page.context().close();
 });
 
+test("who can't sign out is told so and stays where it is seen", async () => {
+  const page = await openPage(browser, ringside);
+  await pillSays(page, "LIVE");
+  await ringside.kill();
+  await page.getByRole("button", { name: /^Account/ }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("Signing out did not work: this browser is still signed in. Try again in a moment.").waitFor();
+  assert.equal(page.url(), `${ringside.url}/`);
+  await ringside.run();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(`${ringside.url}/login`);
+  await page.context().close();
+});
+
 test("a refused socket falls back to polling and comes back by itself", async () => {
   let refused = true;
   const page = await openPage(browser, ringside, {

@@ -85,3 +85,17 @@ test("a page goes on through the balancer when its gateway is killed, and when i
   assert.deepEqual(own, []);
   await page.context().close();
 });
+
+test("a browser that signs out while Redis is away is out, and is told that the login is not", async () => {
+  const page = await openPage(browser, scaled);
+  await pillSays(page, "LIVE");
+  await scaled.end("redis", "SIGKILL");
+  await page.getByRole("button", { name: /^Account/ }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out here, but the login itself could not be ended now.").waitFor();
+  const kept = (await page.context().cookies()).map(({ name }) => name);
+  assert.ok(!kept.includes("ringside") && !kept.includes("ringside_refresh"), kept.join());
+  await page.goto("/campaigns");
+  await page.waitForURL(/\/login\?next=/);
+  await page.context().close();
+});
