@@ -25,6 +25,7 @@ import { registerTheme } from "./components/theme.js";
 import { Toasts } from "./components/toasts.js";
 import { moment, ServerClock, toLong } from "./lib/clock.js";
 import { byId, setText } from "./lib/dom.js";
+import { extendLogin } from "./lib/login.js";
 import { RingsideClient } from "./ringside-client.js";
 import { Store } from "./store.js";
 
@@ -131,9 +132,3 @@ if (made) {
 }
 client.connect();
 connection.start();
-
-/** Another token for the cookie's login; null where only its owner can log in again. */
-async function extendLogin() {
-  const answer = await fetch("/auth/refresh", { method: "POST" });
-  return answer.ok ? (await answer.json()).token : null;
-}

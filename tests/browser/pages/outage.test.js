@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { openBrowser, openPage, pillSays } from "../support/browser.js";
+import { eventually, openBrowser, openPage, pillSays } from "../support/browser.js";
 import { Ringside } from "../support/ringside.js";
 
 let ringside, browser;
@@ -40,6 +40,28 @@ test("who can't sign out is told so and stays where it is seen", async () => {
   await ringside.run();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.waitForURL(`${ringside.url}/login`);
+  await page.context().close();
+});
+
+test("a page whose login can't be renewed right now stays, and goes on once it can be", async () => {
+  let away = true;
+  let asked = 0;
+  const page = await openPage(browser, ringside, {
+    prepare: async (page) => {
+      await page.routeWebSocket(/\/ws$/, (socket) => (away ? socket.close({ code: 4401 }) : socket.connectToServer()));
+      await page.route("**/poll?*", (route) => (away ? route.fulfill({ status: 401, json: { code: "unauthorized" } }) : route.continue()));
+      await page.route("**/auth/refresh", (route) => {
+        asked += 1;
+        return away ? route.fulfill({ status: 503, json: { code: "unavailable" } }) : route.continue();
+      });
+    },
+  });
+  await page.evaluate(() => (window.sameDocument = true));
+  await eventually("it asks again and again", () => asked >= 3);
+  assert.equal(page.url(), `${ringside.url}/`, "where nobody can sign in, nobody is sent to the sign-in");
+  away = false;
+  await pillSays(page, "LIVE", 60_000);
+  assert.equal(await page.evaluate(() => window.sameDocument), true);
   await page.context().close();
 });
 
