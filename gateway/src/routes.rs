@@ -1,7 +1,7 @@
 //! Every URL on one screen.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -34,7 +34,7 @@ impl Gateway {
             .route("/auth/sso/{id}/callback", get(auth::end_sso))
             .route("/auth/me", get(auth::show_me))
             .route("/.well-known/jwks.json", get(auth::show_key_set))
-            .layer(DefaultBodyLimit::max(8 * 1024));
+            .layer(api::body_limit(8 << 10));
         let live = Router::new()
             .route("/ws", get(delivery::open_socket))
             .route("/ws/metrics", get(delivery::open_metrics_socket))
@@ -73,7 +73,7 @@ impl Gateway {
             .route("/admin/sessions/{id}", delete(api::end_session))
             .route("/admin/audit", get(api::list_audit))
             .route("/admin/audit/export", get(api::export_audit))
-            .layer(DefaultBodyLimit::max(64 * 1024));
+            .layer(api::body_limit(64 << 10));
         // The files are many and small: no request id and no log line for each.
         let files = pages::asset_routes()
             .layer(CompressionLayer::new())
@@ -86,7 +86,7 @@ impl Gateway {
         if self.bench().is_some() {
             // Thousands a second, and what each costs is taken for the cost of what is measured: only the guard around them.
             let bench = post(api::publish_bench).fallback(async || Error::WrongMethod);
-            let bench = bench.layer(DefaultBodyLimit::max(api::BODY_BYTES));
+            let bench = bench.layer(api::body_limit(api::BODY_BYTES));
             let guard = from_fn_with_state(self.clone(), origin::guard);
             all = all.merge(Router::new().route("/bench/{n}", bench).layer(guard));
         }

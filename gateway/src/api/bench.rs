@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use ringside_shared::engine::{Room, RoomId};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::{Body, Path};
 use crate::auth::{Power, bearer};
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -25,7 +24,7 @@ const FRAMES_OWN: [&str; 5] = ["type", "room", "cursor", "timestamp", "conflated
 /// `POST /bench/{n}`. Answers once it is queued: nothing of a load run is worth waiting for a disk.
 pub(crate) async fn publish_bench(
     State(gateway): State<Gateway>,
-    room: Result<Path<u16>, PathRejection>,
+    room: Result<Path<u16>, Error>,
     request: Request,
 ) -> Result<StatusCode, Error> {
     // A token only, no cookie: so no other site's page can make a browser post here.
@@ -34,10 +33,7 @@ pub(crate) async fn publish_bench(
     viewer.require(Power::Operate)?;
     let bad_room = |_| Error::BadRequest("Bench rooms have the numbers 0 to 65535, such as /bench/7.".to_owned());
     let Path(number) = room.map_err(bad_room)?;
-    let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge { most_bytes: BODY_BYTES },
-        _ => Error::BadRequest("The body ended before it was whole. Send it again.".to_owned()),
-    })?;
+    let Body(body) = Body::from_request(request, &()).await?;
     let Members(members) = serde_json::from_slice(&body).map_err(|error| {
         Error::BadRequest(format!("The body must be one JSON object, which becomes the frame's members: {error}."))
     })?;

@@ -1,6 +1,6 @@
 //! A campaign's recent calls, page by page into the past, as far as its room's history goes.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use ringside_shared::engine::{Cursor, ReadFrom, Room, RoomId};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::campaigns::existing;
-use super::{Asked, Query, json_answer};
+use super::{Asked, Path, Query, json_answer};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;

@@ -1,11 +1,11 @@
 //! All campaigns in scope with their sums, and one of them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use ringside_shared::engine::Room;
 use ringside_shared::model::CampaignId;
 
-use super::{OverviewParts, json_answer, with_place};
+use super::{OverviewParts, Path, json_answer, with_place};
 use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;

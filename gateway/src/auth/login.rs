@@ -1,6 +1,5 @@
 //! Logging in, going on, and logging out. A form's post is answered with a redirect, JSON with JSON.
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,7 +18,7 @@ use super::pass::is_pass;
 use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in, switch, without_cookies};
 use super::throttle::{LOCKED_FOR, Refused};
 use super::viewer::{AnyViewer, Viewer, escape_query, offered};
-use crate::api::{Asked, Query};
+use crate::api::{Asked, Body, Query};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -57,8 +56,9 @@ pub(crate) async fn log_in(
             Err(error) => Redirect::to(&login_error_address(&error, &next)).into_response(),
         };
     }
-    let Ok(body) = request.extract::<Bytes, _>().await else {
-        return Error::BadRequest("Send a smaller body.".to_owned()).into_response();
+    let body = match request.extract::<Body, _>().await {
+        Ok(Body(body)) => body,
+        Err(error) => return error.into_response(),
     };
     let Ok(credentials) = serde_json::from_slice::<Credentials>(&body) else {
         return how_to_log_in().into_response();
@@ -94,7 +94,7 @@ pub(crate) async fn refresh(
     State(gateway): State<Gateway>,
     caller: Caller,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Error> {
     let body: RefreshBody = if body.is_empty() {
         RefreshBody::default()
@@ -196,7 +196,7 @@ pub(crate) async fn switch_tenant(
     State(gateway): State<Gateway>,
     caller: Caller,
     viewer: Viewer,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Error> {
     let how = || Error::BadRequest("Send {\"tenant\":\"…\"} with one of the tenants of GET /auth/me.".to_owned());
     let SwitchBody { tenant } = serde_json::from_slice(&body).map_err(|_| how())?;

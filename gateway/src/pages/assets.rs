@@ -7,7 +7,6 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,6 +14,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use super::packed::{Packed, without_comments};
+use crate::api::Path;
 use crate::gateway::Gateway;
 
 #[derive(RustEmbed)]

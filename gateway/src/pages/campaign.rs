@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use ringside_shared::engine::Room;
 use ringside_shared::model::{CampaignId, Timestamp};
@@ -22,6 +22,7 @@ use super::number;
 use super::outcomes::Outcomes;
 use super::row::Status;
 use super::shell::Shell;
+use crate::api::Path;
 use crate::auth::PageViewer;
 use crate::error::Error;
 use crate::gateway::Gateway;

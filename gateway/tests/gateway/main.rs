@@ -30,6 +30,7 @@ mod moving;
 mod observed;
 mod oidc;
 mod passes;
+mod problems;
 mod provider;
 mod questions;
 mod refused;

@@ -25,9 +25,9 @@ const SECRET: &str = "alpha";
 const BODY: &str = "{}";
 
 /// One route and method: `.` is answered with `ok`, `L` is 401, `F` 403, `N` 404, `>` a redirect to another page.
-struct Row {
-    method: Method,
-    path: &'static str,
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
     /// What somebody who may is answered here, where the body is `{}` and names are nobody's.
     ok: u16,
     /// For [`WHO`], in the own tenant, with all campaigns.
@@ -47,7 +47,7 @@ const PAGE: &str = ">......";
 /// A page that a wallboard of another page does not see.
 const PEOPLES_PAGE: &str = ">>.....";
 
-fn table() -> Vec<Row> {
+pub(crate) fn table() -> Vec<Row> {
     let row = |method: Method, path, ok, own| Row { method, path, ok, own, other: own };
     let of_campaign = |path| Row { method: Method::GET, path, ok: 200, own: PEOPLE, other: HIDDEN };
     let (get, post) = (Method::GET, Method::POST);
@@ -138,20 +138,20 @@ fn routed() -> BTreeSet<String> {
     found
 }
 
-fn address(path: &str, campaign: &str) -> String {
+pub(crate) fn address(path: &str, campaign: &str) -> String {
     let campaign = if path.contains("campaigns") { campaign } else { "nobody" };
     let query = if path.ends_with("/export") { "?format=ndjson" } else { "" };
     let path = format!("{path}{query}");
     path.replace("{id}", campaign).replace("{name}", "nobody").replace("{*path}", "nothing").replace("{n}", "7")
 }
 
-struct House {
-    floor: Floor,
-    http: reqwest::Client,
+pub(crate) struct House {
+    pub(crate) floor: Floor,
+    pub(crate) http: reqwest::Client,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let settings = GatewaySettings { bench: true, ..GatewaySettings::default() };
         let floor = Floor::with(settings, Histories::default()).await;
         floor.directory(&["alpha", "beta"]).await;
@@ -162,7 +162,7 @@ impl House {
     }
 
     /// A token for a role; none for nobody.
-    async fn token(&self, role: &str, tenant: &str, campaigns: Value) -> Option<String> {
+    pub(crate) async fn token(&self, role: &str, tenant: &str, campaigns: Value) -> Option<String> {
         let mut claims = Floor::claims(None);
         claims["role"] = json!(role);
         claims["tenant"] = json!(tenant);

@@ -1,16 +1,15 @@
 //! `/admin/keys`: API keys, by which sources send events.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use ringside_shared::engine::EngineError;
 use ringside_shared::keys::{ApiKey, KeyError, Secret};
 use ringside_shared::model::SourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::json_answer;
+use super::super::{Body, Path, json_answer};
 use super::{Admin, Reviewer, list_answer, read_body};
 use crate::auth::Viewer;
 use crate::error::Error;
@@ -54,7 +53,11 @@ struct NewKey {
 }
 
 /// `POST /admin/keys`: the key, and the secret of one that signs, are in the answer and nowhere else.
-pub(crate) async fn issue_key(State(gateway): State<Gateway>, admin: Admin, body: Bytes) -> Result<Response, Error> {
+pub(crate) async fn issue_key(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Body(body): Body,
+) -> Result<Response, Error> {
     let wanted = "Send {\"source\":\"pbx-1\",\"name\":\"…\"}; \"signed\":true asks for signed deliveries.";
     let NewKey { source, name, signed } = read_body(&body, wanted)?;
     let source = SourceId::parse(source.trim())

@@ -1,15 +1,14 @@
 //! `/admin/tokens`: tokens that last, for scripts and for screens on a wall.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use ringside_shared::engine::EngineError;
 use ringside_shared::model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::json_answer;
+use super::super::{Body, Path, json_answer};
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::auth::{CampaignsJson, Page, Pass, PassError, PassRequest, Role, Scope, Viewer};
 use crate::error::Error;
@@ -57,7 +56,11 @@ struct NewPass {
 }
 
 /// `POST /admin/tokens`: its text is in the answer and nowhere else.
-pub(crate) async fn issue_pass(State(gateway): State<Gateway>, admin: Admin, body: Bytes) -> Result<Response, Error> {
+pub(crate) async fn issue_pass(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Body(body): Body,
+) -> Result<Response, Error> {
     let wanted = "Send {\"kind\":\"script\",\"name\":\"…\",\"role\":\"viewer\",\"campaigns\":\"*\"} or \
         {\"kind\":\"wallboard\",\"name\":\"…\",\"page\":\"overview\"}; days says how long it lasts.";
     let NewPass { kind, name, role, campaigns, page, days } = read_body(&body, wanted)?;

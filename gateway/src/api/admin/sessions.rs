@@ -1,13 +1,13 @@
 //! `/admin/sessions`: who is logged in, from where, and ending it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use ringside_shared::model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::json_answer;
+use super::super::{Path, json_answer};
 use super::{Admin, Reviewer, list_answer};
 use crate::auth::{Session, Viewer};
 use crate::error::Error;

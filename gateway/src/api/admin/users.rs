@@ -4,16 +4,15 @@
 //! its password and whether it is locked are said at home. Nobody changes their own
 //! rights or locks themselves, and never the last admin. An admin sees all campaigns.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use ringside_shared::engine::Engine;
 use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::json_answer;
+use super::super::{Body, Path, json_answer};
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::auth::{
     Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
@@ -65,7 +64,11 @@ struct NewUser {
 }
 
 /// `POST /admin/users`: a user with the password that is given, or one that is made up and told once.
-pub(crate) async fn add_user(State(gateway): State<Gateway>, admin: Admin, body: Bytes) -> Result<Response, Error> {
+pub(crate) async fn add_user(
+    State(gateway): State<Gateway>,
+    admin: Admin,
+    Body(body): Body,
+) -> Result<Response, Error> {
     let wanted = "Send {\"name\":\"…\",\"role\":\"viewer\",\"campaigns\":\"*\"}; password may be given too.";
     let NewUser { name, role, campaigns, password } = read_body(&body, wanted)?;
     let tenant = admin.viewer.tenant.clone();
@@ -96,7 +99,7 @@ pub(crate) async fn change_user(
     State(gateway): State<Gateway>,
     admin: Admin,
     Path(name): Path<String>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Error> {
     let wanted = "Send what is to change: {\"role\":\"operator\"}, {\"campaigns\":[\"…\"]} or {\"disabled\":true}.";
     let change: UserChange = read_body(&body, wanted)?;
@@ -171,7 +174,7 @@ pub(crate) async fn set_password(
     State(gateway): State<Gateway>,
     admin: Admin,
     Path(name): Path<String>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Error> {
     let wanted = "Send {\"password\":\"…\"}, or nothing for one that is made up.";
     let NewPassword { password } = if body.is_empty() { NewPassword::default() } else { read_body(&body, wanted)? };

@@ -4,7 +4,7 @@
 //! `GET /auth/sso/{id}/callback`, at whichever gateway. Whatever goes wrong ends at `/login` with a sentence. Logging out
 //! here does not log out there.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use ringside_shared::model::Timestamp;
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::code::NotExchanged;
 use super::pending::{Pending, PendingKey, cookie_name, set_cookie};
 use super::refused::Refused;
-use crate::api::{Asked, Query};
+use crate::api::{Asked, Path, Query};
 use crate::auth::AuditEntry;
 use crate::auth::account::in_time;
 use crate::auth::cookie::cookies;
