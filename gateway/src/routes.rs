@@ -25,7 +25,8 @@ impl Gateway {
     /// Everything that this gateway answers.
     pub fn router(&self) -> Router {
         let who = Router::new()
-            .route("/auth/login", post(auth::log_in))
+            // A token of somebody else's may be long, and is refused as any other.
+            .route("/auth/login", post(auth::log_in).layer(api::body_limit(32 << 10)))
             .route("/auth/refresh", post(auth::refresh))
             .route("/auth/resume", get(auth::resume))
             .route("/auth/tenant", post(auth::switch_tenant))

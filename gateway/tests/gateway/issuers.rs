@@ -113,6 +113,8 @@ async fn a_refused_token_is_told_in_one_way_and_never_logged() {
         provider.sign(&provider.claims("somebody-else")),
         format!("{good}x"),
         "x".repeat(7000),
+        "x".repeat(8190),
+        "x".repeat(20_000),
         String::new(),
     ];
     let mut told = Vec::new();
@@ -131,6 +133,30 @@ async fn a_refused_token_is_told_in_one_way_and_never_logged() {
         assert!(!logged.contains(token.as_str()) && !logged.contains(signature), "nothing that could be sent again");
     }
     assert!(!logged.contains(&good));
+}
+
+#[tokio::test]
+async fn a_token_as_long_as_tokens_may_be_gets_in_and_a_longer_one_is_refused_as_any_other() {
+    let provider = Provider::start().await;
+    let floor = floor(&provider).await;
+    // Base64 makes four letters of three.
+    let long = |bytes: usize| {
+        let mut claims = provider.claims("ringside-api");
+        claims["filling"] = json!("");
+        let rest = bytes - provider.sign(&claims).len();
+        claims["filling"] = json!("x".repeat(rest * 3 / 4));
+        let token = provider.sign(&claims);
+        assert!(token.len().abs_diff(bytes) <= 1, "{} is not {bytes}", token.len());
+        token
+    };
+    let (status, login) = log_in(&floor, &json!({ "token": long(8190) })).await;
+    assert_eq!((status, &login["user"]), (200, &json!("example:ann")), "{login}");
+    for bytes in [8200, 20_000, 32_000] {
+        let (status, problem) = log_in(&floor, &json!({ "token": long(bytes) })).await;
+        assert_eq!((status, &problem["code"]), (401, &json!("bad_token")), "{bytes}");
+    }
+    let (status, problem) = log_in(&floor, &json!({ "token": long(40_000) })).await;
+    assert_eq!((status, &problem["code"]), (413, &json!("too_large")), "{problem}");
 }
 
 #[derive(Clone, Default)]

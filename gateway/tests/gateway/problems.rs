@@ -53,7 +53,7 @@ async fn an_address_that_can_not_be_read_is_a_problem_everywhere() {
 
 /// What takes a body, and how long it may be.
 const LIMITS: [(Method, &str, usize); 9] = [
-    (Method::POST, "/auth/login", 8 << 10),
+    (Method::POST, "/auth/login", 32 << 10),
     (Method::POST, "/auth/refresh", 8 << 10),
     (Method::POST, "/auth/tenant", 8 << 10),
     (Method::POST, "/admin/users", 64 << 10),
