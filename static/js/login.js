@@ -1,5 +1,5 @@
 /** Signing in: one question, one sentence back. A wallboard brings its token in the address, behind the `#`. */
-import { byId, setText } from "./lib/dom.js";
+import { byId, setHidden, setText } from "./lib/dom.js";
 
 const form = /** @type {HTMLFormElement} */ (byId("login"));
 const button = /** @type {HTMLButtonElement} */ (byId("login-button"));
@@ -41,7 +41,42 @@ form.addEventListener("submit", (event) => {
 
 // What is behind the `#` never leaves the browser: no server and no proxy has it in its log.
 const token = new URLSearchParams(location.hash.slice(1)).get("wallboard");
-if (token) void signIn({ token }, "/");
+if (token) void showWallboard(token);
+
+/**
+ * A screen on a wall has no keyboard, and goes on by itself. Whoever is signed in here is asked: anybody can write a link.
+ * @param {string} token
+ */
+async function showWallboard(token) {
+  const owner = await whoIsHere().catch(() => undefined);
+  if (owner === undefined) return refuse("Ringside does not answer. Check your connection and try again.");
+  // One wallboard after another is what a screen shows that is switched on again.
+  if (!owner || owner.role === "wallboard") return signIn({ token }, "/");
+  const question = byId("wallboard");
+  const show = byId("wallboard-show");
+  setText(byId("wallboard-user"), owner.user);
+  show.addEventListener("click", () => {
+    setHidden(question, true);
+    setHidden(form, false);
+    void signIn({ token }, "/");
+  });
+  setHidden(form, true);
+  setHidden(question, false);
+  show.focus();
+}
+
+/**
+ * Whose login this browser has; null where it has none. Rejects where nobody can say.
+ * @returns {Promise<{ user: string, role: string }|null>}
+ */
+async function whoIsHere() {
+  const me = await fetch("/auth/me");
+  // Its token may be over, and the login not.
+  const answer = me.status === 401 ? await fetch("/auth/refresh", { method: "POST" }) : me;
+  if (answer.status === 401) return null;
+  if (!answer.ok) throw new Error(`nobody says who is here: ${answer.status}`);
+  return answer.json();
+}
 
 for (const field of form.querySelectorAll(".input")) {
   field.addEventListener("input", () => {

@@ -41,6 +41,39 @@ test("a screen on a wall opens its address, shows its page without numbers, and 
   await wall.getByText("This token is not valid here").waitFor();
 });
 
+test("whoever is signed in is asked before a link makes a wallboard of the browser", async () => {
+  const page = await openPage(browser, ringside);
+  const issued = await page.request.post("/admin/tokens", { data: { kind: "wallboard", name: "Hall 3", page: "overview" } });
+  const { text: token } = await issued.json();
+  const me = async () => (await page.request.get("/auth/me")).json();
+  // With a token that is over, the login goes on all the same.
+  for (const gone of [[], [{ name: "ringside" }]]) {
+    for (const cookie of gone) await page.context().clearCookies(cookie);
+    await page.goto("about:blank");
+    await page.goto(`/login#wallboard=${token}`);
+    await page.getByText("This browser is signed in as admin.").waitFor();
+    assert.equal(await page.getByLabel("Password").isVisible(), false);
+    await page.getByRole("link", { name: "Stay signed in" }).click();
+    await page.waitForURL(`${ringside.url}/`);
+    assert.equal((await me()).user, "admin", "nothing has happened to it");
+  }
+
+  await page.goto("about:blank");
+  await page.goto(`/login#wallboard=${token}`);
+  await page.getByText("This browser is signed in as admin.").waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${ringside.url}/`);
+  assert.equal((await me()).role, "wallboard");
+
+  // Switched on again, a screen asks nobody.
+  await page.goto("about:blank");
+  await page.goto(`/login#wallboard=${token}`);
+  await page.waitForURL(`${ringside.url}/`);
+  await pillSays(page, "LIVE");
+  assert.deepEqual(page.complaints.filter((text) => !/401/.test(text)), []);
+  await page.context().close();
+});
+
 test("another tab of a login that switched its tenant begins anew", async () => {
   const page = await openPage(browser, ringside);
   const other = await page.context().newPage();
