@@ -196,10 +196,11 @@ impl IntoResponse for Error {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            // Required of each 401 (RFC 9110, 15.5.2). Of Bearer a browser asks nobody anything, as it would of Basic.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         match self {
-            Self::Unauthorized | Self::BadToken => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
             Self::TooManyConnects { retry_secs: secs }
             | Self::Full { retry_secs: secs }
             | Self::TooManyLogins { wait_secs: secs }

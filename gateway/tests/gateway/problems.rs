@@ -1,5 +1,7 @@
 //! Whatever a route can't take is told as a problem with a code, by every route of the table.
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -90,4 +92,28 @@ async fn a_body_that_is_too_long_is_a_problem_everywhere() {
         assert_eq!(answer.status(), 400, "{case}");
         assert_eq!(code(&case, answer).await, "bad_request", "{case}: as long as it may be, it is read");
     }
+}
+
+#[tokio::test]
+async fn every_401_says_that_a_token_is_wanted_and_no_browser_asks_for_a_password_of_its_own() {
+    let house = House::new().await;
+    let login = json!({ "username": "nobody", "password": "not it" }).to_string();
+    let mut asked = vec![(Method::POST, "/auth/login".to_owned(), login)];
+    asked.push((Method::POST, "/auth/login".to_owned(), json!({ "token": "x" }).to_string()));
+    asked.extend(table().into_iter().map(|row| (row.method, address(row.path, "alpha"), "{}".to_owned())));
+    let mut codes = BTreeSet::new();
+    for (method, address, body) in asked {
+        for accept in ["*/*", "text/html"] {
+            let asked = house.http.request(method.clone(), house.floor.url(&address)).header("accept", accept);
+            let answer = asked.body(body.clone()).send().await.unwrap();
+            let wanted = answer.headers().get("www-authenticate").map(|wanted| wanted.to_str().unwrap().to_owned());
+            let refused = answer.status() == 401;
+            assert_eq!(wanted.as_deref(), refused.then_some("Bearer"), "{method} {address} for {accept}");
+            if refused && accept == "*/*" {
+                codes.insert(code(&address, answer).await);
+            }
+        }
+    }
+    let all = ["bad_token", "login_ended", "unauthorized", "wrong_password"];
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), all);
 }
