@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ringside_shared::clock::system_clock;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,7 +77,7 @@ pub async fn serve_with(settings: ServeSettings, listener: TcpListener, router: 
     // Half-open connections are not kept: who closes a stream or a held poll is gone, and what it holds is freed at once.
     http.http1().timer(TokioTimer::new()).header_read_timeout(settings.kept_for).max_buf_size(settings.head_bytes);
     let (http, settings) = (Arc::new(http), Arc::new(settings));
-    let tls = settings.tls.clone().map(|tls| tokio::spawn(tls.keep(shutdown.child_token())));
+    let tls = settings.tls.clone().map(|tls| tokio::spawn(tls.keep(system_clock(), shutdown.child_token())));
     let connections = TaskTracker::new();
     let mut trouble = Trouble::default();
     loop {

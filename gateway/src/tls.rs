@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use ringside_shared::clock::Clock;
 use ringside_shared::model::Timestamp;
 use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::PemObject;
@@ -120,9 +121,9 @@ impl Tls {
         Ok(true)
     }
 
-    /// Looks again and again, until `stop`.
-    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
-        self.warn_of_end();
+    /// Looks again and again, until `stop`; and warns once of each certificate whose end has come near.
+    pub(crate) async fn keep(self: Arc<Self>, clock: Clock, stop: CancellationToken) {
+        let mut warned = self.warn_of_end(clock());
         let mut said = None;
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
             let tls = self.clone();
@@ -131,7 +132,7 @@ impl Tls {
                 Ok(Ok(new)) => {
                     if new {
                         info!(certificate = %self.certificate.display(), ends = %self.ends(), "a new certificate is in use");
-                        self.warn_of_end();
+                        warned = false;
                     }
                     None
                 }
@@ -142,14 +143,18 @@ impl Tls {
                 warn!(reason, "the new certificate can't be used; the old one goes on");
             }
             said = trouble;
+            warned = warned || self.warn_of_end(clock());
         }
     }
 
-    fn warn_of_end(&self) {
+    /// Warns where the end is near; true where it was.
+    fn warn_of_end(&self, now: Timestamp) -> bool {
         let ends = self.ends();
-        if ends.since(Timestamp::now()) < ENDS_SOON_SECS * 1000 {
+        let soon = ends.since(now) < ENDS_SOON_SECS * 1000;
+        if soon {
             warn!(certificate = %self.certificate.display(), %ends, "the certificate ends soon, or has ended; renew it");
         }
+        soon
     }
 
     /// Makes the handshake with somebody who has connected. None where that came to nothing.
@@ -218,7 +223,11 @@ impl Current {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use ringside_shared::clock::system_clock;
     use tempfile::TempDir;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
@@ -283,17 +292,61 @@ mod tests {
         let in_use = || tls.current.read().unwrap().digest;
         let before = in_use();
         let stop = CancellationToken::new();
-        let keeps = tokio::spawn(tls.clone().keep(stop.clone()));
+        let keeps = tokio::spawn(tls.clone().keep(system_clock(), stop.clone()));
         let (new_certificate, new_key, _) = make();
         // The certificate is there before its key, as it happens.
         fs::write(&files[0], &new_certificate).unwrap();
         assert!(matches!(tls.look_again(), Err(TlsError::Mismatch { .. })));
-        tokio::time::sleep(LOOK_EVERY * 3).await;
+        sleep(LOOK_EVERY * 3).await;
         assert!(!keeps.is_finished() && in_use() == before);
         fs::write(&files[1], &new_key).unwrap();
-        tokio::time::sleep(LOOK_EVERY * 3).await;
+        sleep(LOOK_EVERY * 3).await;
         assert_ne!(in_use(), before, "they are taken by themselves");
         assert!(!tls.look_again().unwrap(), "and not twice");
+        stop.cancel();
+        keeps.await.unwrap();
+    }
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_comes_near_while_the_process_runs_is_told_once_for_each_certificate() {
+        let log = Log::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _listening = tracing::subscriber::set_default(lines);
+        let warnings = || String::from_utf8(log.0.lock().unwrap().clone()).unwrap().matches("ends soon").count();
+
+        let folder = TempDir::new().unwrap();
+        let (certificate, key, _) = make();
+        let both = write(&folder, "both", &format!("{key}{certificate}"));
+        let tls = Tls::open(&both, &both).unwrap();
+        let near = tls.ends().plus_millis(-1000 * ENDS_SOON_SECS);
+        let began = Instant::now();
+        let clock: Clock = Arc::new(move || near.plus_millis(began.elapsed().as_millis() as i64 - 60_000));
+        let stop = CancellationToken::new();
+        let keeps = tokio::spawn(tls.clone().keep(clock, stop.clone()));
+        sleep(Duration::from_secs(55)).await;
+        assert_eq!(warnings(), 0, "a minute before the last 14 days");
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(warnings(), 1, "within them");
+        let (certificate, key, _) = make();
+        write(&folder, "both", &format!("{key}{certificate}"));
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(warnings(), 2, "the new one ends as soon");
         stop.cancel();
         keeps.await.unwrap();
     }
