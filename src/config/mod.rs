@@ -67,7 +67,7 @@ pub(crate) struct Config {
     pub(crate) dedupe_hours: u64,
     /// How long an access token counts, in minutes.
     pub(crate) token_minutes: u64,
-    /// How long a login lasts that nobody uses, in minutes.
+    /// How long a login lasts that nobody renews, in minutes.
     pub(crate) login_minutes: u64,
     /// Another signing key is made after so many days; never where it is 0.
     pub(crate) signing_key_days: u64,
@@ -251,7 +251,8 @@ pub(crate) struct Loaded {
 /// The secrets, which `ringside check` does not print.
 const SECRETS: [&str; 3] = ["admin_password", "ingest_key", "redis_password"];
 /// Texts that are never read as numbers, truths or lists.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 11] = [
+    "data",
     "log",
     "public_url",
     "tenant",

@@ -25,6 +25,18 @@ fn the_environment_sets_numbers_texts_and_lists() {
 }
 
 #[test]
+fn no_text_is_read_as_a_number() {
+    let Ok(Value::Dict(_, known)) = Value::serialize(Config::default()) else { unreachable!("Config is a struct") };
+    for key in known.keys() {
+        if let Err(error) = environment(&[(&format!("RINGSIDE_{}", key.to_uppercase()), "2026")]) {
+            assert!(!error.to_string().contains("string"), "{error}; it belongs in TEXTS");
+        }
+    }
+    let config = environment(&[("RINGSIDE_DATA", "2026"), ("RINGSIDE_TENANT", "007")]).unwrap();
+    assert_eq!((config.data.as_path(), &*config.tenant), (Path::new("2026"), "007"));
+}
+
+#[test]
 fn the_login_in_a_redis_url_is_not_shown() {
     for (url, shown) in [
         ("redis://a:6379", "redis://a:6379"),
