@@ -118,11 +118,16 @@ fn is_welcome(gateway: &Gateway, caller: Caller, method: &Method, uri: &Uri, hea
 /// without one our own pages are those of the host that the request itself names.
 pub(crate) fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
-        return headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+        return !is_from_elsewhere(headers);
     };
     let Ok(origin) = origin.to_str() else { return false };
     let host = || headers.get(header::HOST)?.to_str().ok();
     allowed.has(origin) || allowed.is_empty() && host().is_some_and(|host| is_of_host(origin, host, secure))
+}
+
+/// True where the browser says that another origin's page, or a link there, began it.
+pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 fn names_one_of(headers: &HeaderMap, origins: &Origins) -> bool {

@@ -1,7 +1,7 @@
 //! Configuration: flags over environment over `ringside.toml` over defaults, and where each value came from.
 //!
-//! Nothing else reads the environment. Unknown keys are errors, because a mistyped limit that is silently ignored is
-//! worse than a process that does not start.
+//! Nothing else reads the environment, but for the token of `ringside tail`. Unknown keys are errors, because a mistyped
+//! limit that is silently ignored is worse than a process that does not start.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@ use crate::api::{Asked, Query};
 use crate::auth::{AuditEntry, AuditLine};
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::origin::is_from_elsewhere;
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
@@ -130,7 +131,7 @@ pub(crate) async fn export_audit(
     headers: HeaderMap,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Error> {
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+    if is_from_elsewhere(&headers) {
         return Err(Error::ForeignOrigin);
     }
     let format = match query.format.as_deref() {
