@@ -34,8 +34,8 @@ impl Gateway {
             .route("/auth/sso/{id}", get(auth::begin_sso))
             .route("/auth/sso/{id}/callback", get(auth::end_sso))
             .route("/auth/me", get(auth::show_me))
-            .route("/.well-known/jwks.json", get(auth::show_key_set))
             .layer(api::body_limit(8 << 10));
+        let keys = Router::new().route("/.well-known/jwks.json", get(auth::show_key_set));
         let live = Router::new()
             .route("/ws", get(delivery::open_socket))
             .route("/ws/metrics", get(delivery::open_metrics_socket))
@@ -82,7 +82,8 @@ impl Gateway {
 
         // What other origins may ask, where the operator has listed them; see `cors::covers`.
         let open = cors::open_to(&self.settings().cors_origins, who.merge(questions));
-        let routes = open.merge(live).merge(by_other_names).merge(operators).merge(admins).merge(pages::page_routes());
+        let routes = open.merge(keys).merge(live).merge(by_other_names).merge(operators).merge(admins);
+        let routes = routes.merge(pages::page_routes());
         let mut all = self.around(routes).merge(files);
         if self.bench().is_some() {
             // Thousands a second, and what each costs is taken for the cost of what is measured: only the guard around them.
