@@ -77,7 +77,6 @@ fn sentence(error: &str, left: Option<u32>, minutes: Option<u32>) -> String {
         ("locked", _, Some(minutes)) if minutes > 1 => return format!("Too many tries. Wait {minutes} minutes."),
         ("locked", ..) => "Too many tries. Wait a minute.",
         ("incomplete", ..) => "Fill in name and password.",
-        ("origin", ..) => "This came from another site. Sign in here.",
         ("sso_cancelled", ..) => "You did not finish signing in. Nothing has changed.",
         ("sso_stale", ..) => "That sign-in is over, or was begun in another browser. Start it again here.",
         ("sso_provider", ..) => "Your organisation's sign-in does not work right now. Try again in a minute.",

@@ -33,12 +33,6 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The start of the bucket of `width_ms` that this moment falls in.
-    #[must_use]
-    pub const fn floor_to(self, width_ms: i64) -> Self {
-        Self(self.0 - self.0.rem_euclid(width_ms))
-    }
-
     /// Reads RFC 3339 with any offset. Years before 1970 and after 9999 are refused: no source means them.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let moment: jiff::Timestamp = text.parse().ok()?;
@@ -85,11 +79,5 @@ mod tests {
         for text in ["", "yesterday", "2026-11-20", "2026-11-20T12:00:00", "1950-01-01T00:00:00Z"] {
             assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn buckets_round_down_before_the_epoch_too() {
-        assert_eq!(Timestamp::from_millis(1999).floor_to(1000).millis(), 1000);
-        assert_eq!(Timestamp::from_millis(-1).floor_to(1000).millis(), -1000);
     }
 }
