@@ -94,7 +94,7 @@ function rateAt(seconds, index) {
 }
 
 /** @param {SeriesPoint} point */
-export function abandonPercent(point) {
+function abandonPercent(point) {
   const { abandoned5m, human5m } = point;
   return abandoned5m !== null && human5m ? (abandoned5m / human5m) * 100 : null;
 }

@@ -7,14 +7,14 @@
 import { moment } from "./lib/clock.js";
 import { addSecond, emptySeries } from "./series.js";
 
-export const CALLS_KEPT = 2000;
+const CALLS_KEPT = 2000;
 const LIST_KEPT = 50;
 const POINTS_KEPT = 60;
 
 /** @typedef {"campaigns"|"series"|"metrics"|"hosts"|"alerts"|"notes"|"calls"|"statuses"|"held"} Topic */
 
 /** Name and labels as one key. @param {{ name: string, labels?: Record<string, string> }} metric */
-export function metricKey({ name, labels = {} }) {
+function metricKey({ name, labels = {} }) {
   const parts = Object.keys(labels).sort();
   return [name, ...parts.map((label) => `${label}=${labels[label]}`)].join(",");
 }

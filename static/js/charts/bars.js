@@ -6,7 +6,7 @@ import { count, percent } from "../lib/number.js";
  * Key, name and the member of `outcomes`.
  * @type {[string, string, keyof import("../ringside-client.js").Outcomes][]}
  */
-export const TILES = [
+const TILES = [
   ["converted", "Converted", "converted"],
   ["answered", "Answered", "answeredOther"],
   ["optout", "Opt-out", "optOut"],

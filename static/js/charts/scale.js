@@ -9,7 +9,7 @@ const PERCENT = [4, 5, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100];
  * @param {number} value
  * @param {boolean} percent
  */
-export function roundTop(value, percent) {
+function roundTop(value, percent) {
   if (percent) return PERCENT.find((top) => top >= value) ?? 100;
   if (value <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(value));

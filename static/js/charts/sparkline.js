@@ -11,7 +11,7 @@ const EDGE = 3;
  * Paths of values on their own scale; null where fewer than two are known.
  * @param {Value[]} all
  */
-export function sparkPaths(all) {
+function sparkPaths(all) {
   // A young series starts at the left edge: nothing is said of the time before it.
   const values = all.slice(Math.max(0, all.findIndex((value) => value !== null)));
   const known = /** @type {number[]} */ (values.filter((value) => value !== null));

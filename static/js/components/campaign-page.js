@@ -39,7 +39,7 @@ function showDefinitions({ abandon }) {
 }
 
 /** @param {Campaign} campaign @param {number} now @returns {Record<string, string>} */
-export function factsOf(campaign, now) {
+function factsOf(campaign, now) {
   const { list, queueDepth, dialingRate, agents, durations: d, waitingForAgent, oldestWaitMs } = campaign;
   const started = moment(campaign.startedAt);
   const pair = (/** @type {number|null} */ p50, /** @type {number|null} */ p95) =>

@@ -10,9 +10,9 @@ import { byId, say, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
 import { age, count, duration, latency, UNKNOWN } from "../lib/number.js";
 
-export const LATE_MS = 3000;
+const LATE_MS = 3000;
 export const STALE_MS = 10_000;
-export const OFFLINE_MS = 30_000;
+const OFFLINE_MS = 30_000;
 
 /** @typedef {{ kind: string, word: string, via: string, age: string, late: boolean }} Face */
 

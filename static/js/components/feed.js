@@ -39,7 +39,7 @@ const WORDS = {
 const ICONS = { queued: "clock", bridged: "answered", ended: "checkc" };
 
 /** @param {CallChange} call */
-export function eventParts(call) {
+function eventParts(call) {
   const [key, word] = WORDS[call.outcome ?? ""] ?? WORDS[call.phase] ?? WORDS.ended;
   return { key, word: key === "failed" && call.cause ? `Failed ${call.cause}` : word, icon: ICONS[key] ?? key };
 }

@@ -7,8 +7,8 @@
 import { count, duration, full, percent, rate } from "../lib/number.js";
 import { FEW, NO_TREND, trendOfRatios, trendOfValues } from "./trend.js";
 
-export const ABANDON_WARNING = 0.025;
-export const ABANDON_LIMIT = 0.03;
+const ABANDON_WARNING = 0.025;
+const ABANDON_LIMIT = 0.03;
 
 /** @typedef {{ value: string, unit: string, title: string, severity: ""|"is-warn"|"is-crit", trend: Trend,
  *   context: string, few: boolean, color: string, spark: (number|null)[]|null }} Figure */

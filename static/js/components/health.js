@@ -13,7 +13,7 @@ const DEGRADED_PERCENT = 90;
 /** @typedef {{ name: string, used: number|null, value: string, note: string }} HealthRow */
 
 /** @param {Host} host @returns {HealthRow[]} */
-export function healthRows(host) {
+function healthRows(host) {
   const share = (/** @type {number|null} */ used) => percent(used === null ? null : used / 100);
   const speed = (/** @type {number|null} */ value) => (value === null ? UNKNOWN : `${bytes(value)}/s`);
   const load = host.load[0];
