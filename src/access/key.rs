@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use ringside_shared::clock::system_clock;
-use ringside_shared::keys::{KeyError, Keys, Secret};
-use ringside_shared::model::SourceId;
+use ringside_shared::keys::{ApiKey, KeyError, Keys, Secret};
+use ringside_shared::model::{SourceId, TenantId};
 use serde_json::{Value, json};
 
 use super::{Tenant, with_office};
@@ -34,6 +34,17 @@ enum KeyCommand {
         /// Each delivery must carry a Standard Webhooks signature; the secret is printed beside the key
         #[arg(long)]
         signed: bool,
+    },
+    /// Make another secret beside the one of a key whose deliveries are signed; it is shown once, and either will do
+    Secret {
+        /// Its id, as `list` prints it
+        id: String,
+        /// End the old one instead, once the sender signs with the new one
+        #[arg(long)]
+        only_newest: bool,
+        /// Take the new one back instead
+        #[arg(long, conflicts_with = "only_newest")]
+        only_oldest: bool,
     },
     /// List the keys (not the keys themselves, which are not kept)
     List,
@@ -68,23 +79,33 @@ pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
                     writeln!(out, "{}  {}  {}  {}{signed}", &key.id[..12], key.source, key.created_at, key.name)?;
                 }
             }
+            KeyCommand::Secret { id, only_newest, only_oldest } => {
+                let key = find(&keys, &office.tenant, id).await?;
+                let (secrets, told) = match (only_newest, only_oldest) {
+                    (true, _) => {
+                        keys.keep_newest_secret(&key.id).await?;
+                        ("newest", format!("{} has its newest secret only", key.id))
+                    }
+                    (_, true) => {
+                        keys.keep_oldest_secret(&key.id).await?;
+                        ("oldest", format!("{} has its oldest secret only", key.id))
+                    }
+                    _ => ("both", format!("secret  {}", keys.add_secret(&key.id).await?.reveal())),
+                };
+                let after = json!({ "source": key.source.as_str(), "name": key.name, "secrets": secrets });
+                office.note("key.secret", &key.id[..12], Value::Null, after).await?;
+                writeln!(out, "{told}")?;
+            }
             KeyCommand::Revoke { id } => {
-                let begins = |key: &str| !id.is_empty() && key.starts_with(&id.to_ascii_lowercase());
-                let mut found = match keys.list(Some(&office.tenant)).await {
+                let key = match find(&keys, &office.tenant, id).await {
                     // Nobody can tell whose it is, and it is in the way of all others.
-                    Err(KeyError::Damaged(damaged)) if begins(&damaged) || id.starts_with(&damaged) => {
+                    Err(KeyError::Damaged(damaged)) if begins(&damaged, id) || id.starts_with(&damaged) => {
                         let id = keys.revoke(&damaged).await?;
                         office.note("key.revoke", &id[..12], Value::Null, Value::Null).await?;
                         writeln!(out, "{id} is not accepted any more")?;
                         return Ok(());
                     }
-                    listed => listed?,
-                };
-                found.retain(|key| begins(&key.id));
-                let key = match &found[..] {
-                    [key] => key,
-                    [] => return Err(KeyError::NotFound(id.clone()).into()),
-                    several => return Err(KeyError::Ambiguous(id.clone(), several.len()).into()),
+                    found => found?,
                 };
                 let id = keys.revoke(&key.id).await?;
                 let before =
@@ -96,4 +117,19 @@ pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
         Ok(())
     })
     .await
+}
+
+fn begins(key: &str, id: &str) -> bool {
+    !id.is_empty() && key.starts_with(&id.to_ascii_lowercase())
+}
+
+/// The one key of the tenant whose id begins so.
+async fn find(keys: &Keys, tenant: &TenantId, id: &str) -> Result<ApiKey, KeyError> {
+    let mut found = keys.list(Some(tenant)).await?;
+    found.retain(|key| begins(&key.id, id));
+    match found.len() {
+        0 => Err(KeyError::NotFound(id.to_owned())),
+        1 => Ok(found.remove(0)),
+        several => Err(KeyError::Ambiguous(id.to_owned(), several)),
+    }
 }

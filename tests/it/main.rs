@@ -7,6 +7,7 @@ mod balancer;
 mod bench;
 mod door;
 mod ingest;
+mod keys;
 mod live;
 mod numbers;
 mod revoked;

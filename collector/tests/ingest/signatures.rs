@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use ringside_shared::keys::{IssuedKey, Secret};
+use ringside_shared::keys::{IssuedKey, KeyError, Secret};
 use sha2::Sha256;
 
 use crate::house::{Answer, House, event, events};
@@ -78,8 +78,9 @@ async fn forged_changed_expired_or_missing_signatures_are_refused() {
 #[tokio::test]
 async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures() {
     let house = House::new().await;
-    let (old, new) = (Secret::generate(), Secret::generate());
-    let key = house.signed_key(vec![old.clone(), new.clone()]).await;
+    let old = Secret::generate();
+    let key = house.signed_key(vec![old.clone()]).await;
+    let new = house.keys.add_secret(&key.record.id[..12]).await.unwrap();
     let now = house.door.now().seconds();
     for (number, secret) in [&old, &new].into_iter().enumerate() {
         let body = event(&format!("e{number}"));
@@ -94,10 +95,37 @@ async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures()
     );
     assert_eq!(deliver(&house, &key, "m", now, &both, &body).await.counts(), (1, 0, 0));
     // Once the rotation is over the old secret ends.
-    house.keys.set_secrets(&key.record.id, vec![new]).await.unwrap();
+    house.keys.keep_newest_secret(&key.record.id[..12]).await.unwrap();
     let body = event("late");
     let answer = deliver(&house, &key, "m", now, &sign(&old, "m", &now.to_string(), &body), &body).await;
     assert_eq!(answer.problem().1, "bad_signature");
+    let answer = deliver(&house, &key, "m", now, &sign(&new, "m", &now.to_string(), &body), &body).await;
+    assert_eq!(answer.counts(), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_key_has_one_secret_or_two_and_no_other_number_by_a_rotation() {
+    let house = House::new().await;
+    let old = Secret::generate();
+    let (unsigned, signed) = (&house.key.record.id, house.signed_key(vec![old.clone()]).await);
+    let signed = &signed.record.id;
+    let keys = &house.keys;
+    let secrets = async || keys.list(None).await.unwrap().into_iter().find(|key| key.id == *signed).unwrap().secrets;
+    assert!(matches!(keys.add_secret(unsigned).await, Err(KeyError::Unsigned(_))), "nobody asked for signatures");
+    assert!(matches!(keys.keep_newest_secret(unsigned).await, Err(KeyError::Unsigned(_))));
+    assert!(matches!(keys.keep_oldest_secret(unsigned).await, Err(KeyError::Unsigned(_))));
+    assert!(matches!(keys.keep_newest_secret(signed).await, Err(KeyError::OneSecret(_))), "and so never to none");
+    assert!(matches!(keys.keep_oldest_secret(signed).await, Err(KeyError::OneSecret(_))));
+    let new = keys.add_secret(signed).await.unwrap();
+    assert_eq!(secrets().await, [old.clone(), new]);
+    assert!(matches!(keys.add_secret(signed).await, Err(KeyError::InRotation(_))));
+    keys.keep_oldest_secret(signed).await.unwrap();
+    assert_eq!(secrets().await, [old], "the new one is taken back");
+    let new = keys.add_secret(signed).await.unwrap();
+    keys.keep_newest_secret(signed).await.unwrap();
+    assert_eq!(secrets().await, [new]);
+    keys.revoke(signed).await.unwrap();
+    assert!(matches!(keys.add_secret(signed).await, Err(KeyError::NotFound(_))), "a revoked key does not come back");
 }
 
 #[tokio::test]

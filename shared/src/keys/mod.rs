@@ -81,6 +81,18 @@ pub enum KeyError {
     /// Several keys' ids begin so.
     #[error("{1} API keys have an id that begins with {0}; give more of it")]
     Ambiguous(String, usize),
+    /// It has no secrets to change.
+    #[error("deliveries with the API key {0} are not signed; `ringside key issue --signed` makes one whose are")]
+    Unsigned(String),
+    /// It has two secrets, and a third would leave nobody sure which are in use.
+    #[error(
+        "the API key {0} has two secrets; once its sender uses the new one, `ringside key secret {0} --only-newest` ends the \
+         old one, and `--only-oldest` takes the new one back"
+    )]
+    InRotation(String),
+    /// It has no older secret.
+    #[error("the API key {0} has one secret only; `ringside key secret {0}` makes another one beside it")]
+    OneSecret(String),
     /// What is stored can't be read.
     #[error("the stored API key {0} can't be read; revoke it and issue a new one")]
     Damaged(String),
@@ -182,13 +194,44 @@ impl Keys {
         Ok(id)
     }
 
-    /// Sets which secrets sign a key's deliveries; none means that they need not be signed.
-    pub async fn set_secrets(&self, id: &str, secrets: Vec<Secret>) -> Result<ApiKey, KeyError> {
-        let (id, bytes) = self.by_id(id).await?;
-        let key = ApiKey { secrets, ..KeyJson::read(&id, &bytes)? };
-        self.engine.set(&registry_key(&key.id), Some(KeyJson::of(&key))).await?;
-        self.forget(&key.id);
-        Ok(key)
+    /// Makes a second secret for a key whose deliveries are signed: from now on either will do. Its text is in the answer
+    /// and in the registry.
+    pub async fn add_secret(&self, id: &str) -> Result<Secret, KeyError> {
+        let new = Secret::generate();
+        self.change_secrets(id, |id, secrets| match secrets {
+            [] => Err(KeyError::Unsigned(id.into())),
+            [old] => Ok(vec![old.clone(), new.clone()]),
+            _ => Err(KeyError::InRotation(id.into())),
+        })
+        .await?;
+        Ok(new)
+    }
+
+    /// Ends the older one of a key's two secrets, as its sender uses the new one.
+    pub async fn keep_newest_secret(&self, id: &str) -> Result<(), KeyError> {
+        self.change_secrets(id, |id, secrets| one_of(id, secrets, secrets.last())).await
+    }
+
+    /// Takes the newer one of a key's two secrets back, as nobody has it.
+    pub async fn keep_oldest_secret(&self, id: &str) -> Result<(), KeyError> {
+        self.change_secrets(id, |id, secrets| one_of(id, secrets, secrets.first())).await
+    }
+
+    /// Other processes notice within seconds. A key that is revoked meanwhile stays so.
+    async fn change_secrets(
+        &self,
+        id: &str,
+        change: impl Fn(&str, &[Secret]) -> Result<Vec<Secret>, KeyError>,
+    ) -> Result<(), KeyError> {
+        loop {
+            let (id, bytes) = self.by_id(id).await?;
+            let mut key = KeyJson::read(&id, &bytes)?;
+            key.secrets = change(id.get(..12).unwrap_or(&id), &key.secrets)?;
+            if self.engine.swap(&registry_key(&id), Some(bytes), Some(KeyJson::of(&key))).await? {
+                self.forget(&id);
+                return Ok(());
+            }
+        }
     }
 
     /// All keys, or those of one tenant, oldest first.
@@ -257,6 +300,15 @@ impl Keys {
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().expect("nothing panics while it holds the cache of keys")
+    }
+}
+
+/// What is left of two secrets.
+fn one_of(id: &str, secrets: &[Secret], kept: Option<&Secret>) -> Result<Vec<Secret>, KeyError> {
+    match (secrets, kept) {
+        ([], _) | (_, None) => Err(KeyError::Unsigned(id.to_owned())),
+        ([_], _) => Err(KeyError::OneSecret(id.to_owned())),
+        (_, Some(kept)) => Ok(vec![kept.clone()]),
     }
 }
 
