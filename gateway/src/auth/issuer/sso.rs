@@ -15,12 +15,12 @@ use super::code::NotExchanged;
 use super::pending::{Pending, PendingKey, cookie_name, set_cookie};
 use super::refused::Refused;
 use crate::api::{Asked, Path, Query};
-use crate::auth::AuditEntry;
 use crate::auth::account::in_time;
 use crate::auth::cookie::cookies;
 use crate::auth::login::{local_path, login_error_address};
 use crate::auth::sign_in::{Shown, count_login, no_store, sign_in};
 use crate::auth::viewer::escape_query;
+use crate::auth::{AuditEntry, Identity};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -63,8 +63,6 @@ enum Ended {
         /// As they would be called here.
         who: String,
     },
-    /// Everything was right, and no login came of it.
-    NotSignedIn(Error),
 }
 
 impl Ended {
@@ -74,15 +72,6 @@ impl Ended {
             Self::Stale => "sso_stale",
             Self::Provider => "sso_provider",
             Self::NoAccess { .. } => "sso_no_access",
-            Self::NotSignedIn(_) => "unavailable",
-        }
-    }
-
-    /// Where the browser is told so.
-    fn address(&self, next: &str) -> String {
-        match self {
-            Self::NotSignedIn(error) => login_error_address(error, next),
-            ended => format!("/login?error={}&next={}", ended.as_str(), escape_query(next)),
         }
     }
 }
@@ -100,7 +89,7 @@ pub(crate) async fn begin_sso(
     let pending = Pending::new(&id, next.clone(), Timestamp::now());
     let Some(base) = base_of(&gateway, &caller, &headers) else { return back(&Ended::Stale, &next, caller.secure) };
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return back(&Ended::NotSignedIn(Error::Unavailable), &next, caller.secure);
+        return not_signed_in(&Error::Unavailable, &next, caller.secure);
     };
     let Ok(address) = issuer.authorization(&pending, &base).await else {
         return back(&Ended::Provider, &next, caller.secure);
@@ -125,7 +114,7 @@ pub(crate) async fn end_sso(
     let now = Timestamp::now();
     let cookie = cookies(&headers).find(|(name, _)| *name == cookie_name(caller.secure)).map(|(_, value)| value);
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return back(&Ended::NotSignedIn(Error::Unavailable), "/", caller.secure);
+        return not_signed_in(&Error::Unavailable, "/", caller.secure);
     };
     let pending = cookie.and_then(|cookie| Pending::open(cookie, &key, &id, &query.state, now));
     let Some(pending) = pending else {
@@ -134,11 +123,12 @@ pub(crate) async fn end_sso(
         return back(&Ended::Stale, "/", caller.secure);
     };
     let next = pending.next.clone();
-    match finish(&gateway, &id, query, pending, &caller, &headers).await {
-        Ok(response) => forget(response, caller.secure),
+    let identity = match finish(&gateway, &id, query, pending, &caller, &headers).await {
+        Ok(identity) => identity,
         Err(ended) => {
+            count_login(ended.as_str());
             let who = match &ended {
-                Ended::Cancelled | Ended::NotSignedIn(_) => None,
+                Ended::Cancelled => None,
                 Ended::Stale | Ended::Provider => Some("?"),
                 Ended::NoAccess { who } => Some(&**who),
             };
@@ -146,15 +136,16 @@ pub(crate) async fn end_sso(
                 let entry = AuditEntry::by(who, caller.address, "login", &*id).refused(ended.as_str());
                 gateway.audit().note_refusal(&gateway.settings().tenant, entry);
             }
-            // What did not become a login in the end was counted where it did not.
-            if !matches!(ended, Ended::NotSignedIn(_)) {
-                count_login(ended.as_str());
-            }
-            back(&ended, &next, caller.secure)
+            return back(&ended, &next, caller.secure);
         }
+    };
+    match sign_in(&gateway, &caller, &headers, Shown::Trusted(identity, id)).await {
+        Ok(signed_in) => forget(signed_in.redirect(&next), caller.secure),
+        Err(error) => not_signed_in(&error, &next, caller.secure),
     }
 }
 
+/// Who the provider says that it is.
 async fn finish(
     gateway: &Gateway,
     id: &str,
@@ -162,7 +153,7 @@ async fn finish(
     pending: Pending,
     caller: &Caller,
     headers: &HeaderMap,
-) -> Result<Response, Ended> {
+) -> Result<Identity, Ended> {
     let issuer = gateway.issuers().for_sign_on(id).ok_or(Ended::Stale)?;
     if !issuer.is_named(query.iss.as_deref()).await.map_err(|_| Ended::Provider)? {
         warn!(issuer.id = id, "a sign-in came back from another provider than it was sent to");
@@ -175,7 +166,7 @@ async fn finish(
     }
     let code = query.code.ok_or(Ended::Stale)?;
     let base = base_of(gateway, caller, headers).ok_or(Ended::Stale)?;
-    let identity = issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
+    issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
         warn!(issuer.id = id, %error, "a sign-in did not come to its end");
         match error {
             NotExchanged::Code(error) if error == "invalid_grant" => Ended::Stale,
@@ -183,9 +174,7 @@ async fn finish(
             NotExchanged::Refused(Refused::User) => Ended::NoAccess { who: "?".to_owned() },
             NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Refused(_) => Ended::Provider,
         }
-    })?;
-    let signed_in = sign_in(gateway, caller, headers, Shown::Trusted(identity, id.to_owned())).await;
-    Ok(signed_in.map_err(Ended::NotSignedIn)?.redirect(&pending.next))
+    })
 }
 
 /// The address that people open, as the provider knows it.
@@ -199,7 +188,13 @@ fn base_of(gateway: &Gateway, caller: &Caller, headers: &HeaderMap) -> Option<St
 }
 
 fn back(ended: &Ended, next: &str, secure: bool) -> Response {
-    forget(Redirect::to(&ended.address(next)).into_response(), secure)
+    let address = format!("/login?error={}&next={}", ended.as_str(), escape_query(next));
+    forget(Redirect::to(&address).into_response(), secure)
+}
+
+/// Who it is is known, or never asked, and there is no login all the same.
+fn not_signed_in(error: &Error, next: &str, secure: bool) -> Response {
+    forget(Redirect::to(&login_error_address(error, next)).into_response(), secure)
 }
 
 /// The cookie is for one sign-in, however it ends.
