@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { openBrowser, openPage, pillSays } from "../support/browser.js";
+import { eventually, openBrowser, openPage, pillSays } from "../support/browser.js";
 import { Scaled } from "../support/scaled.js";
 
 let scaled, browser;
@@ -44,8 +44,9 @@ test("a page goes on through the balancer when its gateway is killed, and when i
   const page = await openPage(browser, scaled, { prepare: (page) => (sockets = listen(page)) });
   await pillSays(page, "LIVE");
   await page.evaluate(() => (window.sameDocument = true));
-  // Only one is left, so that is where the page is from now on.
+  // Only one is left, so that is where the page is from now on, once it has come: its pill goes on saying LIVE meanwhile.
   await Promise.all([scaled.end("gateway1", "SIGTERM"), scaled.end("gateway2", "SIGTERM")]);
+  await eventually("the page is at the last gateway", async () => (await scaled.sockets("gateway3")) === 1);
   await pillSays(page, "LIVE");
   await scaled.run("start");
   let before = sockets.length;

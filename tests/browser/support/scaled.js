@@ -56,6 +56,13 @@ export class Scaled {
     }
   }
 
+  /** How many WebSockets a gateway has. */
+  async sockets(gateway) {
+    const answer = await fetch(`http://127.0.0.1:${this.port + Number(gateway.at(-1))}/metrics`);
+    const [, open] = /^ringside_gateway_connections\{transport="websocket"\} (\d+)$/m.exec(await answer.text()) ?? [];
+    return Number(open ?? 0);
+  }
+
   async stop() {
     await this.run("stop");
     rmSync(this.folder, { recursive: true, force: true });
