@@ -1,33 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { eventually, openBrowser, openPage, pillSays } from "../support/browser.js";
-import { Ringside } from "../support/ringside.js";
+import { axeFindsNothing } from "../support/axe.js";
+import { eventually, openPage, pillSays } from "../support/browser.js";
+import { openHouse } from "../support/house.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const SHOWS = ["users", "tokens", "keys", "sessions", "audit"];
 
 let ringside, browser;
-before(async () => {
-  ringside = await Ringside.start();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await ringside?.stop();
-});
-
-async function axeFindsNothing(page) {
-  // What fades in has another contrast each moment.
-  await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate((rules) => axe.run(document, { runOnly: rules }), RULES);
-  const told = violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary}`));
-  assert.deepEqual(told, []);
-}
+openHouse((house) => ({ ringside, browser } = house));
 
 /** A busy machine has alerts, and their toasts lie over what is clicked here. */
 const withoutToasts = (page) =>

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { RingsideClient } from "../../../static/js/ringside-client.js";
-import { eventually, openBrowser, openPage } from "../support/browser.js";
-import { PASSWORD, Ringside } from "../support/ringside.js";
+import { eventually, openPage } from "../support/browser.js";
+import { openHouse } from "../support/house.js";
+import { PASSWORD } from "../support/ringside.js";
 
 let ringside, browser;
-before(async () => {
-  ringside = await Ringside.start();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await ringside?.stop();
-});
+openHouse((house) => ({ ringside, browser } = house));
 
 async function logIn() {
   const answer = await fetch(`${ringside.url}/auth/login`, {

@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { openBrowser, openPage } from "../support/browser.js";
-import { PASSWORD, Ringside } from "../support/ringside.js";
+import { openPage } from "../support/browser.js";
+import { openHouse } from "../support/house.js";
+import { PASSWORD } from "../support/ringside.js";
 
 let ringside, browser;
-before(async () => {
-  ringside = await Ringside.start();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await ringside?.stop();
-});
+openHouse((house) => ({ ringside, browser } = house));
 
 test("a wrong password is told in one sentence and the right one leads to where one wanted to go", async () => {
   const context = await browser.newContext({ baseURL: ringside.url });

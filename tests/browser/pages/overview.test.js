@@ -1,18 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { eventually, openBrowser, openPage, pillSays } from "../support/browser.js";
-import { Ringside } from "../support/ringside.js";
+import { eventually, openPage, pillSays } from "../support/browser.js";
+import { openHouse } from "../support/house.js";
 
 let ringside, browser;
-before(async () => {
-  ringside = await Ringside.start();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await ringside?.stop();
-});
+openHouse((house) => ({ ringside, browser } = house));
 
 const figure = (page, id) => page.locator(`[data-kpi=${id}] [data-part=value]`).textContent();
 

@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
+import { axeFindsNothing } from "../support/axe.js";
 import { eventually, openBrowser } from "../support/browser.js";
 import { IdentityProvider, signInAndStay, signInThere } from "../support/provider.js";
 import { Ringside, freePort } from "../support/ringside.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Another client of the same provider, whose ID tokens Ringside takes too. Nobody listens there. */
 const PORTAL = { id: "portal", redirect: "https://portal.example/back" };
 
@@ -196,10 +194,7 @@ for (const [theme, width] of [["dark", 1440], ["light", 390]]) {
     const page = await openLogin({ viewport: { width, height: 800 }, path: "/login?error=sso_cancelled" });
     await page.context().addCookies([{ name: "ringside_theme", value: theme, url: ringside.url }]);
     await page.reload();
-    await page.emulateMedia({ reducedMotion: "reduce" });
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-    assert.deepEqual(violations.map((violation) => violation.id), []);
+    await axeFindsNothing(page);
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width);
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/sso-${theme}-${width}.png` });
     await page.context().close();
