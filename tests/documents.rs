@@ -6,24 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The product's sources, without what only tests have.
-fn sources(crates: &[&str]) -> Vec<String> {
-    fn read(folder: &Path, found: &mut Vec<String>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let is_test = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "fuzzing");
-            if path.is_dir() && !is_test {
-                read(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
-                let source = fs::read_to_string(&path).unwrap();
-                found.push(source.split("#[cfg(test)]").next().unwrap().to_owned());
-            }
-        }
-    }
-    let mut found = Vec::new();
-    crates.iter().for_each(|folder| read(&root().join(folder), &mut found));
-    found
-}
+use ringside_rig::sources;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,7 +28,8 @@ fn first_texts(sources: &[String], calls: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn every_metric_is_described() {
-    let sources = sources(&["shared/src", "collector/src", "gateway/src", "src"]);
+    let crates = ["shared/src", "collector/src", "gateway/src", "src"];
+    let sources: Vec<_> = crates.iter().flat_map(|folder| sources(&root().join(folder))).collect();
     let metrics = first_texts(&sources, &["counter!(", "gauge!(", "histogram!("]);
     assert!(metrics.len() > 30, "the metrics are not where they were: {metrics:?}");
     let described = ["operations.md", "protocol.md"].map(document).concat();
@@ -57,7 +41,7 @@ fn every_metric_is_described() {
 
 #[test]
 fn every_route_but_pages_and_files_is_in_the_openapi_document() {
-    let sources = sources(&["gateway/src"]);
+    let sources = sources(&root().join("gateway/src"));
     let not_listed = ["/", "/analytics/realtime", "/campaigns", "/campaigns/{id}", "/admin", "/login", "/favicon.ico"];
     let is_listed = |path: &String| !not_listed.contains(&path.as_str()) && !path.starts_with("/static/");
     let nameless = |path: &str| -> Vec<String> {

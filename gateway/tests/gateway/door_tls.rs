@@ -273,7 +273,8 @@ async fn one_who_reads_nothing_delays_nobody_holds_little_and_is_told_what_it_mi
         let (status, found) = secure.floor.ask("/admin/connections", &admin).await;
         assert_eq!(status, 200, "{found}");
         let all = found["connections"].as_array().unwrap();
-        all.iter().map(|connection| connection["queuedBytes"].as_u64().unwrap()).max().unwrap()
+        // One that is too busy to be looked at tells nothing.
+        all.iter().filter_map(|connection| connection["queuedBytes"].as_u64()).max().unwrap_or_default()
     };
     let filler = "x".repeat(100_000);
     let mut queued = 0;

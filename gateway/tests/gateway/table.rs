@@ -5,7 +5,6 @@
 //! row fails here.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use reqwest::Method;
@@ -112,28 +111,15 @@ pub(crate) fn table() -> Vec<Row> {
 
 /// Every path that is routed anywhere in the crate.
 fn routed() -> BTreeSet<String> {
-    fn read(folder: &Path, found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            // What tests route is not ours to answer.
-            let is_test = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "fuzzing");
-            if path.is_dir() && !is_test {
-                read(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
-                let source = fs::read_to_string(&path).unwrap();
-                let product = source.split("#[cfg(test)]").next().unwrap();
-                for rest in product.split(".route(").skip(1) {
-                    let text = rest.trim_start();
-                    let path = text.strip_prefix('"').and_then(|text| text.split('"').next());
-                    found
-                        .insert(path.unwrap_or_else(|| panic!("a route that is no plain text: {text:.60}")).to_owned());
-                }
-                assert!(!product.contains(".route_service(") && !product.contains(".nest("), "{}", path.display());
-            }
+    let mut found = BTreeSet::new();
+    for source in ringside_rig::sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        assert!(!source.contains(".route_service(") && !source.contains(".nest("), "routes that are not found here");
+        for rest in source.split(".route(").skip(1) {
+            let text = rest.trim_start();
+            let path = text.strip_prefix('"').and_then(|text| text.split('"').next());
+            found.insert(path.unwrap_or_else(|| panic!("a route that is no plain text: {text:.60}")).to_owned());
         }
     }
-    let mut found = BTreeSet::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     assert!(found.len() > 30, "the routes are not where they were: {found:?}");
     found
 }

@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod sentinel;
 mod server;
+mod sources;
 mod wait;
 
 pub use cluster::{ClusterOptions, RedisCluster};
@@ -20,4 +21,5 @@ pub use process::Process;
 pub use proxy::FaultProxy;
 pub use sentinel::RedisSentinel;
 pub use server::{AppendFsync, RedisOptions, RedisServer, TlsFiles, redis_server_is_there};
+pub use sources::sources;
 pub use wait::until;

@@ -1,0 +1,22 @@
+//! The product's own sources, for tests that read what it routes and counts.
+
+use std::fs;
+use std::path::Path;
+
+/// All Rust sources of a folder, without what only tests have.
+pub fn sources(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for path in entries.map(|entry| entry.expect("an entry of a folder that was just opened").path()) {
+        if path.file_stem().is_some_and(|stem| stem == "tests" || stem == "fuzzing") {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            found.push(source.split("#[cfg(test)]").next().expect("a split gives one part").to_owned());
+        }
+    }
+    found
+}
