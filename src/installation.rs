@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_gateway::{Accounts, Audit, AuditEntry};
+use ringside_gateway::{Accounts, Audit, AuditEntry, EnsuredAdmin};
 use ringside_shared::clock::system_clock;
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::keys::Keys;
@@ -62,17 +62,18 @@ impl Installation {
     pub(crate) async fn ensure(&self, shown: &mut Vec<String>) -> anyhow::Result<()> {
         if self.role != Role::Collector || self.admin_password.is_some() {
             let password = self.admin_password.as_deref();
-            if let Some(password) = password
-                && let Some(home) = Accounts::adopt_admin_password(self.engine.as_ref(), password).await?
-            {
-                self.audit.note(&home, &AuditEntry::by(WHO, None, "user.password", "admin")).await?;
-            }
-            if let Some(password) = Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await? {
-                shown.push(format!("Log in as admin with the password {password}"));
-                shown.push(
-                    "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`."
-                        .into(),
-                );
+            match Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await? {
+                EnsuredAdmin::AsConfigured => {}
+                EnsuredAdmin::MadeUp(password) => {
+                    shown.push(format!("Log in as admin with the password {password}"));
+                    shown.push(
+                        "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`."
+                            .into(),
+                    );
+                }
+                EnsuredAdmin::Changed { home } => {
+                    self.audit.note(&home, &AuditEntry::by(WHO, None, "user.password", "admin")).await?;
+                }
             }
         }
         let source = SourceId::parse("ingest").expect("a plain name");

@@ -195,7 +195,6 @@ impl IntoResponse for Error {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             // Required of each 401 (RFC 9110, 15.5.2). Of Bearer a browser asks nobody anything, as it would of Basic.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::auth::{
     Audit, AuditEntry, BadIssuer, Issuers, Passes, Passwords, Power, Sessions, SigningKeys, Standing, Throttle, Tokens,
-    Turnstile, Viewer, is_pass, short,
+    Turnstile, Viewer, is_pass, keep_sweeping, short,
 };
 use crate::bench::Bench;
 use crate::delivery::{Admission, Goodbye, Ledger, Shard};
@@ -84,9 +84,8 @@ impl Gateway {
         let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
-        tokio::spawn(Throttle::keep_sweeping(engine.clone(), stop.clone()));
+        tokio::spawn(keep_sweeping(engine.clone(), stop.clone()));
         let sessions = Sessions::new(engine.clone(), settings.login_lasts);
-        tokio::spawn(sessions.clone().run(stop.clone()));
         let issuers = Arc::new(Issuers::new(settings.issuers.clone())?);
         tokio::spawn(issuers.clone().run(stop.clone()));
         let bench = settings.bench.then(|| Bench::new(engine.clone(), stop.clone()));

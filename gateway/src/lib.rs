@@ -24,6 +24,7 @@ mod pages;
 mod protect;
 mod proxies;
 mod pulse;
+mod rate;
 mod routes;
 mod serve;
 mod settings;
@@ -31,8 +32,8 @@ mod tls;
 
 pub use auth::{
     Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
-    ClientSecret, GeneratedPassword, Identity, IssuerSettings, KeySource, Membership, Page, PageViewer, Pass,
-    PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SignOn, SignatureAlgorithm, SigningKeys,
+    ClientSecret, EnsuredAdmin, GeneratedPassword, Identity, IssuerSettings, KeySource, Membership, Page, PageViewer,
+    Pass, PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SignOn, SignatureAlgorithm, SigningKeys,
     TenantMapping, VerifyingKey, Viewer, check_issuers, try_issuer,
 };
 pub use error::Error;

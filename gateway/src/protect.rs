@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -31,7 +31,7 @@ const BESIDES_FILES: [(HeaderName, &str); 5] = [
 pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     let secure = Caller::of(&gateway, request.extensions(), request.headers()).secure;
     let policy = content_policy(request.headers(), secure);
-    let is_file = request.uri().path().starts_with("/static/");
+    let below_files = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: HeaderValue| {
@@ -44,7 +44,7 @@ pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, ne
         set(name, HeaderValue::from_static(value));
     }
     // A script or a font is bound by the page that it is in: forty files need not repeat the page's rules.
-    if is_file && !response_is_page(response.headers()) {
+    if below_files && is_found(response.status()) {
         return response;
     }
     let headers = response.headers_mut();
@@ -55,9 +55,9 @@ pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, ne
     response
 }
 
-fn response_is_page(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    kind.starts_with("text/html")
+/// True of a file, in whole or in part, and of one that a browser has already.
+fn is_found(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 fn content_policy(headers: &HeaderMap, secure: bool) -> HeaderValue {

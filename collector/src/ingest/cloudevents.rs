@@ -4,8 +4,6 @@
 //! from `time`, `callId` from `subject`, and `id` from `source` and `id` together, because CloudEvents are the same
 //! only where both are.
 
-use std::fmt::Write as _;
-
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -121,10 +119,7 @@ fn joined_id(source: &str, id: &str) -> String {
     if joined.len() <= 200 && !joined.chars().any(char::is_control) {
         return joined;
     }
-    Sha256::digest(joined.as_bytes()).iter().fold("ce-".to_owned(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes whatever is written to it");
-        text
-    })
+    format!("ce-{:x}", Sha256::digest(joined.as_bytes()))
 }
 
 /// Header values of CloudEvents carry `%` escapes for what a header can't hold.

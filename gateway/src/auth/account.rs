@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use super::password::{Busy, Passwords, random_text};
+use super::in_time::in_time;
+use super::membership::{Membership, MembershipJson};
+use super::password::{Busy, GeneratedPassword, Passwords};
 use super::role::Role;
-use super::scope::{BadCampaign, CampaignsJson, Scope};
+use super::scope::{BadCampaign, Scope};
 use super::session::end_where;
 use super::standing::{Standing, Taken};
 use super::throttle::unlock;
@@ -21,9 +22,6 @@ const PREFIX: &str = "account/";
 
 /// New passwords are hashed in turns of their own: whoever sets many of them keeps nobody from logging in.
 static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
-
-/// How long the engine may take to answer somebody who waits.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A name that somebody logs in with.
 #[derive(Debug, Clone)]
@@ -37,17 +35,6 @@ pub struct Account {
     /// Logins from before this moment are not renewed.
     pub(super) logins_since: Timestamp,
     phc: String,
-}
-
-/// What an account may see and do in one tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    /// Whose data it sees.
-    pub tenant: TenantId,
-    /// What it may do.
-    pub role: Role,
-    /// Which campaigns it may see.
-    pub scope: Scope,
 }
 
 impl Account {
@@ -74,23 +61,6 @@ impl Account {
         };
         let Membership { tenant, role, scope } = membership.clone();
         Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, until: None })
-    }
-}
-
-impl Membership {
-    /// An error where no account may have it: an admin of some campaigns could give themselves the others.
-    fn check(&self) -> Result<(), AccountError> {
-        match (self.role, &self.scope) {
-            (Role::Wallboard, _) => Err(AccountError::BadRole),
-            (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Membership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}  {}", self.tenant, self.role.as_str(), self.scope)
     }
 }
 
@@ -140,30 +110,6 @@ pub enum AccountError {
     Engine(#[from] EngineError),
 }
 
-/// A password that was made up and is shown once.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GeneratedPassword(String);
-
-impl GeneratedPassword {
-    /// Sixteen letters and digits.
-    pub fn make_up() -> Self {
-        Self(random_text(16))
-    }
-}
-
-impl fmt::Display for GeneratedPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Not the password: debug output ends up in logs.
-impl fmt::Debug for GeneratedPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GeneratedPassword(…)")
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AccountJson {
@@ -173,11 +119,18 @@ struct AccountJson {
     logins_since_ms: i64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct MembershipJson {
-    tenant: String,
-    role: String,
-    campaigns: CampaignsJson,
+/// What was done so that there is an `admin`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EnsuredAdmin {
+    /// Nothing is to be told: it has the configured password, or its own where none is.
+    AsConfigured,
+    /// It is new, with this password.
+    MadeUp(GeneratedPassword),
+    /// Its password became the configured one.
+    Changed {
+        /// Where it is at home.
+        home: TenantId,
+    },
 }
 
 /// What can be done with accounts.
@@ -185,46 +138,44 @@ struct MembershipJson {
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up
-    /// and returned. A configured password that is not the account's becomes it; see [`Accounts::adopt_admin_password`].
+    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up.
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
         password: Option<&str>,
-    ) -> Result<Option<GeneratedPassword>, AccountError> {
+    ) -> Result<EnsuredAdmin, AccountError> {
         if !engine.list(PREFIX).await?.is_empty() {
-            if let Some(password) = password {
-                Self::adopt_admin_password(engine, password).await?;
-            }
-            return Ok(None);
+            return match password {
+                Some(password) => Self::adopt_admin_password(engine, password).await,
+                None => Ok(EnsuredAdmin::AsConfigured),
+            };
         }
-        let made_up = password.is_none().then(GeneratedPassword::make_up);
-        let chosen = made_up.as_ref().map(|made_up| made_up.0.as_str()).or(password).expect("one of the two is there");
-        match Self::add(engine, tenant, "admin", chosen, Role::Admin, &[]).await {
-            Ok(()) => Ok(made_up),
-            // Another gateway was faster; its password is the one.
-            Err(AccountError::Taken(_)) => Ok(None),
+        let made_up = GeneratedPassword::make_up();
+        match Self::add(engine, tenant, "admin", password.unwrap_or(&made_up.0), Role::Admin, &[]).await {
+            Ok(()) if password.is_none() => Ok(EnsuredAdmin::MadeUp(made_up)),
+            // Where another gateway was faster, its password is the one.
+            Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives `admin` the configured password where it has another one, and ends its logins; tells then where it is at
-    /// home. Whoever locked the account wants it locked after a restart too, and whoever has none does not want one back.
-    pub async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<Option<TenantId>, AccountError> {
-        let Some(admin) = Self::get(engine, "admin").await? else { return Ok(None) };
+    /// Gives `admin` the configured password where it has another one, and ends its logins. Whoever locked the account
+    /// wants it locked after a restart too, and whoever has none does not want one back.
+    async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<EnsuredAdmin, AccountError> {
+        let Some(admin) = Self::get(engine, "admin").await? else { return Ok(EnsuredAdmin::AsConfigured) };
         if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
-            return Ok(None);
+            return Ok(EnsuredAdmin::AsConfigured);
         }
         let (phc, now) = (hash(password).await?, Timestamp::now());
         let change = |account| Ok(Account { phc: phc.clone(), logins_since: now, ..account });
         match Self::change(engine, "admin", change).await {
             Ok(_) => {}
-            Err(AccountError::NoSuchAccount(_)) => return Ok(None),
+            Err(AccountError::NoSuchAccount(_)) => return Ok(EnsuredAdmin::AsConfigured),
             Err(error) => return Err(error),
         }
         in_time(unlock(engine, "admin")).await?;
         Self::end_logins_of(engine, "admin", now).await?;
-        Ok(Some(admin.home().clone()))
+        Ok(EnsuredAdmin::Changed { home: admin.home().clone() })
     }
 
     /// Adds an account at home in a tenant; no campaigns means all.
@@ -387,18 +338,18 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account, if the password is its own and it is not locked.
+    /// The account of that name, and whether it is not locked and the password is its own.
     pub(crate) async fn verify(
         engine: &dyn Engine,
         passwords: &Passwords,
         name: &str,
         password: &str,
-    ) -> Result<Option<Account>, AccountError> {
+    ) -> Result<(Option<Account>, bool), AccountError> {
         let account = Self::get(engine, name).await?;
         // A locked account takes as long as a wrong password and says no more.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
-        let same = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
-        Ok(if same { account } else { None })
+        let is_own = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
+        Ok((account, is_own))
     }
 
     async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
@@ -435,12 +386,6 @@ impl Accounts {
     }
 }
 
-/// The engine's answer, or that there is none: whoever logs in or out is not made to wait for a dead Redis.
-pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
-    let no_answer = |_| Err(EngineError::Unavailable(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())));
-    tokio::time::timeout(ANSWERED_WITHIN, asked).await.unwrap_or_else(no_answer)
-}
-
 fn key(name: &str) -> Result<String, AccountError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
@@ -462,14 +407,9 @@ fn busy(busy: Busy) -> EngineError {
 }
 
 fn encode(account: &Account) -> bytes::Bytes {
-    let membership = |membership: &Membership| MembershipJson {
-        tenant: membership.tenant.to_string(),
-        role: membership.role.as_str().to_owned(),
-        campaigns: (&membership.scope).into(),
-    };
     let json = AccountJson {
         phc: account.phc.clone(),
-        memberships: account.memberships.iter().map(membership).collect(),
+        memberships: account.memberships.iter().map(MembershipJson::from).collect(),
         disabled: account.disabled,
         logins_since_ms: account.logins_since.millis(),
     };
@@ -480,14 +420,7 @@ fn encode(account: &Account) -> bytes::Bytes {
 fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
     let read = || {
         let json: AccountJson = serde_json::from_slice(value).ok()?;
-        let membership = |json: &MembershipJson| {
-            Some(Membership {
-                tenant: TenantId::parse(&json.tenant).ok()?,
-                role: Role::parse(&json.role)?,
-                scope: json.campaigns.scope()?,
-            })
-        };
-        let memberships: Vec<Membership> = json.memberships.iter().map(membership).collect::<Option<_>>()?;
+        let memberships: Vec<_> = json.memberships.iter().map(MembershipJson::read).collect::<Option<_>>()?;
         (!memberships.is_empty()).then(|| Account {
             name: name.to_owned(),
             memberships,

@@ -154,7 +154,7 @@ impl SigningKey {
         let verifying = pair.verifying_key();
         let private = pair.to_pkcs8_der().ok()?;
         Some(Self {
-            kid: Sha256::digest(verifying.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect(),
+            kid: format!("{:x}", Sha256::digest(verifying.as_bytes()))[..16].to_owned(),
             private: EncodingKey::from_ed_der(private.as_bytes()),
             public: DecodingKey::from_ed_der(verifying.as_bytes()),
             verifying,

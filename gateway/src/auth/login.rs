@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use tracing::field::display;
 use tracing::{info, warn};
 
-use super::account::{AccountError, Accounts, in_time};
+use super::account::{AccountError, Accounts};
 use super::audit::AuditEntry;
 use super::cookie::Cookie;
+use super::in_time::in_time;
 use super::pass::is_pass;
 use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in, switch, without_cookies};
 use super::throttle::{LOCKED_FOR, Refused};
-use super::viewer::{AnyViewer, Viewer, escape_query, offered};
+use super::viewer::{AnyViewer, Viewer, offered};
+use super::way_back::{escape_query, local_path, login_error_address};
 use crate::api::{Asked, Body, Query};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -216,8 +218,7 @@ pub(crate) async fn show_me(State(gateway): State<Gateway>, AnyViewer(viewer): A
         }
         None => json!([{ "tenant": viewer.tenant.as_str(), "role": viewer.role.as_str() }]),
     };
-    let kept = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((kept, Json(body)).into_response())
+    Ok(Json(body).into_response())
 }
 
 /// `GET /.well-known/jwks.json`: what others verify our access tokens with.
@@ -267,21 +268,20 @@ async fn check_password(
         Refused::Uncounted(error) => error.into(),
     })?;
     let asked = Timestamp::now();
-    let account = match Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await {
-        Ok(account) => account,
+    let (account, is_own) = match Accounts::verify(gateway.engine(), gateway.passwords(), username, password).await {
+        Ok(verified) => verified,
         Err(error) => {
             // Too many wait, or nobody knows the account right now. Where it can't be taken back, it stays counted.
             attempt.never_was().await.ok();
             return Err(Error::of_account(error));
         }
     };
-    if let Some(account) = account {
+    if is_own && let Some(account) = account {
         return Ok((Shown::Account(Box::new(account), asked), attempt.succeeded().await?));
     }
     count_login("wrong");
     let tries_left = attempt.failed();
     // A name that nobody has is the installation's own matter.
-    let account = Accounts::get(gateway.engine(), username).await.ok().flatten();
     let (user, tenant) = match &account {
         Some(account) => (account.name.clone(), account.home()),
         None => (beginning(username), &gateway.settings().tenant),
@@ -323,29 +323,6 @@ async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<
     Err(refused.into())
 }
 
-pub(super) fn login_error_address(error: &Error, next: &str) -> String {
-    let reason = match error {
-        Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
-        Error::Locked { wait_secs } | Error::TooManyLogins { wait_secs } => {
-            format!("locked&minutes={}", wait_secs.div_ceil(60))
-        }
-        Error::BadRequest(_) => "incomplete".to_owned(),
-        _ => "unavailable".to_owned(),
-    };
-    format!("/login?error={reason}&next={}", escape_query(next))
-}
-
-/// A path of ours to go on to; anything else becomes the first page.
-pub(crate) fn local_path(next: Option<&str>) -> String {
-    // "//host" and "/\host" leave the site; control characters end headers.
-    let local = |path: &&str| {
-        path.starts_with('/')
-            && !path.starts_with("//")
-            && path.bytes().all(|b| (0x21..0x7f).contains(&b) && b != b'\\')
-    };
-    next.filter(local).unwrap_or("/").to_owned()
-}
-
 impl Error {
     /// Of an account that could not be asked for.
     pub(crate) fn of_account(error: AccountError) -> Self {
@@ -362,24 +339,4 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_never_leaves_the_site() {
-        for (next, path) in [
-            (None, "/"),
-            (Some("/campaigns/a?x=1"), "/campaigns/a?x=1"),
-            (Some("//evil.example"), "/"),
-            (Some("/\\evil.example"), "/"),
-            (Some("https://evil.example"), "/"),
-            (Some("/a\r\nSet-Cookie: x"), "/"),
-            (Some(""), "/"),
-        ] {
-            assert_eq!(local_path(next), path, "{next:?}");
-        }
-    }
 }

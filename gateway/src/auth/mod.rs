@@ -1,7 +1,7 @@
 //! Who is there, and what they may see and do.
 //!
 //! Somebody shows who they are (`account` and `password`, a `pass` of ours, an issuer we trust) and becomes an
-//! [`Identity`](identity::Identity). `sign_in` makes a login of it: a `session` in the registry with a refresh token, and
+//! [`Identity`](identity::Identity). `sign_in` makes a login of it: a `session` in the registry with a `refresh` token, and
 //! an access `token` that is verified by its signature alone, so any gateway accepts what any other one issued. What it
 //! says is a [`Viewer`]. `standing` notices within the second what was taken back since. `role` is the table of what each
 //! may do, `audit` remembers who did it.
@@ -12,24 +12,29 @@ mod cookie;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod identity;
+mod in_time;
 mod issuer;
 mod key;
 mod login;
+mod membership;
 mod numbers;
 mod pass;
 mod password;
+mod refresh;
 mod refusals;
 mod role;
 mod scope;
 mod session;
 mod sign_in;
 mod standing;
+mod sweep;
 mod throttle;
 mod token;
 mod turnstile;
 mod viewer;
+mod way_back;
 
-pub use account::{Account, AccountError, Accounts, GeneratedPassword, Membership};
+pub use account::{Account, AccountError, Accounts, EnsuredAdmin};
 pub use audit::{Audit, AuditEntry, AuditLine};
 pub(crate) use cookie::Cookie;
 pub use identity::Identity;
@@ -39,10 +44,12 @@ pub use issuer::{
 };
 pub(crate) use issuer::{Issuers, begin_sso, end_sso};
 pub use key::SigningKeys;
-pub(crate) use login::{local_path, log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
+pub(crate) use login::{log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
+pub use membership::Membership;
 pub(crate) use numbers::Numbers;
 pub(crate) use pass::is_pass;
 pub use pass::{Pass, PassError, PassRequest, Passes};
+pub use password::GeneratedPassword;
 pub(crate) use password::Passwords;
 pub(crate) use refusals::note_refusals;
 pub(crate) use role::Power;
@@ -52,8 +59,10 @@ pub use scope::{BadCampaign, BadPage, Page, Scope};
 pub use session::{Session, Sessions};
 pub(crate) use sign_in::short;
 pub(crate) use standing::Standing;
+pub(crate) use sweep::keep_sweeping;
 pub(crate) use throttle::Throttle;
 pub(crate) use token::Tokens;
 pub(crate) use turnstile::Turnstile;
 pub(crate) use viewer::{AnyViewer, bearer, offered};
 pub use viewer::{PageViewer, Viewer};
+pub(crate) use way_back::local_path;

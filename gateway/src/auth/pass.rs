@@ -14,8 +14,8 @@ use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::account::in_time;
 use super::identity::Identity;
+use super::in_time::in_time;
 use super::role::Role;
 use super::scope::{CampaignsJson, Page, Scope};
 use super::session::end_where;
@@ -275,7 +275,7 @@ fn session_id(pass: &Pass) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(text.as_bytes()))
 }
 
 fn encode(pass: &Pass) -> Bytes {

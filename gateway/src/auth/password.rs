@@ -1,5 +1,6 @@
 //! Passwords: hashed with argon2id, a few at a time, so that a flood of logins can't take all memory.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
@@ -103,7 +104,31 @@ fn hash_into(argon2: &Argon2<'_>, password: &str, salt: Salt<'_>, length: usize)
     hashed.ok()
 }
 
-/// A password that nobody guesses, easy to type: letters and digits without those that look alike.
+/// A password that was made up and is shown once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GeneratedPassword(pub(super) String);
+
+impl GeneratedPassword {
+    /// Sixteen letters and digits.
+    pub fn make_up() -> Self {
+        Self(random_text(16))
+    }
+}
+
+impl fmt::Display for GeneratedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Not the password: debug output ends up in logs.
+impl fmt::Debug for GeneratedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GeneratedPassword(…)")
+    }
+}
+
+/// A text that nobody guesses, easy to type: letters and digits without those that look alike.
 pub(crate) fn random_text(length: usize) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     (0..length).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect()

@@ -1,33 +1,29 @@
 //! Logins: what the engine keeps of each, and the refresh tokens that renew them.
 //!
 //! An access token is short and lives by its signature; a login lasts for a shift and lives in the registry as
-//! `session/{id}`. Its refresh token carries the login's id and a generation, signed with a secret of the installation, so
-//! nothing in the registry could be used to make one. Each use makes the next generation; one that comes back after that
-//! has been copied, and ends the login. For some seconds it is only taken for a second tab, or for an answer that was lost.
+//! `session/{id}`. Its refresh token names it and a generation. Each use makes the next generation; one that comes back after
+//! that has been copied, and ends the login. For some seconds it is only taken for a second tab, or for an answer that was
+//! lost.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use hmac::{Hmac, Mac};
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use super::account::{AccountError, Accounts, in_time};
+use super::account::{AccountError, Accounts};
 use super::identity::{Identity, IdentityJson};
+use super::in_time::in_time;
+use super::refresh;
 use super::standing::{Standing, Taken};
 use super::token::random_id;
 
 /// What their keys begin with.
-const PREFIX: &str = "session/";
+pub(super) const PREFIX: &str = "session/";
 /// A generation that was followed by another one is good for so long: two tabs renew at once, an answer is lost.
 const REUSED_WITHIN_MS: i64 = 30_000;
 /// Who renews again so soon gets the same refresh token.
@@ -36,11 +32,6 @@ const RENEWED_WITHIN_MS: i64 = 5_000;
 const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
 /// So much of a browser's name is kept.
 const AGENT_CHARS: usize = 200;
-/// How often outdated ones are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// What a refresh token begins with, so that it is recognised in a leak.
-const REFRESH_PREFIX: &str = "rrt_";
-
 /// A login.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -158,7 +149,7 @@ impl Sessions {
 
     /// The login of a refresh token, renewed. Its token is [`Session::refresh_token`].
     pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, NotRenewed> {
-        let (id, generation) = read_token(token, secret).ok_or(NotRenewed::Unknown)?;
+        let (id, generation) = refresh::read(token, secret).ok_or(NotRenewed::Unknown)?;
         loop {
             let stored = in_time(self.engine.get(&key(&id))).await?.ok_or(NotRenewed::Unknown)?;
             let mut session = decode(&id, &stored)?;
@@ -209,7 +200,7 @@ impl Sessions {
 
     /// Ends the login of a refresh token, whichever it is by now; nothing where it is none of ours.
     pub(crate) async fn leave(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
-        match read_token(token, secret) {
+        match refresh::read(token, secret) {
             Some((id, _)) => self.end(&id).await,
             None => Ok(()),
         }
@@ -233,30 +224,6 @@ impl Sessions {
         sessions.retain(|session| session.tenant == *tenant);
         sessions.sort_by(|a, b| (b.began, &a.id).cmp(&(a.began, &b.id)));
         Ok(sessions)
-    }
-
-    /// Removes outdated ones now and then, until cancelled.
-    pub(crate) async fn run(self, stop: CancellationToken) {
-        loop {
-            // Gateways that were started together must not all do it at once.
-            let pause = SWEEP_EVERY.mul_f64(rand::random_range(0.5..1.5));
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return;
-            }
-            if let Err(error) = self.sweep(Timestamp::now()).await {
-                warn!(%error, "outdated logins could not be removed; it is tried again");
-            }
-        }
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<(), EngineError> {
-        for (name, stored) in self.engine.list(PREFIX).await? {
-            if decode(&name[PREFIX.len()..], &stored).is_ok_and(|session| session.ends <= now) {
-                // Where it was renewed in this very moment, it stays.
-                self.engine.swap(&name, Some(stored), None).await?;
-            }
-        }
-        Ok(())
     }
 
     fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
@@ -286,6 +253,11 @@ pub(crate) async fn end_where(
     Ok(count)
 }
 
+/// True of a login that can't be renewed any more. What can't be read is kept for whoever can.
+pub(super) fn is_over(stored: &[u8], now: Timestamp) -> bool {
+    decode("", stored).is_ok_and(|session| session.ends <= now)
+}
+
 async fn end_all(engine: &dyn Engine, ids: impl IntoIterator<Item = &str>) -> Result<(), EngineError> {
     let mut taken = Vec::new();
     for id in ids {
@@ -311,36 +283,13 @@ impl std::fmt::Debug for Sessions {
 impl Session {
     /// The token that renews it next.
     pub(crate) fn refresh_token(&self, secret: &[u8; 32]) -> String {
-        let id = u128::from_str_radix(&self.id, 16).expect("ids are made of 32 hexadecimal digits");
-        let mut bytes = id.to_be_bytes().to_vec();
-        bytes.extend(self.generation.to_be_bytes());
-        let mut mac = mac(secret);
-        mac.update(&bytes);
-        bytes.extend(mac.finalize().into_bytes());
-        format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+        refresh::write(&self.id, self.generation, secret)
     }
 
     /// Who it was shown to be, where there is no account to ask.
     pub(super) fn fixed_identity(&self) -> Option<Identity> {
         self.fixed.as_ref()?.read(&self.user, self.until)
     }
-}
-
-/// Id and generation of a refresh token that we made.
-fn read_token(token: &str, secret: &[u8; 32]) -> Option<(String, u32)> {
-    let text = token.strip_prefix(REFRESH_PREFIX).filter(|text| text.len() <= 128)?;
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (signed, tag) = bytes.split_at_checked(20)?;
-    let mut mac = mac(secret);
-    mac.update(signed);
-    mac.verify_slice(tag).ok()?;
-    let (id, generation) = signed.split_at(16);
-    let id = u128::from_be_bytes(id.try_into().ok()?);
-    Some((format!("{id:032x}"), u32::from_be_bytes(generation.try_into().ok()?)))
-}
-
-fn mac(secret: &[u8; 32]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
 }
 
 fn key(id: &str) -> String {
@@ -392,6 +341,7 @@ mod tests {
     use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
 
     use super::*;
+    use crate::auth::sweep::sweep;
     use crate::auth::{Role, Scope};
 
     const SECRET: [u8; 32] = [7; 32];
@@ -457,24 +407,19 @@ mod tests {
         let (_folder, sessions, session, now) = begin().await;
         let token = session.refresh_token(&SECRET);
         assert!(matches!(sessions.renew(&token, &SECRET, later(now, 3_600_000)).await, Err(NotRenewed::Unknown)));
-        sessions.sweep(later(now, 3_599_999)).await.unwrap();
+        assert_eq!(sweep(sessions.engine.as_ref(), later(now, 3_599_999)).await, Ok(0));
         assert_eq!(sessions.list(&session.tenant, now).await.unwrap().len(), 1);
-        sessions.sweep(later(now, 3_600_000)).await.unwrap();
+        assert_eq!(sweep(sessions.engine.as_ref(), later(now, 3_600_000)).await, Ok(1));
         assert!(sessions.engine.list(PREFIX).await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_token_that_was_not_made_with_our_secret_is_nobodys() {
         let (_folder, sessions, session, now) = begin().await;
-        let token = session.refresh_token(&SECRET);
-        let mut altered = token.clone().into_bytes();
-        altered[REFRESH_PREFIX.len() + 20] ^= 1;
-        for token in
-            [session.refresh_token(&[8; 32]), String::from_utf8(altered).unwrap(), "rrt_".into(), String::new()]
-        {
+        for token in [session.refresh_token(&[8; 32]), "rrt_".into(), String::new()] {
             assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(NotRenewed::Unknown)), "{token}");
         }
-        assert!(sessions.renew(&token, &SECRET, now).await.is_ok());
+        assert!(sessions.renew(&session.refresh_token(&SECRET), &SECRET, now).await.is_ok());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use metrics::counter;
 use ringside_shared::model::Timestamp;
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::Scope;
-use super::account::{Account, Accounts, in_time};
+use super::account::{Account, Accounts};
 use super::audit::AuditEntry;
 use super::cookie::Cookie;
 use super::identity::Identity;
+use super::in_time::in_time;
 use super::pass::Pass;
 use super::session::{Beginning, NotRenewed, Session};
 use super::viewer::Viewer;
@@ -205,7 +206,7 @@ impl SignedIn {
             return self.with_cookies(Json(body).into_response());
         }
         body["refreshToken"] = json!(self.refresh_token);
-        no_store(Json(body).into_response())
+        Json(body).into_response()
     }
 
     /// A redirect to a path of ours, with the cookies.
@@ -224,7 +225,7 @@ impl SignedIn {
         if let Some(device) = &self.device {
             headers.append(header::SET_COOKIE, Cookie::Device.set(self.secure, device, DEVICE_KNOWN_SECS));
         }
-        no_store(response)
+        response
     }
 }
 
@@ -233,12 +234,6 @@ pub(crate) fn without_cookies(mut response: Response, secure: bool) -> Response 
     for cookie in [Cookie::Access, Cookie::Refresh] {
         response.headers_mut().append(header::SET_COOKIE, cookie.set(secure, "", 0));
     }
-    no_store(response)
-}
-
-/// What nobody in between may keep.
-pub(super) fn no_store(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

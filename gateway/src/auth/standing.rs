@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::account::in_time;
+use super::in_time::in_time;
 use super::viewer::Viewer;
 
 /// How long a note may go unread.

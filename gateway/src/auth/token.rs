@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::account::in_time;
 use super::identity::Identity;
+use super::in_time::in_time;
 use super::key::SigningKeys;
 use super::role::Role;
 use super::scope::CampaignsJson;

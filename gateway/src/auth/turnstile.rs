@@ -5,36 +5,28 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// So many logins at once, of one name: all the screens of a house that has its power back.
-const AT_ONCE: f64 = 200.0;
-/// And one more each so often.
-const ONE_MORE_EVERY: Duration = Duration::from_secs(10);
+use crate::rate::{Bucket, Rate};
+
+/// Of one name. At once: all the screens of a house that has its power back.
+const RATE: Rate = Rate { at_once: 200, every: Duration::from_secs(10) };
 /// So many names are remembered; only those who could log in get here.
 const REMEMBERED: usize = 10_000;
 
 /// Counts the logins of each name on this gateway.
 #[derive(Debug, Default)]
-pub(crate) struct Turnstile(Mutex<HashMap<Box<str>, (f64, Instant)>>);
+pub(crate) struct Turnstile(Mutex<HashMap<Box<str>, Bucket>>);
 
 impl Turnstile {
     /// How long to wait, where there were too many.
     pub(crate) fn pass(&self, name: &str, now: Instant) -> Result<(), Duration> {
         let mut names = self.0.lock().expect("nobody panics while counting");
-        let regained =
-            |since: Instant| now.saturating_duration_since(since).as_secs_f64() / ONE_MORE_EVERY.as_secs_f64();
         if names.len() >= REMEMBERED {
-            names.retain(|_, (left, since)| *left + regained(*since) < AT_ONCE);
+            names.retain(|_, bucket| !bucket.is_full(now));
         }
         if names.len() >= REMEMBERED {
             names.clear();
         }
-        let (left, since) = names.entry(name.into()).or_insert((AT_ONCE, now));
-        let there = (*left + regained(*since)).min(AT_ONCE);
-        if there < 1.0 {
-            return Err(ONE_MORE_EVERY.mul_f64(1.0 - there));
-        }
-        (*left, *since) = (there - 1.0, now);
-        Ok(())
+        names.entry(name.into()).or_insert(Bucket::new(now)).take(&RATE, now)
     }
 }
 
@@ -47,10 +39,10 @@ mod tests {
         let (turnstile, start) = (Turnstile::default(), Instant::now());
         let passed = (0..1_000).filter(|_| turnstile.pass("script:1", start).is_ok()).count();
         assert_eq!(passed, 200);
-        assert_eq!(turnstile.pass("script:1", start), Err(ONE_MORE_EVERY));
+        assert_eq!(turnstile.pass("script:1", start), Err(RATE.every));
         assert!(turnstile.pass("ann", start).is_ok());
-        assert!(turnstile.pass("script:1", start + ONE_MORE_EVERY).is_ok());
-        assert!(turnstile.pass("script:1", start + ONE_MORE_EVERY).is_err());
+        assert!(turnstile.pass("script:1", start + RATE.every).is_ok());
+        assert!(turnstile.pass("script:1", start + RATE.every).is_err());
         for n in 0..3 * REMEMBERED {
             assert!(turnstile.pass(&n.to_string(), start).is_ok());
         }

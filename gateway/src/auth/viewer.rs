@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use ringside_shared::model::{TenantId, Timestamp};
 
 use super::cookie::Cookie;
 use super::role::{Power, Role};
 use super::scope::{Page, Scope};
+use super::way_back::resume_address;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -101,38 +102,9 @@ impl FromRequestParts<Gateway> for PageViewer {
     }
 }
 
-fn resume_address(uri: &Uri) -> String {
-    let next = uri.path_and_query().map_or("/", |path| path.as_str());
-    format!("/auth/resume?next={}", escape_query(next))
-}
-
-/// A text as the value of a query parameter.
-pub(super) fn escape_query(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// The token of an `Authorization` header.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_from_the_login_keeps_its_query() {
-        let uri: Uri = "/campaigns/a?tab=calls&x=1".parse().unwrap();
-        assert_eq!(resume_address(&uri), "/auth/resume?next=/campaigns/a%3Ftab%3Dcalls%26x%3D1");
-    }
 }

@@ -96,15 +96,15 @@ mod tests {
 
     #[test]
     fn those_who_leave_are_all_let_in_elsewhere() {
-        use crate::delivery::admission::Bucket;
+        use crate::rate::{Bucket, Rate};
         // As the operator is told to: at least 1 ms for each connection.
         for (connections, secs) in [(10_000, 20), (10_000, 10), (2_000, 2), (60_000, 60)] {
             let plan = Plan::of(connections, Duration::from_secs(secs));
             let mut comes: Vec<_> =
                 (0..connections).map(|n| plan.turn(n) + Duration::from_millis(Goodbye::retry_ms())).collect();
             comes.sort_unstable();
-            let mut bucket = Bucket::new(2_000, plan.began.into_std());
-            let refused = comes.iter().filter(|at| !bucket.take(at.into_std())).count();
+            let (rate, mut bucket) = (Rate::per_second(2_000), Bucket::new(plan.began.into_std()));
+            let refused = comes.iter().filter(|at| bucket.take(&rate, at.into_std()).is_err()).count();
             assert_eq!(refused, 0, "of {connections} over {secs} s");
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::rate::{Bucket, Rate};
+
 /// So many rooms one connection may watch: a thousand campaigns with their calls, and the rooms of the tenant.
 pub(crate) const ROOMS: usize = 2_100;
 /// A message is read up to this size.
@@ -12,10 +14,8 @@ pub(crate) const TAKEN_BYTES: usize = 64 << 10;
 /// A room's newest state is sent on request so often.
 pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
-/// What a fresh connection may say at once: it subscribes to all that it may watch.
-const BURST: f64 = 2_500.0;
-/// What it may say each second after that.
-const PER_SECOND: f64 = 50.0;
+/// What a connection may say. At once: a fresh one subscribes to all that it may watch.
+const RATE: Rate = Rate { at_once: 2_500, every: Duration::from_millis(20) };
 /// A message that makes no sense counts as so many.
 const NONSENSE: f64 = 25.0;
 /// So many bytes count as a message, however few messages they are.
@@ -23,31 +23,21 @@ const BYTES_A_MESSAGE: f64 = 2048.0;
 
 /// A connection's allowance of messages.
 #[derive(Debug)]
-pub(crate) struct Allowance {
-    left: f64,
-    counted: Instant,
-}
+pub(crate) struct Allowance(Bucket);
 
 impl Allowance {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { left: BURST, counted: now }
+        Self(Bucket::new(now))
     }
 
     /// Counts a message; false where it is one too many.
     pub(crate) fn count(&mut self, makes_sense: bool, now: Instant) -> bool {
-        self.spend(if makes_sense { 1.0 } else { NONSENSE }, now)
+        self.0.spend(if makes_sense { 1.0 } else { NONSENSE }, &RATE, now).is_ok()
     }
 
     /// Counts what was read, whole messages or not; false where it is too much.
     pub(crate) fn count_read(&mut self, bytes: usize, fragments: u32, now: Instant) -> bool {
-        self.spend(bytes as f64 / BYTES_A_MESSAGE + f64::from(fragments), now)
-    }
-
-    fn spend(&mut self, cost: f64, now: Instant) -> bool {
-        let regained = now.saturating_duration_since(self.counted).as_secs_f64() * PER_SECOND;
-        self.counted = now;
-        self.left = (self.left + regained).min(BURST) - cost;
-        self.left >= 0.0
+        self.0.spend(bytes as f64 / BYTES_A_MESSAGE + f64::from(fragments), &RATE, now).is_ok()
     }
 }
 

@@ -94,11 +94,8 @@ pub(crate) async fn poll(
     let body = format!(r#"{{"frames":[{}],"cursor":"{cursors}"}}"#, texts.join(","));
     counted.wrote(body.len());
     counted.left_out(session.take_left_out());
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    let mut response = (headers, body).into_response();
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (kind, body).into_response();
     if leaves {
         // The next question is to be asked over a new connection, which a balancer opens elsewhere.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

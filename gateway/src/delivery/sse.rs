@@ -103,6 +103,7 @@ fn open(
     let entry = gateway.ledger().enter("sse", viewer, caller.address, weak);
     let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
+    // `Sse` itself says `no-cache`.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)

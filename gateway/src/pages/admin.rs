@@ -18,7 +18,7 @@ use super::document::Document;
 use super::frames::{AlertsInitial, Frames};
 use super::shell::Shell;
 use crate::api::{
-    Asked, AuditFilter, KeyJson, PassJson, Query, Reviewer, SessionJson, UserJson, keys_of, passes_of, read_audit,
+    Asked, AuditFilter, KeyRow, PassRow, Query, Reviewer, SessionRow, UserRow, keys_of, passes_of, read_audit,
     read_before, sessions_of, users_of,
 };
 use crate::auth::{AuditLine, CampaignsJson, PageViewer, Power, Viewer};
@@ -58,9 +58,9 @@ pub(super) struct AdminPage {
 
 /// What is listed.
 enum List {
-    Users(Vec<UserJson>),
-    Tokens(Vec<PassJson>),
-    Keys(Vec<KeyJson>),
+    Users(Vec<UserRow>),
+    Tokens(Vec<PassRow>),
+    Keys(Vec<KeyRow>),
     Sessions(Vec<LoginRow>),
     Audit(AuditList),
 }
@@ -79,7 +79,7 @@ impl List {
 
 /// A login, with its browser in two words.
 struct LoginRow {
-    login: SessionJson,
+    login: SessionRow,
     browser: String,
 }
 

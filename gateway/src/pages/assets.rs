@@ -30,7 +30,7 @@ static BASE: LazyLock<String> = LazyLock::new(|| {
         hash.update(name.as_bytes());
         hash.update(file.metadata.sha256_hash());
     }
-    format!("/static/{}", hex(&hash.finalize()[..6]))
+    format!("/static/{}", &format!("{:x}", hash.finalize())[..12])
 });
 
 /// Modules that no page needs at once: entries, and what `app.js` imports when it is wanted.
@@ -46,10 +46,6 @@ static MODULES: LazyLock<Vec<String>> = LazyLock::new(|| {
     modules.sort();
     modules
 });
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Where the files are: `/static/` and the hash of all of them.
 pub(super) fn base() -> &'static str {
@@ -150,7 +146,7 @@ fn answer(name: &str, for_ever: bool, headers: &HeaderMap) -> Response {
     let Some(bytes) = read(name) else {
         return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
     };
-    let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes)[..12]));
+    let etag = format!("\"{}\"", &format!("{:x}", Sha256::digest(&bytes))[..24]);
     let fixed = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::ETAG, HeaderValue::from_str(&etag).expect("hex in quotes is a header value")),

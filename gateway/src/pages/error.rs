@@ -6,7 +6,7 @@
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -72,10 +72,8 @@ pub(crate) async fn tell_browsers(
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
     let mut page = (response.status(), ErrorPage::new(&error, caller, &asked, &gateway)).into_response();
-    let headers = page.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
-        headers.insert(header::RETRY_AFTER, retry.clone());
+        page.headers_mut().insert(header::RETRY_AFTER, retry.clone());
     }
     page
 }
@@ -116,6 +114,8 @@ fn no_such_campaign(caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> S
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use ringside_gateway::{Accounts, GatewaySettings, Role};
+use ringside_gateway::{Accounts, EnsuredAdmin, GatewaySettings, Role};
 use ringside_rig::until;
 use ringside_shared::engine::Histories;
 use ringside_shared::model::Timestamp;
@@ -306,8 +306,10 @@ async fn a_gateway_puts_a_lost_signing_key_back_and_adopts_another_ones() {
 #[tokio::test]
 async fn the_first_account_is_made_once_and_can_log_in() {
     let floor = Floor::start().await;
-    let made = Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap().expect("a password");
-    assert_eq!(Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap(), None);
+    let made = Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap();
+    let EnsuredAdmin::MadeUp(made) = made else { panic!("{made:?}") };
+    let again = Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap();
+    assert_eq!(again, EnsuredAdmin::AsConfigured);
     let accounts = Accounts::list(floor.engine.as_ref()).await.unwrap();
     assert_eq!(accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["admin  acme  admin  *"]);
     let body = json!({ "username": "admin", "password": made.to_string() }).to_string();
@@ -324,11 +326,12 @@ async fn a_configured_admin_password_replaces_another_and_ends_its_logins() {
         let sent = reqwest::Client::new().post(floor.url("/auth/login")).body(body).send().await.unwrap();
         serde_json::from_slice::<Value>(&sent.bytes().await.unwrap()).unwrap()["token"].as_str().map(str::to_owned)
     };
-    assert_eq!(Accounts::ensure_admin(engine, &tenant(), Some("first password")).await.unwrap(), None);
+    let ensure = async |password| Accounts::ensure_admin(engine, &tenant(), password).await;
+    assert_eq!(ensure(Some("first password")).await.unwrap(), EnsuredAdmin::AsConfigured);
     let token = login("first password").await.expect("a token");
     let mut client = Client::connect(floor.address, "/ws", &token).await;
 
-    assert_eq!(Accounts::ensure_admin(engine, &tenant(), Some("second password")).await.unwrap(), None);
+    assert_eq!(ensure(Some("second password")).await.unwrap(), EnsuredAdmin::Changed { home: tenant() });
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(floor.ask("/auth/me", &token).await.0, 401);
     assert_eq!(login("first password").await, None);
@@ -336,9 +339,10 @@ async fn a_configured_admin_password_replaces_another_and_ends_its_logins() {
 
     // The same once more, or none, changes nothing: a restart must not end logins.
     let account = engine.get("account/admin").await.unwrap();
-    Accounts::ensure_admin(engine, &tenant(), Some("second password")).await.unwrap();
-    Accounts::ensure_admin(engine, &tenant(), None).await.unwrap();
+    for password in [Some("second password"), None] {
+        assert_eq!(ensure(password).await.unwrap(), EnsuredAdmin::AsConfigured);
+    }
     assert_eq!(engine.get("account/admin").await.unwrap(), account);
-    assert!(Accounts::ensure_admin(engine, &tenant(), Some("short")).await.is_err(), "a bad one is said to be bad");
+    assert!(ensure(Some("short")).await.is_err(), "a bad one is said to be bad");
     assert_eq!(engine.get("account/admin").await.unwrap(), account);
 }

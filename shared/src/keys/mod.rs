@@ -7,7 +7,7 @@
 mod secret;
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -321,10 +321,7 @@ fn is_key(text: &str) -> bool {
 }
 
 fn hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written to it");
-        hex
-    })
+    format!("{:x}", Sha256::digest(key.as_bytes()))
 }
 
 /// `rsk_` and 40 random characters of base 62: 238 bits, and easy to find in a leak.

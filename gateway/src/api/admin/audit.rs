@@ -150,7 +150,6 @@ pub(crate) async fn export_audit(
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
         (header::CONTENT_DISPOSITION, disposition),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     let file = File { gateway, tenant: viewer.tenant, filter, format, place: Place::Start };
     let pieces = stream::unfold(file, async |mut file| file.next().await.map(|piece| (piece, file)));

@@ -22,7 +22,7 @@ const NAME_CHARS: usize = 64;
 /// An API key, without the key.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct KeyJson {
+pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) name: String,
@@ -32,9 +32,9 @@ pub(crate) struct KeyJson {
 }
 
 /// All keys of the viewer's tenant, the oldest first.
-pub(crate) async fn keys_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<KeyJson>, Error> {
+pub(crate) async fn keys_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<KeyRow>, Error> {
     let keys = gateway.keys().list(Some(&viewer.tenant)).await.map_err(error_of)?;
-    Ok(keys.iter().map(KeyJson::from).collect())
+    Ok(keys.iter().map(KeyRow::from).collect())
 }
 
 /// `GET /admin/keys`
@@ -69,7 +69,7 @@ pub(crate) async fn issue_key(
     let secrets: Vec<Secret> = signed.then(Secret::generate).into_iter().collect();
     let secret = secrets.first().map(Secret::reveal);
     let issued = gateway.keys().issue(&admin.viewer.tenant, &source, name, secrets).await.map_err(error_of)?;
-    let key = KeyJson::from(&issued.record);
+    let key = KeyRow::from(&issued.record);
     admin.did(&gateway, "key.issue", &key.id, Value::Null, about(&key)).await?;
     let answer = json!({ "key": key, "text": issued.key, "secret": secret });
     Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
@@ -87,12 +87,12 @@ pub(crate) async fn revoke_key(
         return Err(Error::NoSuchEntry("There is no such API key. GET /admin/keys lists them."));
     };
     gateway.keys().revoke(&key.id).await.map_err(error_of)?;
-    let key = KeyJson::from(key);
+    let key = KeyRow::from(key);
     admin.did(&gateway, "key.revoke", &key.id, about(&key), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<&ApiKey> for KeyJson {
+impl From<&ApiKey> for KeyRow {
     fn from(key: &ApiKey) -> Self {
         Self {
             id: key.id.chars().take(ID_CHARS).collect(),
@@ -104,7 +104,7 @@ impl From<&ApiKey> for KeyJson {
     }
 }
 
-fn about(key: &KeyJson) -> Value {
+fn about(key: &KeyRow) -> Value {
     json!({ "source": key.source, "name": key.name, "signed": key.signed })
 }
 

@@ -13,10 +13,10 @@ mod sessions;
 mod users;
 
 pub(crate) use audit::{AuditFilter, export_audit, list_audit, read_audit, read_before};
-pub(crate) use keys::{KeyJson, issue_key, keys_of, list_keys, revoke_key};
-pub(crate) use passes::{PassJson, issue_pass, list_passes, passes_of, revoke_pass};
-pub(crate) use sessions::{SessionJson, end_all_sessions, end_session, list_sessions, sessions_of};
-pub(crate) use users::{UserJson, add_user, change_user, end_logins, list_users, remove_user, set_password, users_of};
+pub(crate) use keys::{KeyRow, issue_key, keys_of, list_keys, revoke_key};
+pub(crate) use passes::{PassRow, issue_pass, list_passes, passes_of, revoke_pass};
+pub(crate) use sessions::{SessionRow, end_all_sessions, end_session, list_sessions, sessions_of};
+pub(crate) use users::{UserRow, add_user, change_user, end_logins, list_users, remove_user, set_password, users_of};
 
 use std::collections::BTreeMap;
 

@@ -20,7 +20,7 @@ const MOST_DAYS: u32 = 3_650;
 /// A token, without its text.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PassJson {
+pub(crate) struct PassRow {
     pub(crate) id: String,
     /// `script` or `wallboard`.
     pub(crate) kind: &'static str,
@@ -35,8 +35,8 @@ pub(crate) struct PassJson {
 }
 
 /// All tokens of the viewer's tenant, the oldest first.
-pub(crate) async fn passes_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<PassJson>, Error> {
-    Ok(gateway.passes().list(&viewer.tenant).await.map_err(error_of)?.iter().map(PassJson::from).collect())
+pub(crate) async fn passes_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<PassRow>, Error> {
+    Ok(gateway.passes().list(&viewer.tenant).await.map_err(error_of)?.iter().map(PassRow::from).collect())
 }
 
 /// `GET /admin/tokens`
@@ -89,7 +89,7 @@ pub(crate) async fn issue_pass(
     };
     let (text, pass) = gateway.passes().issue(request, Timestamp::now()).await.map_err(error_of)?;
     admin.did(&gateway, "token.issue", &pass.id, Value::Null, rights(&pass)).await?;
-    let answer = json!({ "token": PassJson::from(&pass), "text": text });
+    let answer = json!({ "token": PassRow::from(&pass), "text": text });
     Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn revoke_pass(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<&Pass> for PassJson {
+impl From<&Pass> for PassRow {
     fn from(pass: &Pass) -> Self {
         Self {
             id: pass.id.clone(),

@@ -21,7 +21,7 @@ const LEAST_ID_CHARS: usize = 8;
 /// A login.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SessionJson {
+pub(crate) struct SessionRow {
     pub(crate) id: String,
     pub(crate) user: String,
     /// `password`, `token`, or whose word it was.
@@ -37,9 +37,9 @@ pub(crate) struct SessionJson {
 }
 
 /// All logins that look at the viewer's tenant, the newest first.
-pub(crate) async fn sessions_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<SessionJson>, Error> {
+pub(crate) async fn sessions_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<SessionRow>, Error> {
     let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
-    Ok(sessions.into_iter().map(|session| SessionJson::of(session, viewer)).collect())
+    Ok(sessions.into_iter().map(|session| SessionRow::of(session, viewer)).collect())
 }
 
 /// `GET /admin/sessions`
@@ -71,7 +71,7 @@ pub(crate) async fn end_all_sessions(State(gateway): State<Gateway>, admin: Admi
     Ok(json_answer(json!({ "ended": ended }).to_string()))
 }
 
-impl SessionJson {
+impl SessionRow {
     fn of(session: Session, viewer: &Viewer) -> Self {
         Self {
             current: session.id == viewer.session_id,

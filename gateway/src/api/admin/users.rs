@@ -25,7 +25,7 @@ const ROLES: &str = "The roles are viewer, auditor, operator, supervisor and adm
 /// A user as a tenant sees them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct UserJson {
+pub(crate) struct UserRow {
     pub(crate) name: String,
     pub(crate) role: &'static str,
     pub(crate) campaigns: CampaignsJson,
@@ -39,12 +39,12 @@ pub(crate) struct UserJson {
 }
 
 /// All users of the viewer's tenant, by name.
-pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<UserJson>, Error> {
+pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<UserRow>, Error> {
     let accounts = Accounts::list(gateway.engine()).await.map_err(Error::of_account)?;
     let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
     let user = |account: &Account| {
         let logins = sessions.iter().filter(|session| session.user == account.name).count();
-        Some(UserJson::of(account, account.membership(&viewer.tenant)?, logins))
+        Some(UserRow::of(account, account.membership(&viewer.tenant)?, logins))
     };
     Ok(accounts.iter().filter_map(user).collect())
 }
@@ -82,7 +82,7 @@ pub(crate) async fn add_user(
     Accounts::add(engine, &tenant, &name, &password, membership.role, &ids).await.map_err(error_of)?;
     admin.did(&gateway, "user.add", &name, Value::Null, rights(&membership)).await?;
     let account = find(engine, &tenant, &name).await?.0;
-    let user = UserJson::of(&account, &membership, 0);
+    let user = UserRow::of(&account, &membership, 0);
     Ok((StatusCode::CREATED, json_answer(json!({ "user": user, "password": made_up }).to_string())).into_response())
 }
 
@@ -229,7 +229,7 @@ pub(crate) async fn remove_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl UserJson {
+impl UserRow {
     fn of(account: &Account, membership: &Membership, logins: usize) -> Self {
         Self {
             name: account.name.clone(),

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use ringside_shared::model::TenantId;
 
+use crate::rate::{Bucket, Rate};
+
 /// What one who and where may have noted.
 const OF_ONE: Rate = Rate { at_once: 20, every: Duration::from_secs(10) };
 /// What a tenant may have noted.
@@ -18,18 +20,6 @@ const OF_TENANT: Rate = Rate { at_once: 200, every: Duration::from_millis(500) }
 const ONES: usize = 4096;
 /// So many tenants are remembered.
 const TENANTS: usize = 1024;
-
-/// So many at once, and one more each so often.
-struct Rate {
-    at_once: u32,
-    every: Duration,
-}
-
-/// What is left of a rate, as the time at which all of it is back.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    full: Instant,
-}
 
 /// A tenant's bucket, and what was not noted since something was.
 #[derive(Debug)]
@@ -53,33 +43,21 @@ impl Allowance {
         let one = self.hasher.hash_one((tenant, who, from));
         if !self.ones.contains_key(&one) {
             // Those that are used up are the last to go: else a flood of other names would fill them again.
-            make_room(&mut self.ones, ONES, |bucket| bucket.full);
+            make_room(&mut self.ones, ONES, |bucket| *bucket);
         }
         if !self.tenants.contains_key(tenant) {
-            make_room(&mut self.tenants, TENANTS, |of| (of.left_out, of.bucket.full));
+            make_room(&mut self.tenants, TENANTS, |of| (of.left_out, of.bucket));
         }
-        let one = self.ones.entry(one).or_insert(Bucket { full: now });
-        let new = || OfTenant { bucket: Bucket { full: now }, left_out: 0 };
+        let one = self.ones.entry(one).or_insert(Bucket::new(now));
+        let new = || OfTenant { bucket: Bucket::new(now), left_out: 0 };
         let tenant = self.tenants.entry(tenant.clone()).or_insert_with(new);
         // What is over one's own rate takes nothing from the tenant's.
-        if one.take(&OF_ONE, now) && tenant.bucket.take(&OF_TENANT, now) {
+        if one.take(&OF_ONE, now).is_ok() && tenant.bucket.take(&OF_TENANT, now).is_ok() {
             Some(std::mem::take(&mut tenant.left_out))
         } else {
             tenant.left_out += 1;
             None
         }
-    }
-}
-
-impl Bucket {
-    /// Takes one; false where there is none left.
-    fn take(&mut self, rate: &Rate, now: Instant) -> bool {
-        let full = self.full.max(now) + rate.every;
-        let left = full.duration_since(now) <= rate.every * rate.at_once;
-        if left {
-            self.full = full;
-        }
-        left
     }
 }
 

@@ -38,7 +38,7 @@ use self::source::Source;
 pub(crate) use self::sso::{begin_sso, end_sso};
 use self::token::{Claims, Unverified};
 use super::Identity;
-use super::viewer::escape_query;
+use super::way_back::escape_query;
 
 /// Everybody whose tokens count here.
 #[derive(Debug)]

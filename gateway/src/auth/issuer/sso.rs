@@ -15,11 +15,10 @@ use super::code::NotExchanged;
 use super::pending::{Pending, PendingKey, cookie_name, set_cookie};
 use super::refused::Refused;
 use crate::api::{Asked, Path, Query};
-use crate::auth::account::in_time;
 use crate::auth::cookie::cookies;
-use crate::auth::login::{local_path, login_error_address};
-use crate::auth::sign_in::{Shown, count_login, no_store, sign_in};
-use crate::auth::viewer::escape_query;
+use crate::auth::in_time::in_time;
+use crate::auth::sign_in::{Shown, count_login, sign_in};
+use crate::auth::way_back::{escape_query, local_path, login_error_address};
 use crate::auth::{AuditEntry, Identity};
 use crate::caller::Caller;
 use crate::error::Error;
@@ -97,7 +96,7 @@ pub(crate) async fn begin_sso(
     let mut response = Redirect::to(address.as_str()).into_response();
     let cookie = set_cookie(caller.secure, Some(&pending.seal(&key)));
     response.headers_mut().append(header::SET_COOKIE, cookie);
-    no_store(response)
+    response
 }
 
 /// `GET /auth/sso/{id}/callback`
@@ -200,5 +199,5 @@ fn not_signed_in(error: &Error, next: &str, secure: bool) -> Response {
 /// The cookie is for one sign-in, however it ends.
 fn forget(mut response: Response, secure: bool) -> Response {
     response.headers_mut().append(header::SET_COOKIE, set_cookie(secure, None));
-    no_store(response)
+    response
 }

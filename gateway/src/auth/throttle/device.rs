@@ -11,7 +11,7 @@ use ringside_shared::engine::{Engine, EngineError};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::super::account::in_time;
+use super::super::in_time::in_time;
 
 /// Where the secret is kept.
 const SECRET: &str = "secret/device";

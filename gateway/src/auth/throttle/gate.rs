@@ -7,7 +7,7 @@ use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::account::in_time;
+use super::super::in_time::in_time;
 use super::Refused;
 use super::tries::Tries;
 

@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use self::device::{Device, Devices};
 use self::gate::{Counted, Gate, Limit};
@@ -39,11 +38,9 @@ const DEVICE: Limit = Limit { what: "device", tries: 5, at_once: 1, forgives: tr
 const ADDRESS: Limit = Limit { what: "address", tries: 50, at_once: 4, forgives: false };
 
 /// What the keys of counts begin with.
-const PREFIX: &str = "tries/";
+pub(super) const PREFIX: &str = "tries/";
 /// So many accounts, devices and addresses are remembered here. Whatever is forgotten is in the registry.
 const REMEMBERED: usize = 20_000;
-/// About how long it is from one look for outdated counts to the next.
-const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
 
 /// Why nobody may try a password now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,21 +102,6 @@ impl Throttle {
         Ok(Attempt { engine, devices: &self.devices, name, device, counted })
     }
 
-    /// Removes outdated counts about once a minute, until it is told to stop.
-    pub(crate) async fn keep_sweeping(engine: Arc<dyn Engine>, stop: CancellationToken) {
-        loop {
-            // Not all gateways at the same time.
-            let pause = BETWEEN_SWEEPS.mul_f64(rand::random_range(0.75..1.25));
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            if let Err(error) = sweep(&*engine).await {
-                tracing::debug!(%error, "outdated counts of wrong passwords are removed later");
-            }
-        }
-    }
-
     fn gate(&self, limit: Limit, whose: &str) -> Arc<Gate> {
         let key = tries::key(limit.what, whose);
         let mut gates = self.gates.lock().expect("nobody panics among the gates");
@@ -173,16 +155,9 @@ pub(super) async fn unlock(engine: &dyn Engine, name: &str) -> Result<(), Engine
     engine.set(&tries::key(ACCOUNT.what, name), None).await
 }
 
-/// Removes what counts no more, whoever counted it; returns how many.
-async fn sweep(engine: &dyn Engine) -> Result<usize, EngineError> {
-    let mut removed = 0;
-    for (key, value) in engine.list(PREFIX).await? {
-        // Not where somebody has counted meanwhile.
-        if Tries::read(&value, Timestamp::now()).is_none() && engine.swap(&key, Some(value), None).await? {
-            removed += 1;
-        }
-    }
-    Ok(removed)
+/// True of a count that counts no more, and of what is none.
+pub(super) fn is_over(stored: &[u8], now: Timestamp) -> bool {
+    Tries::read(stored, now).is_none()
 }
 
 /// Whose address it is: of IPv6 somebody has a whole /64 at least.

@@ -8,6 +8,7 @@ use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
 use tempfile::TempDir;
 
 use super::*;
+use crate::auth::sweep::sweep;
 
 /// A registry that counts how often it is asked, and may be away.
 struct Registry {
@@ -311,8 +312,8 @@ async fn what_is_outdated_is_swept_from_the_registry_and_nothing_else() {
     registry.engine.set(&tries::key("account", "dan"), Some(old(16))).await.unwrap();
     registry.engine.set("tries/account/nonsense", Some(Bytes::from_static(b"?"))).await.unwrap();
     registry.engine.set("account/ann", Some(Bytes::from_static(b"an account"))).await.unwrap();
-    assert_eq!(sweep(&registry).await, Ok(2));
-    assert_eq!(sweep(&registry).await, Ok(0));
+    assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(2));
+    assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(0));
     assert_eq!(registry.engine.list("account/").await.unwrap().len(), 1);
     let kept: Vec<_> = registry.engine.list("tries/").await.unwrap().into_iter().map(|(key, _)| key).collect();
     let mut expected = vec![locked, tries::key("account", "ann")];

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{LOCKED_FOR, PREFIX};
 
 /// So much of a digest is in a key: nobody finds two names for one.
-const DIGEST_BYTES: usize = 16;
+const DIGEST_DIGITS: usize = 32;
 
 /// How often it was tried, and when last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,8 @@ impl Tries {
 
 /// Under which key the tries of somebody are stored. Names come from outside, of any length and with anything in them.
 pub(super) fn key(what: &str, whose: &str) -> Box<str> {
-    let digest = Sha256::digest(whose);
-    let hex: String = digest[..DIGEST_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{PREFIX}{what}/{hex}").into()
+    let digest = format!("{:x}", Sha256::digest(whose));
+    format!("{PREFIX}{what}/{}", &digest[..DIGEST_DIGITS]).into()
 }
 
 #[cfg(test)]

@@ -1,0 +1,67 @@
+//! What somebody may see and do in one tenant.
+
+use std::fmt;
+
+use ringside_shared::model::TenantId;
+use serde::{Deserialize, Serialize};
+
+use super::account::AccountError;
+use super::role::Role;
+use super::scope::{CampaignsJson, Scope};
+
+/// What an account may see and do in one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Whose data it sees.
+    pub tenant: TenantId,
+    /// What it may do.
+    pub role: Role,
+    /// Which campaigns it may see.
+    pub scope: Scope,
+}
+
+impl Membership {
+    /// An error where no account may have it: an admin of some campaigns could give themselves the others.
+    pub(super) fn check(&self) -> Result<(), AccountError> {
+        match (self.role, &self.scope) {
+            (Role::Wallboard, _) => Err(AccountError::BadRole),
+            (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}  {}", self.tenant, self.role.as_str(), self.scope)
+    }
+}
+
+/// As it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct MembershipJson {
+    tenant: String,
+    role: String,
+    campaigns: CampaignsJson,
+}
+
+impl From<&Membership> for MembershipJson {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            tenant: membership.tenant.to_string(),
+            role: membership.role.as_str().to_owned(),
+            campaigns: (&membership.scope).into(),
+        }
+    }
+}
+
+impl MembershipJson {
+    /// Nothing where it makes no sense.
+    pub(super) fn read(&self) -> Option<Membership> {
+        Some(Membership {
+            tenant: TenantId::parse(&self.tenant).ok()?,
+            role: Role::parse(&self.role)?,
+            scope: self.campaigns.scope()?,
+        })
+    }
+}
