@@ -29,6 +29,8 @@ check: ## formatting, lints, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
+# Most of a test is waiting: for timers, for Redis, for another process.
+test-rust: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 test-rust: setup ## unit, property and whole-product tests
 	$(CARGO) test --workspace --all-features
 
