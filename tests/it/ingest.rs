@@ -6,6 +6,8 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::app::{KEY, TestApp};
 
@@ -137,4 +139,20 @@ async fn every_event_acknowledged_before_a_sigkill_is_in_the_totals_after_it() {
     }
     let all = next as i64;
     app.metrics_when(&token, "alpha", |metrics| metrics["counters"]["attempts"].as_i64() == Some(all)).await;
+}
+
+#[tokio::test]
+async fn who_stops_in_the_middle_of_a_body_is_told_so() {
+    let app = TestApp::quiet();
+    let mut socket = TcpStream::connect(app.url("").trim_start_matches("http://")).await.unwrap();
+    let head = format!("POST /ingest/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n[{{");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("body_timeout") {
+        let mut piece = [0; 1024];
+        let read = socket.read(&mut piece).await.unwrap();
+        assert!(read > 0, "it ended with {answer}");
+        answer.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }

@@ -158,18 +158,11 @@ pub(super) fn read_event(raw: &[u8], limits: &Limits) -> Parsed {
     }
     require_object(raw)?;
     let json: EventJson<'_> = serde_json::from_slice(raw).map_err(|error| bad_json(&error))?;
-    candidate(json)
+    candidate(&json)
 }
 
 /// Checks what was read of one event.
-pub(super) fn candidate(mut json: EventJson<'_>) -> Parsed {
-    // A number that says it is masked is kept as it is, so one that hides a whole number behind a bullet must not pass.
-    if let Some(to) = &mut json.to
-        && to.contains('•')
-        && to.chars().filter(|letter| letter.is_numeric()).count() > 6
-    {
-        *to = to.replace('•', "").into();
-    }
+pub(super) fn candidate(json: &EventJson<'_>) -> Parsed {
     Ok(Candidate { id: json.event_id()?, at: json.happened_at()?, kind: json.event_kind()? })
 }
 

@@ -101,7 +101,7 @@ fn fill(attributes: &Attributes, data: &[u8]) -> Parsed {
     fill("at", attributes.time.clone());
     fill("id", Some(joined_id(&attributes.source, &attributes.id)));
     let event = Value::Object(event);
-    candidate(EventJson::deserialize(&event).map_err(|error| bad_json(&error))?)
+    candidate(&EventJson::deserialize(&event).map_err(|error| bad_json(&error))?)
 }
 
 /// `dev.ringside.call.answered.v1` → `call.answered`.

@@ -4,9 +4,10 @@
 //! request ─ key ─ signature ─ body ─▶ candidates ─ aliases ─▶ Door::take ─▶ one answer for all
 //! ```
 //!
-//! [`alias`] keeps telephone numbers out that come as ids; those in texts were masked as they were read. [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
-//! Webhooks. One bad event is named by its index and the rest is taken; the whole request fails only for a wrong key,
-//! a body that is none of these, or too much of it. `docs/sources.md` says all of it for senders.
+//! [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
+//! Webhooks, [`alias`] keeps telephone numbers out that come as ids; those in texts were masked as they were read. One bad
+//! event is named by its index and the rest is taken; the whole request fails only for a wrong key, a body that is none of
+//! these, or too much of it. `docs/sources.md` says all of it for senders.
 
 pub(crate) mod alias;
 mod answer;
@@ -64,7 +65,8 @@ impl Default for Limits {
             stream_bytes: 256 << 20,
             array_events: 10_000,
             event_bytes: 64 << 10,
-            patience_ms: 30_000,
+            // Shorter than the port's own (`asks_within`), which would end the connection without a word.
+            patience_ms: 8_000,
         }
     }
 }

@@ -165,13 +165,8 @@ impl EventJson<'_> {
             campaign: self.campaign.as_deref().map_or_else(|| Ok(CampaignId::unassigned()), CampaignId::parse)?,
             call: CallId::parse(call)?,
             fact,
-            // Numbers that are masked already (as the log has them) hold a bullet and stay as they are; one that is cut
-            // off with the rest of a long text is none.
-            to_masked: self
-                .to
-                .as_deref()
-                .map(kept)
-                .map(|to| if to.contains('•') { to.into() } else { mask_number(&to) }),
+            // One that is cut off with the rest of a long text is none. As the log has it, it stays as it is.
+            to_masked: self.to.as_deref().map(kept).map(|to| mask_number(&to)),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,
         })
