@@ -25,7 +25,7 @@ import { registerTheme } from "./components/theme.js";
 import { Toasts } from "./components/toasts.js";
 import { moment, ServerClock, toLong } from "./lib/clock.js";
 import { byId, setText } from "./lib/dom.js";
-import { extendLogin } from "./lib/login.js";
+import { extendLogin, here } from "./lib/login.js";
 import { RingsideClient } from "./ringside-client.js";
 import { Store } from "./store.js";
 
@@ -50,7 +50,7 @@ clock.guess(Number.isNaN(madeAt) ? Math.max(...frames.map((frame) => moment(fram
 
 client.onRoundTrip = (/** @type {number} */ sentAt, /** @type {string} */ serverTime) => clock.learn(sentAt, moment(serverTime));
 client.onError = (/** @type {Error} */ { message }) => console.warn(message);
-client.onUnauthorized = () => location.assign("/login?expired=1");
+client.onUnauthorized = () => location.assign(`/login?expired=1&next=${here()}`);
 const connection = new Connection({ store, client, clock });
 const sounds = new Sounds(store);
 /** @type {Lanes|null} */

@@ -5,6 +5,7 @@
 import { moment, toShort } from "../lib/clock.js";
 import { byId, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";
+import { here } from "../lib/login.js";
 
 /** @typedef {HTMLElement & { dataset: DOMStringMap }} Button */
 
@@ -83,7 +84,7 @@ async function request(method, path, body) {
     body: body && JSON.stringify(body),
   }).catch(() => null);
   if (!answer) throw new Error("Ringside does not answer. Check your connection and try again.");
-  if (answer.status === 401) location.assign("/login?expired=1");
+  if (answer.status === 401) location.assign(`/auth/resume?next=${here()}`);
   const told = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (!answer.ok) throw new Error(told?.detail ?? "That did not work. Try again.");
   return told;
@@ -98,13 +99,14 @@ async function request(method, path, body) {
 function open(id, send, then) {
   const dialog = /** @type {HTMLDialogElement} */ (byId(id));
   const form = /** @type {HTMLFormElement} */ (dialog.querySelector("form"));
+  // Not `disabled`, with which it would lose the focus.
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button:not([type])"));
   const error = form.querySelector(".err");
   setText(error, "");
   form.onsubmit = async (event) => {
     event.preventDefault();
-    if (button.disabled) return;
-    button.disabled = true;
+    if (button.ariaDisabled === "true") return;
+    button.ariaDisabled = "true";
     try {
       const told = await send(new FormData(form));
       dialog.close();
@@ -112,7 +114,7 @@ function open(id, send, then) {
     } catch (fault) {
       setText(error, /** @type {Error} */ (fault).message);
     } finally {
-      button.disabled = false;
+      button.ariaDisabled = null;
     }
   };
   dialog.showModal();
@@ -194,17 +196,22 @@ function orNothing(text) {
 }
 
 /**
- * The form of a user, who is new or known.
- * @param {boolean} known
+ * The form of a user, who is new or known, and perhaps oneself.
  * @param {string} title
+ * @param {{ known: boolean, me?: boolean }} who
  */
-function userForm(known, title) {
+function userForm(title, { known, me = false }) {
   const form = /** @type {HTMLFormElement} */ (byId("user-dialog").querySelector("form"));
   form.reset();
   for (const part of form.querySelectorAll("[data-new]")) setHidden(part, known);
   for (const part of form.querySelectorAll("[data-known]")) setHidden(part, !known);
   setText(byId("user-h"), title);
-  setText(form.querySelector(".btn-primary"), known ? "Save" : "Add");
+  const save = /** @type {HTMLElement} */ (form.querySelector(".btn-primary"));
+  setText(save, known ? "Save" : "Add");
+  // One's own rights are another admin's to change.
+  setHidden(save, me);
+  roleField().disabled = me;
+  form.campaigns.disabled = me;
   return form;
 }
 
@@ -212,9 +219,8 @@ function userForm(known, title) {
 const roleField = () => /** @type {HTMLSelectElement} */ (byId("user-role"));
 
 function addUser() {
-  const form = userForm(false, "Add user");
+  const form = userForm("Add user", { known: false });
   form.campaigns.value = "*";
-  roleField().disabled = false;
   const send = (/** @type {FormData} */ fields) =>
     request("POST", "/admin/users", {
       name: String(fields.get("name")).trim(),
@@ -233,9 +239,8 @@ function addUser() {
 function changeUser({ dataset }) {
   const { id: name = "", role = "", campaigns = "*", disabled, home, me } = dataset;
   const path = `/admin/users/${encodeURIComponent(name)}`;
-  const form = userForm(true, name);
+  const form = userForm(name, { known: true, me: me === "true" });
   roleField().value = role;
-  roleField().disabled = me === "true";
   form.campaigns.value = campaigns;
   const locked = disabled === "true";
   const lock = /** @type {HTMLElement} */ (form.querySelector("[data-do=lock]"));

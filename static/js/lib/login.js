@@ -11,3 +11,6 @@ export async function extendLogin() {
   if (!answer.ok) throw new Error(`The login could not be renewed now: ${answer.status}.`);
   return (await answer.json()).token;
 }
+
+/** This page, as the value of a query parameter, so that whoever has logged in comes back to it. */
+export const here = () => encodeURIComponent(location.pathname + location.search);

@@ -1,5 +1,5 @@
 /**
- * How numbers read, DESIGN's section on numbers in code. `gateway/src/pages/number.rs` is the same for the first paint;
+ * How numbers read. `gateway/src/pages/number.rs` is the same for the first paint;
  * both are held to `tests/fixtures/numbers.json`. Unknown is an en dash, never 0, blank or NaN.
  */
 
