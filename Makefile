@@ -25,7 +25,7 @@ scaled-stop: ## stop it; its data stays
 fmt: ## format the Rust code
 	$(CARGO) fmt --all
 
-check: ## formatting, lints, documentation
+check: ## formatting, lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 

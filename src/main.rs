@@ -1,7 +1,7 @@
 //! `ringside`: the live ops dashboard for outbound call campaigns, one binary with its roles as subcommands.
 //!
 //! `config/` reads the configuration, `run.rs` starts a role and owns the order in which it stops, `floor.rs` says what
-//! each role is made of, `access/` is the command line for who has access, `bench.rs` measures, `torture/` breaks
+//! each role is made of, `access/` is the command line for who has access, `bench/` measures, `torture/` breaks
 //! things on purpose, `verify.rs` looks whether what is stored agrees with itself, `tail.rs` shows rooms in a terminal.
 
 mod access;
@@ -13,9 +13,9 @@ mod floor;
 mod https;
 mod installation;
 mod issuers;
-mod limits;
 mod listen;
 mod lobby;
+mod open_files;
 mod rules;
 mod run;
 mod socket;

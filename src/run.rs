@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::engine::{TRY_AGAIN_AFTER, is_away, open_engine};
 use crate::floor::Floor;
 use crate::installation::say;
-use crate::limits::raise_open_files;
 use crate::listen::{certificate, listen};
 use crate::lobby::Lobby;
+use crate::open_files::raise_open_files;
 
 /// Which part of the whole a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

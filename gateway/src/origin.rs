@@ -117,10 +117,12 @@ fn is_welcome(gateway: &Gateway, caller: Caller, method: &Method, uri: &Uri, hea
 /// True for what our own pages, those of listed origins, and what is no browser sent. With a list, the list is all there is;
 /// without one our own pages are those of the host that the request itself names.
 pub(crate) fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else {
         return !is_from_elsewhere(headers);
     };
-    let Ok(origin) = origin.to_str() else { return false };
+    // No browser sends two.
+    let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
     let host = || headers.get(header::HOST)?.to_str().ok();
     allowed.has(origin) || allowed.is_empty() && host().is_some_and(|host| is_of_host(origin, host, secure))
 }

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use tower_http::CompressionLevel;
@@ -13,6 +13,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveHeadersLayer;
 use tower_http::trace::TraceLayer;
+use tracing::Instrument as _;
 
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -75,16 +76,25 @@ impl Gateway {
             .route("/admin/audit", get(api::list_audit))
             .route("/admin/audit/export", get(api::export_audit))
             .layer(api::body_limit(64 << 10));
+        let pages = Router::new()
+            .route("/", get(pages::show_overview))
+            .route("/analytics/realtime", get(pages::show_overview))
+            .route("/campaigns", get(pages::list_campaigns))
+            .route("/campaigns/{id}", get(pages::show_campaign))
+            .route("/admin", get(pages::show_admin))
+            .route("/login", get(pages::show_login));
         // The files are many and small: no request id and no log line for each.
-        let files = pages::asset_routes()
+        pages::begin_packing();
+        let files = Router::new()
+            .route("/static/{*path}", get(pages::send_asset))
+            .route("/favicon.ico", get(pages::send_favicon))
             .layer(CompressionLayer::new())
             .layer(from_fn_with_state(self.clone(), protect::protect));
 
         // What other origins may ask, where the operator has listed them; see `cors::covers`.
         let open = cors::open_to(&self.settings().cors_origins, who.merge(questions));
-        let routes = open.merge(keys).merge(live).merge(by_other_names).merge(operators).merge(admins);
-        let routes = routes.merge(pages::page_routes());
-        let mut all = self.around(routes).merge(files);
+        let routes = open.merge(keys).merge(by_other_names).merge(operators).merge(admins).merge(pages);
+        let mut all = self.around(routes, live).merge(files);
         if self.bench().is_some() {
             // Thousands a second, and what each costs is taken for the cost of what is measured: only the guard around them.
             let bench = post(api::publish_bench).fallback(async || Error::WrongMethod);
@@ -95,16 +105,20 @@ impl Gateway {
         all.with_state(self.clone())
     }
 
-    /// What every answer goes through, from the handler outwards.
-    fn around(&self, routes: Router<Self>) -> Router<Self> {
+    /// What every answer goes through, from the handler outwards. What is `live` lasts for as long as somebody listens.
+    fn around(&self, routes: Router<Self>, live: Router<Self>) -> Router<Self> {
         let request_id = HeaderName::from_static("x-request-id");
         let secret = [AUTHORIZATION, COOKIE, SET_COOKIE, SEC_WEBSOCKET_PROTOCOL];
-        routes
-            .method_not_allowed_fallback(async || Error::WrongMethod)
-            .fallback(async || Error::NoSuchAddress)
-            .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
-            .layer(from_fn_with_state(self.clone(), origin::guard))
-            .layer(from_fn_with_state(self.clone(), auth::note_refusals))
+        let guarded = |routes: Router<Self>| {
+            routes
+                .method_not_allowed_fallback(async || Error::WrongMethod)
+                .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
+                .layer(from_fn_with_state(self.clone(), origin::guard))
+                .layer(from_fn_with_state(self.clone(), auth::note_refusals))
+        };
+        guarded(routes.fallback(async || Error::NoSuchAddress))
+            .layer(from_fn(to_its_end))
+            .merge(guarded(live))
             .layer(from_fn_with_state(self.clone(), pages::tell_browsers))
             .layer(from_fn(observe::count_requests))
             .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
@@ -113,6 +127,14 @@ impl Gateway {
             .layer(PropagateRequestIdLayer::new(request_id.clone()))
             .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
             .layer(SetSensitiveHeadersLayer::new(secret))
+    }
+}
+
+/// A handler goes on where whoever asked has hung up: what was changed is noted, and what has begun to end ends everywhere.
+async fn to_its_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(ended) => Error::internal(&ended).into_response(),
     }
 }
 
@@ -146,7 +168,8 @@ mod tests {
         async fn fail() -> &'static str {
             panic!("the drawer has {} in it", 50)
         }
-        let routes = gateway.around(Router::new().route("/fails", get(fail))).with_state(gateway.clone());
+        let routes =
+            gateway.around(Router::new().route("/fails", get(fail)), Router::new()).with_state(gateway.clone());
         for (accept, kind, sentence) in [
             ("*/*", "application/problem+json", "Something broke on our side. Reference "),
             ("text/html", "text/html; charset=utf-8", "Live numbers may still work."),

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
-use ringside_gateway::{Accounts, Gateway, GatewaySettings, PassRequest, Passes, Role, Scope};
+use ringside_gateway::{Accounts, Gateway, GatewaySettings, Membership, PassRequest, Passes, Role, Scope};
 use ringside_shared::engine::Engine;
 use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_shared::model::{TenantId, Timestamp};
@@ -39,7 +39,8 @@ async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
     let folder = tempfile::TempDir::new().unwrap();
     let engine: Arc<dyn Engine> = Arc::new(Embedded::open(folder.path(), EmbeddedSettings::default()).unwrap());
     let tenant = TenantId::parse("default").unwrap();
-    Accounts::add(engine.as_ref(), &tenant, "ann", "correct horse battery", Role::Admin, &[]).await.unwrap();
+    let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
+    Accounts::add(engine.as_ref(), "ann", "correct horse battery", &admin).await.unwrap();
     let request = PassRequest {
         name: "report".to_owned(),
         tenant: tenant.clone(),

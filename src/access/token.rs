@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use ringside_gateway::{Page, PassRequest, Passes, Role, Scope, SigningKeys};
 use ringside_shared::model::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Tenant, WHO, with_office};
 use crate::config::Config;
@@ -36,7 +36,7 @@ enum TokenCommand {
         #[arg(long, value_name = "PAGE")]
         wallboard: Option<String>,
         /// It ends after so many days; never where left out
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: Option<u32>,
     },
     /// List the tokens (not the tokens themselves, which are not kept)
@@ -74,8 +74,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                     days: *days,
                 };
                 let (text, pass) = passes.issue(request, now).await?;
-                let after = json!({ "name": pass.name, "role": role.as_str(), "campaigns": pass.scope.to_string() });
-                office.note("token.issue", &pass.id, Value::Null, after).await?;
+                office.note("token.issue", &pass.id, Value::Null, pass.audited()).await?;
                 writeln!(out, "token  {text}")?;
                 if role == Role::Wallboard {
                     writeln!(out, "open   /login#wallboard={text}")?;
@@ -91,7 +90,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
             }
             TokenCommand::Revoke { id } => {
                 let pass = passes.revoke(&office.tenant, id).await?;
-                office.note("token.revoke", id, json!({ "name": pass.name }), Value::Null).await?;
+                office.note("token.revoke", id, pass.audited(), Value::Null).await?;
                 writeln!(out, "{id} is not accepted any more")?;
             }
             TokenCommand::NewSigningKey => {

@@ -77,14 +77,11 @@ struct Rights {
 }
 
 impl Rights {
-    fn role(&self) -> anyhow::Result<Role> {
-        Role::of_person(&self.role).ok_or_else(|| {
-            anyhow!("there is no role \"{}\"; the roles are viewer, auditor, operator, supervisor and admin", self.role)
-        })
-    }
-
     fn membership(&self, tenant: &TenantId) -> anyhow::Result<Membership> {
-        Ok(Membership { tenant: tenant.clone(), role: self.role()?, scope: Scope::of(&self.campaigns)? })
+        let role = Role::of_person(&self.role).ok_or_else(|| {
+            anyhow!("there is no role \"{}\"; the roles are viewer, auditor, operator, supervisor and admin", self.role)
+        })?;
+        Ok(Membership { tenant: tenant.clone(), role, scope: Scope::of(&self.campaigns)? })
     }
 }
 
@@ -95,20 +92,20 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
         let mut out = std::io::stdout();
         match &args.command {
             UserCommand::Add { name, rights } => {
-                let role = rights.role()?;
-                Accounts::add(engine, &office.tenant, name, &read_password()?, role, &rights.campaigns).await?;
-                office.note("user.add", name, Value::Null, rights_json(&rights.membership(&office.tenant)?)).await?;
+                let membership = rights.membership(&office.tenant)?;
+                Accounts::add(engine, name, &read_password()?, &membership).await?;
+                office.note("user.add", name, Value::Null, membership.audited()).await?;
                 writeln!(out, "{name} can log in now")?;
             }
             UserCommand::Grant { name, rights } => {
                 let membership = rights.membership(&office.tenant)?;
-                let before = Accounts::grant(engine, name, &membership).await?.as_ref().map(rights_json);
-                office.note("user.grant", name, before.unwrap_or_default(), rights_json(&membership)).await?;
+                let before = Accounts::grant(engine, name, &membership).await?.as_ref().map(Membership::audited);
+                office.note("user.grant", name, before.unwrap_or_default(), membership.audited()).await?;
                 writeln!(out, "{name} is in {membership} now")?;
             }
             UserCommand::Remove { name } => {
                 for here in Accounts::remove(engine, name, &office.tenant).await? {
-                    office.note_in(&here.tenant, "user.remove", name, rights_json(&here), Value::Null).await?;
+                    office.note_in(&here.tenant, "user.remove", name, here.audited(), Value::Null).await?;
                 }
                 writeln!(out, "{name} is not in {} any more", office.tenant)?;
             }
@@ -157,10 +154,6 @@ async fn require_home(office: &Office, name: &str) -> anyhow::Result<()> {
         bail!("{name} is at home in {home}; say --tenant {home}");
     }
     Ok(())
-}
-
-fn rights_json(membership: &Membership) -> Value {
-    json!({ "role": membership.role.as_str(), "campaigns": membership.scope.to_string() })
 }
 
 fn read_password() -> anyhow::Result<String> {

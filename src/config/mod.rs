@@ -51,7 +51,7 @@ pub(crate) struct Config {
     pub(crate) simulate: Option<bool>,
     /// The simulator's seed.
     pub(crate) simulator_seed: u64,
-    /// How busy the simulated floor is; 1 is about ten dials a second.
+    /// How busy the simulated floor is; 1 is about nine dials a second.
     pub(crate) simulator_rate: f64,
     /// Watch this machine: CPU, memory, load, disks, network.
     pub(crate) host: bool,
@@ -204,8 +204,9 @@ impl Default for Config {
     }
 }
 
-/// The flags that set a value. Each is also `RINGSIDE_<NAME>` in the environment and a key of `ringside.toml`.
+/// The flags that set a value, apart in `--help`. Each is also `RINGSIDE_<NAME>` in the environment and a key of `ringside.toml`.
 #[derive(Debug, Clone, Default, Args, Serialize)]
+#[command(next_help_heading = "Configuration")]
 pub(crate) struct Flags {
     /// The configuration file [default: ringside.toml, where there is one]
     #[arg(long, value_name = "FILE", global = true)]
@@ -382,11 +383,8 @@ impl Config {
         range("login_minutes", self.login_minutes, 1, 30 * 24 * 60)?;
         range("signing_key_days", self.signing_key_days, 0, 3650)?;
         range("audit_days", self.audit_days, 1, 36_500)?;
-        if !(self.simulator_rate > 0.0 && self.simulator_rate <= 100.0) {
-            bail!(
-                "configuration key \"simulator_rate\" is {}; it must be above 0 and at most 100",
-                self.simulator_rate
-            );
+        if !(0.01..=100.0).contains(&self.simulator_rate) {
+            bail!("configuration key \"simulator_rate\" is {}; it must be 0.01 to 100", self.simulator_rate);
         }
         match (&self.tls_certificate, &self.tls_key) {
             (Some(_), None) => bail!("\"tls_certificate\" is set and \"tls_key\" is not; TLS needs both, or neither"),
@@ -394,9 +392,9 @@ impl Config {
             _ => {}
         }
         if let Some(key) = &self.ingest_key
-            && (key.len() < 32 || !key.bytes().all(|b| b.is_ascii_graphic()))
+            && !((32..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
         {
-            bail!("the ingest key must have 32 or more printable characters without spaces");
+            bail!("the ingest key must have 32 to 200 printable characters without spaces");
         }
         issuers::read(&self.issuers)?;
         if let Some(url) = &self.public_url {

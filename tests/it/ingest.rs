@@ -145,7 +145,9 @@ async fn every_event_acknowledged_before_a_sigkill_is_in_the_totals_after_it() {
 async fn who_stops_in_the_middle_of_a_body_is_told_so() {
     let app = TestApp::quiet();
     let mut socket = TcpStream::connect(app.url("").trim_start_matches("http://")).await.unwrap();
-    let head = format!("POST /ingest/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n[{{");
+    let head = format!(
+        "POST /ingest/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n[{{"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     while !answer.contains("body_timeout") {

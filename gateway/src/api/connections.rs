@@ -74,7 +74,7 @@ pub(crate) async fn list_connections(
     let (now, mut total) = (Timestamp::now(), 0);
     let mut page = Vec::new();
     let mut more = false;
-    for (n, (id, line)) in gateway.ledger().of(&viewer.tenant, 0).into_iter().enumerate() {
+    for (n, (id, line)) in gateway.ledger().of(&viewer.tenant).into_iter().enumerate() {
         if query.user.as_ref().is_some_and(|user| *user != line.viewer.user) {
             continue;
         }

@@ -12,7 +12,7 @@ use super::in_time::in_time;
 use super::membership::{Membership, MembershipJson};
 use super::password::{Busy, GeneratedPassword, Passwords};
 use super::role::Role;
-use super::scope::{BadCampaign, Scope};
+use super::scope::Scope;
 use super::session::end_where;
 use super::standing::{Standing, Taken};
 use super::throttle::unlock;
@@ -93,9 +93,6 @@ pub enum AccountError {
     /// The role and the list of campaigns don't go together.
     #[error("an admin sees all campaigns; leave out the list, or choose another role")]
     AdminOfSome,
-    /// A campaign's id can't be one.
-    #[error(transparent)]
-    BadCampaign(#[from] BadCampaign),
     /// The password is too short or too long.
     #[error("a password has 8 to 256 characters")]
     BadPassword,
@@ -151,7 +148,8 @@ impl Accounts {
             };
         }
         let made_up = GeneratedPassword::make_up();
-        match Self::add(engine, tenant, "admin", password.unwrap_or(&made_up.0), Role::Admin, &[]).await {
+        let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
+        match Self::add(engine, "admin", password.unwrap_or(&made_up.0), &admin).await {
             Ok(()) if password.is_none() => Ok(EnsuredAdmin::MadeUp(made_up)),
             // Where another gateway was faster, its password is the one.
             Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
@@ -178,21 +176,18 @@ impl Accounts {
         Ok(EnsuredAdmin::Changed { home: admin.home().clone() })
     }
 
-    /// Adds an account at home in a tenant; no campaigns means all.
+    /// Adds an account, which is at home in the tenant of its first membership.
     pub async fn add(
         engine: &dyn Engine,
-        tenant: &TenantId,
         name: &str,
         password: &str,
-        role: Role,
-        campaigns: &[String],
+        membership: &Membership,
     ) -> Result<(), AccountError> {
         let key = key(name)?;
-        let membership = Membership { tenant: tenant.clone(), role, scope: Scope::of(campaigns)? };
         membership.check()?;
         let account = Account {
             name: name.to_owned(),
-            memberships: vec![membership],
+            memberships: vec![membership.clone()],
             disabled: false,
             // An account of that name that was removed has left its logins behind.
             logins_since: Timestamp::now(),
@@ -267,7 +262,7 @@ impl Accounts {
             Ok(account)
         };
         let (before, _) = Self::change(engine, name, change).await?;
-        Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?;
+        Self::end_tokens(engine, name).await?;
         Ok(before.membership(&membership.tenant).cloned())
     }
 
@@ -290,11 +285,10 @@ impl Accounts {
             Ok(account)
         };
         let (before, after) = Self::change(engine, name, change).await?;
+        // Also where nothing changes: it may be said again because it could not be told before.
+        Self::end_tokens(engine, name).await?;
         let here = |account: &Account| account.membership(tenant).cloned().ok_or_else(none);
         let (before, after) = (here(&before)?, here(&after)?);
-        if after != before {
-            Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await?;
-        }
         Ok((before, after))
     }
 
@@ -314,11 +308,14 @@ impl Accounts {
             account.memberships.retain(|here| here.tenant != *tenant);
             Ok((!goes).then_some(account))
         };
+        // Told before as well: what is gone can't be removed once more because it could not be told.
+        let account = Self::get(engine, name).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
+        change(account)?;
+        Self::end_tokens(engine, name).await?;
         let (before, after) = Self::replace(engine, name, change).await?;
-        let now = Timestamp::now();
         match &after {
-            Some(_) => Standing::tell(engine, &[Taken::user(name, now)]).await?,
-            None => Self::end_logins_of(engine, name, now).await?,
+            Some(_) => Self::end_tokens(engine, name).await?,
+            None => Self::end_logins_of(engine, name, Timestamp::now()).await?,
         }
         let left = |here: &Membership| after.as_ref().is_some_and(|after| after.membership(&here.tenant).is_some());
         Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
@@ -350,6 +347,11 @@ impl Accounts {
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
         let is_own = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
         Ok((account, is_own))
+    }
+
+    /// What tokens say of somebody counts no more, on any gateway; their logins go on and get others.
+    pub(crate) async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
+        Standing::tell(engine, &[Taken::user(name, Timestamp::now())]).await
     }
 
     async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {

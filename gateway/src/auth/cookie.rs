@@ -7,39 +7,47 @@ use axum::http::{HeaderMap, HeaderValue, header};
 pub(crate) enum Cookie {
     /// The access token, for everything.
     Access,
-    /// The refresh token, for `/auth/…` only.
+    /// The refresh token, for `/auth/…`.
     Refresh,
     /// That its owner logged in from this device before, for the login only.
     Device,
+    /// A sign-in that is under way at a provider.
+    SignOn,
 }
 
 impl Cookie {
-    /// What it is called. The prefixes bind it to this host and to TLS, which plain HTTP can't have.
+    /// What it is called. The prefixes bind it to TLS, and `__Host-` to this very host: nobody of a neighbouring one can put
+    /// another one in its place, and so make somebody else of whoever logs in. Plain HTTP can't have them.
     pub(crate) fn name(self, secure: bool) -> &'static str {
         match (self, secure) {
             (Self::Access, true) => "__Host-ringside",
             (Self::Access, false) => "ringside",
-            // `__Host-` would need the path to be "/".
-            (Self::Refresh, true) => "__Secure-ringside_refresh",
+            (Self::Refresh, true) => "__Host-ringside_refresh",
             (Self::Refresh, false) => "ringside_refresh",
+            // It lets nobody in, so its path counts for more.
             (Self::Device, true) => "__Secure-ringside_device",
             (Self::Device, false) => "ringside_device",
+            (Self::SignOn, true) => "__Host-ringside_sso",
+            (Self::SignOn, false) => "ringside_sso",
         }
     }
 
-    fn path(self) -> &'static str {
+    /// Where it is sent; `__Host-` is for everywhere.
+    fn path(self, secure: bool) -> &'static str {
         match self {
             Self::Access => "/",
-            Self::Refresh => "/auth",
             Self::Device => "/auth/login",
+            Self::Refresh | Self::SignOn if secure => "/",
+            Self::Refresh => "/auth",
+            Self::SignOn => "/auth/sso",
         }
     }
 
-    /// `Lax`, so that a link from elsewhere finds its reader logged in; what changes anything is checked by its origin
-    /// besides.
+    /// `Lax`, so that a link from elsewhere finds its reader logged in, and the provider's site leads back to a sign-in; what
+    /// changes anything is checked by its origin besides.
     fn same_site(self) -> &'static str {
         match self {
-            Self::Access | Self::Refresh => "Lax",
+            Self::Access | Self::Refresh | Self::SignOn => "Lax",
             Self::Device => "Strict",
         }
     }
@@ -54,7 +62,7 @@ impl Cookie {
 
     /// The header that sets it; for no seconds takes it away.
     pub(super) fn set(self, secure: bool, value: &str, max_age_secs: i64) -> HeaderValue {
-        let (name, path, same_site) = (self.name(secure), self.path(), self.same_site());
+        let (name, path, same_site) = (self.name(secure), self.path(secure), self.same_site());
         let flag = if secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age_secs}{flag}");
         HeaderValue::try_from(text).expect("a token is base64, dots and underscores")
@@ -62,7 +70,7 @@ impl Cookie {
 }
 
 /// All of a request.
-pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
@@ -84,5 +92,7 @@ mod tests {
         assert_eq!(Cookie::Refresh.find(&headers, false), None, "nobody can tell which of two is ours");
         let set = Cookie::Access.set(true, "x", 60);
         assert_eq!(set, "__Host-ringside=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
+        let set = Cookie::SignOn.set(true, "x", 600);
+        assert_eq!(set, "__Host-ringside_sso=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=600; Secure");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringside_shared::model::Timestamp;
 
-use super::key::SigningKeys;
+use super::signing_keys::SigningKeys;
 use super::token::Tokens;
 use super::viewer::Viewer;
 

@@ -1,5 +1,7 @@
 //! Logging in, going on, and logging out. A form's post is answered with a redirect, JSON with JSON.
 
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,11 +18,11 @@ use super::audit::AuditEntry;
 use super::cookie::Cookie;
 use super::in_time::in_time;
 use super::pass::is_pass;
-use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in, switch, without_cookies};
+use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in, switch, too_many, without_cookies};
 use super::throttle::{LOCKED_FOR, Refused};
 use super::viewer::{AnyViewer, Viewer, offered};
-use super::way_back::{escape_query, local_path, login_error_address};
-use crate::api::{Asked, Body, Query};
+use super::way_back::{NextQuery, escape_query, local_path, login_error_address};
+use crate::api::{Body, Query};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -115,25 +117,15 @@ pub(crate) async fn refresh(
     }
 }
 
-/// Where to after.
-#[derive(Deserialize)]
-pub(crate) struct ResumeQuery {
-    next: Option<String>,
-}
-
-impl Asked for ResumeQuery {
-    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
-}
-
 /// `GET /auth/resume?next=`: where a page sends a browser whose access token is over. A login that can be renewed is; who
 /// has none is asked to log in.
 pub(crate) async fn resume(
     State(gateway): State<Gateway>,
     caller: Caller,
     headers: HeaderMap,
-    Query(query): Query<ResumeQuery>,
+    Query(query): Query<NextQuery>,
 ) -> Response {
-    let next = local_path(query.next.as_deref());
+    let next = query.path();
     let login = |more: &str| Redirect::to(&format!("/login?{more}next={}", escape_query(&next))).into_response();
     let Some(token) = Cookie::Refresh.find(&headers, caller.secure) else { return login("") };
     match renew(&gateway, &caller, token).await {
@@ -257,6 +249,7 @@ async fn check_password(
 ) -> Result<(Shown, String), Error> {
     let address = caller.address;
     let shown_address = address.map(display);
+    gateway.turnstile().look(username, Instant::now()).map_err(too_many)?;
     let attempt = gateway.throttle().attempt(gateway.engine(), username, address, device).await;
     let attempt = attempt.map_err(|refused| match refused {
         Refused::Locked { wait } => {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ringside_shared::model::TenantId;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::account::AccountError;
 use super::role::Role;
@@ -28,6 +29,11 @@ impl Membership {
             (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
             _ => Ok(()),
         }
+    }
+
+    /// What the audit log has of it.
+    pub fn audited(&self) -> Value {
+        json!({ "role": self.role.as_str(), "campaigns": self.scope.to_string() })
     }
 }
 

@@ -4,7 +4,10 @@
 //! [`Identity`](identity::Identity). `sign_in` makes a login of it: a `session` in the registry with a `refresh` token, and
 //! an access `token` that is verified by its signature alone, so any gateway accepts what any other one issued. What it
 //! says is a [`Viewer`]. `standing` notices within the second what was taken back since. `role` is the table of what each
-//! may do, `audit` remembers who did it.
+//! may do and `numbers` of what each sees of a call, `audit` remembers who did it and `refusals` who was not let.
+//!
+//! `throttle` counts wrong passwords, `turnstile` right ones; `way_back` leads to the login and back; `in_time` waits for
+//! the engine as long as a person would, and `sweep` removes from it what is over.
 
 mod account;
 mod audit;
@@ -14,7 +17,6 @@ pub(crate) mod fuzzing;
 mod identity;
 mod in_time;
 mod issuer;
-mod key;
 mod login;
 mod membership;
 mod numbers;
@@ -26,6 +28,7 @@ mod role;
 mod scope;
 mod session;
 mod sign_in;
+mod signing_keys;
 mod standing;
 mod sweep;
 mod throttle;
@@ -36,14 +39,13 @@ mod way_back;
 
 pub use account::{Account, AccountError, Accounts, EnsuredAdmin};
 pub use audit::{Audit, AuditEntry, AuditLine};
-pub(crate) use cookie::Cookie;
+pub(crate) use cookie::{Cookie, cookies};
 pub use identity::Identity;
 pub use issuer::{
     BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, SignatureAlgorithm, TenantMapping,
     VerifyingKey, check_issuers, try_issuer,
 };
 pub(crate) use issuer::{Issuers, begin_sso, end_sso};
-pub use key::SigningKeys;
 pub(crate) use login::{log_in, log_out, refresh, resume, show_key_set, show_me, switch_tenant};
 pub use membership::Membership;
 pub(crate) use numbers::Numbers;
@@ -58,6 +60,7 @@ pub(crate) use scope::CampaignsJson;
 pub use scope::{BadCampaign, BadPage, Page, Scope};
 pub use session::{Session, Sessions};
 pub(crate) use sign_in::short;
+pub use signing_keys::SigningKeys;
 pub(crate) use standing::Standing;
 pub(crate) use sweep::keep_sweeping;
 pub(crate) use throttle::Throttle;

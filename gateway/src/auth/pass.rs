@@ -12,6 +12,7 @@ use bytes::Bytes;
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::identity::Identity;
@@ -154,7 +155,7 @@ impl Passes {
             page,
             created_by,
             created_at: now,
-            expires_at: days.map(|days| Timestamp::from_millis(now.millis() + i64::from(days) * day_ms)),
+            expires_at: days.map(|days| now.plus_millis(i64::from(days) * day_ms)),
         };
         self.engine.set(&format!("{PREFIX}{hash}"), Some(encode(&pass))).await?;
         Ok((text, pass))
@@ -184,10 +185,13 @@ impl Passes {
             let hash = &key[PREFIX.len()..];
             let pass = decode(hash, &value)?;
             if pass.tenant == *tenant {
-                self.engine.set(&key, None).await?;
-                self.known().remove(hash);
+                // The pass itself goes last: where something fails before, it is still there to be revoked once more.
                 Standing::tell(self.engine.as_ref(), &[Taken::session(&session_id(&pass))]).await?;
                 let of_it = |session: &super::session::Session| session.pass.as_deref() == Some(id);
+                end_where(self.engine.as_ref(), Timestamp::now(), of_it).await?;
+                self.engine.set(&key, None).await?;
+                self.known().remove(hash);
+                // And what began with it meanwhile.
                 end_where(self.engine.as_ref(), Timestamp::now(), of_it).await?;
                 return Ok(pass);
             }
@@ -256,10 +260,21 @@ impl Pass {
         }
     }
 
+    /// What the audit log has of it.
+    pub fn audited(&self) -> Value {
+        json!({
+            "name": self.name,
+            "role": self.role.as_str(),
+            "campaigns": self.scope.to_string(),
+            "page": self.page.as_ref().map(ToString::to_string),
+            "expiresAt": self.expires_at.map(|end| end.to_string()),
+        })
+    }
+
     /// Its bearer as somebody who asks with nothing else.
     pub(crate) fn viewer(&self, now: Timestamp) -> Viewer {
         let Identity { user, tenant, role, scope, page, until } = self.identity();
-        let expires_at = until.unwrap_or(Timestamp::from_millis(now.millis() + FAR_MS));
+        let expires_at = until.unwrap_or(now.plus_millis(FAR_MS));
         Viewer { user, tenant, role, scope, page, expires_at, session_id: session_id(self), issued_at: now }
     }
 }

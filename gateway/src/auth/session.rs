@@ -182,6 +182,11 @@ impl Sessions {
         }
     }
 
+    /// True of a login that has not been ended.
+    pub(super) async fn has(&self, id: &str) -> Result<bool, EngineError> {
+        Ok(self.engine.get(&key(id)).await?.is_some())
+    }
+
     /// Changes which tenant a login looks at.
     pub(crate) async fn switch(&self, id: &str, tenant: &TenantId) -> Result<Option<Session>, EngineError> {
         loop {
@@ -195,7 +200,7 @@ impl Sessions {
 
     /// Ends a login: it can't be renewed, and its access tokens don't count any more.
     pub async fn end(&self, id: &str) -> Result<(), EngineError> {
-        end_all(self.engine.as_ref(), [id]).await
+        end_all(self.engine.as_ref(), &[id]).await
     }
 
     /// Ends the login of a refresh token, whichever it is by now; nothing where it is none of ours.
@@ -230,10 +235,10 @@ impl Sessions {
         // A screen on a wall goes on for as long as its token does, and is not renewed while it sleeps over the weekend.
         let ends = match session.pass {
             // What was never renewed is no screen that runs.
-            Some(_) if session.generation > 1 => Timestamp::from_millis(now.millis() + LONGEST_MS),
+            Some(_) if session.generation > 1 => now.plus_millis(LONGEST_MS),
             _ => {
-                let at_most = Timestamp::from_millis(session.began.millis() + LONGEST_MS);
-                Timestamp::from_millis(now.millis() + self.lasts.as_millis() as i64).min(at_most)
+                let at_most = session.began.plus_millis(LONGEST_MS);
+                now.plus_millis(self.lasts.as_millis() as i64).min(at_most)
             }
         };
         session.until.map_or(ends, |until| ends.min(until))
@@ -248,9 +253,8 @@ pub(crate) async fn end_where(
 ) -> Result<usize, EngineError> {
     let sessions = list(engine, now).await?;
     let ids: Vec<&str> = sessions.iter().filter(|session| which(session)).map(|session| session.id.as_str()).collect();
-    let count = ids.len();
-    end_all(engine, ids).await?;
-    Ok(count)
+    end_all(engine, &ids).await?;
+    Ok(ids.len())
 }
 
 /// True of a login that can't be renewed any more. What can't be read is kept for whoever can.
@@ -258,13 +262,17 @@ pub(super) fn is_over(stored: &[u8], now: Timestamp) -> bool {
     decode("", stored).is_ok_and(|session| session.ends <= now)
 }
 
-async fn end_all(engine: &dyn Engine, ids: impl IntoIterator<Item = &str>) -> Result<(), EngineError> {
-    let mut taken = Vec::new();
+/// It is told first: where that fails, the login is still there to be ended once more.
+async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let taken: Vec<Taken> = ids.iter().map(|id| Taken::session(id)).collect();
+    Standing::tell(engine, &taken).await?;
     for id in ids {
         engine.set(&key(id), None).await?;
-        taken.push(Taken::session(id));
     }
-    if taken.is_empty() { Ok(()) } else { Standing::tell(engine, &taken).await }
+    Ok(())
 }
 
 async fn list(engine: &dyn Engine, now: Timestamp) -> Result<Vec<Session>, EngineError> {
@@ -371,25 +379,21 @@ mod tests {
         (folder, sessions, session, now)
     }
 
-    fn later(now: Timestamp, ms: i64) -> Timestamp {
-        Timestamp::from_millis(now.millis() + ms)
-    }
-
     #[tokio::test]
     async fn each_renewal_makes_another_token_and_an_old_one_ends_the_login() {
         let (_folder, sessions, session, now) = begin().await;
         let first = session.refresh_token(&SECRET);
-        let renewed = sessions.renew(&first, &SECRET, later(now, 60_000)).await.unwrap();
+        let renewed = sessions.renew(&first, &SECRET, now.plus_millis(60_000)).await.unwrap();
         let second = renewed.refresh_token(&SECRET);
         assert_ne!(second, first);
         // Another tab had the old one too: it gets the very token that the first got.
-        let tab = sessions.renew(&first, &SECRET, later(now, 61_000)).await.unwrap();
+        let tab = sessions.renew(&first, &SECRET, now.plus_millis(61_000)).await.unwrap();
         assert_eq!(tab.refresh_token(&SECRET), second);
 
-        let third = sessions.renew(&second, &SECRET, later(now, 200_000)).await.unwrap().refresh_token(&SECRET);
-        let thief = sessions.renew(&first, &SECRET, later(now, 201_000)).await;
+        let third = sessions.renew(&second, &SECRET, now.plus_millis(200_000)).await.unwrap().refresh_token(&SECRET);
+        let thief = sessions.renew(&first, &SECRET, now.plus_millis(201_000)).await;
         assert!(matches!(thief, Err(NotRenewed::Reused(session)) if session.user == "ann"));
-        let owner = sessions.renew(&third, &SECRET, later(now, 202_000)).await;
+        let owner = sessions.renew(&third, &SECRET, now.plus_millis(202_000)).await;
         assert!(matches!(owner, Err(NotRenewed::Unknown)), "nobody can tell who of the two was the owner");
     }
 
@@ -397,8 +401,8 @@ mod tests {
     async fn the_token_before_counts_for_some_seconds_only() {
         let (_folder, sessions, session, now) = begin().await;
         let first = session.refresh_token(&SECRET);
-        sessions.renew(&first, &SECRET, later(now, 60_000)).await.unwrap();
-        let late = sessions.renew(&first, &SECRET, later(now, 60_000 + REUSED_WITHIN_MS)).await;
+        sessions.renew(&first, &SECRET, now.plus_millis(60_000)).await.unwrap();
+        let late = sessions.renew(&first, &SECRET, now.plus_millis(60_000 + REUSED_WITHIN_MS)).await;
         assert!(matches!(late, Err(NotRenewed::Reused(_))));
     }
 
@@ -406,10 +410,10 @@ mod tests {
     async fn a_login_ends_by_itself_and_no_later_than_it_may() {
         let (_folder, sessions, session, now) = begin().await;
         let token = session.refresh_token(&SECRET);
-        assert!(matches!(sessions.renew(&token, &SECRET, later(now, 3_600_000)).await, Err(NotRenewed::Unknown)));
-        assert_eq!(sweep(sessions.engine.as_ref(), later(now, 3_599_999)).await, Ok(0));
+        assert!(matches!(sessions.renew(&token, &SECRET, now.plus_millis(3_600_000)).await, Err(NotRenewed::Unknown)));
+        assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_599_999)).await, Ok(0));
         assert_eq!(sessions.list(&session.tenant, now).await.unwrap().len(), 1);
-        assert_eq!(sweep(sessions.engine.as_ref(), later(now, 3_600_000)).await, Ok(1));
+        assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_600_000)).await, Ok(1));
         assert!(sessions.engine.list(PREFIX).await.unwrap().is_empty());
     }
 
@@ -429,7 +433,7 @@ mod tests {
         let renewals: Vec<_> = (0..20)
             .map(|n| {
                 let (sessions, token) = (sessions.clone(), token.clone());
-                tokio::spawn(async move { sessions.renew(&token, &SECRET, later(now, 10_000 + n)).await.is_ok() })
+                tokio::spawn(async move { sessions.renew(&token, &SECRET, now.plus_millis(10_000 + n)).await.is_ok() })
             })
             .collect();
         sessions.end(&session.id).await.unwrap();

@@ -1,7 +1,7 @@
 //! From somebody who has shown who they are to a login: its record, its access token, its cookies.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::http::{HeaderMap, header};
@@ -37,6 +37,9 @@ pub(crate) enum Shown {
     Trusted(Identity, String),
 }
 
+/// So often somebody is looked up whose rights change meanwhile.
+const LOOKED_UP: usize = 5;
+
 /// A login that has just begun, or was renewed.
 pub(crate) struct SignedIn {
     token: String,
@@ -62,10 +65,7 @@ pub(crate) async fn sign_in(
         Shown::Pass(pass) => (pass.identity(), "token".to_owned(), false, Some(pass.id.clone()), Timestamp::now()),
         Shown::Trusted(identity, via) => (identity, via, false, None, Timestamp::now()),
     };
-    gateway.turnstile().pass(&identity.user, Instant::now()).map_err(|wait| {
-        count_login("too_many");
-        Error::TooManyLogins { wait_secs: wait.as_secs().max(1) }
-    })?;
+    gateway.turnstile().pass(&identity.user, Instant::now()).map_err(too_many)?;
     // Whoever logs in anew from a browser has left the login that it had.
     if let Some(token) = Cookie::Refresh.find(headers, caller.secure) {
         in_time(gateway.sessions().leave(token, &gateway.tokens().keys().refresh)).await?;
@@ -86,7 +86,13 @@ pub(crate) async fn sign_in(
     in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
     count_login("ok");
     info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
-    issue(gateway, caller, &identity, &session, now).await
+    issue(gateway, caller, identity, &session, now).await
+}
+
+/// Somebody logs in too often.
+pub(super) fn too_many(wait: Duration) -> Error {
+    count_login("too_many");
+    Error::TooManyLogins { wait_secs: wait.as_secs().max(1) }
 }
 
 /// Counts a try to log in.
@@ -118,7 +124,7 @@ pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &st
         return Err(Error::LoginEnded);
     };
     count("ok");
-    issue(gateway, caller, &identity, &session, now).await
+    issue(gateway, caller, identity, &session, now).await
 }
 
 /// Lets a login look at another tenant that its account belongs to.
@@ -136,7 +142,7 @@ pub(crate) async fn switch(
     let entry = AuditEntry::of(viewer, caller, "tenant.switch", tenant.to_string());
     in_time(gateway.audit().note(tenant, &entry.changed(json!(viewer.tenant.as_str()), json!(tenant.as_str()))))
         .await?;
-    issue(gateway, caller, &identity, &session, now).await
+    issue(gateway, caller, identity, &session, now).await
 }
 
 /// Who a login's owner is by now; none where they may not go on.
@@ -158,18 +164,31 @@ async fn identity_of(gateway: &Gateway, session: &Session, now: Timestamp) -> Re
 async fn issue(
     gateway: &Gateway,
     caller: &Caller,
-    identity: &Identity,
+    mut identity: Identity,
     session: &Session,
-    now: Timestamp,
+    mut now: Timestamp,
 ) -> Result<SignedIn, Error> {
-    // What was taken back in this very second has to be known: the token says that it is from after it.
-    in_time(gateway.standing().read()).await?;
-    let settings = gateway.settings();
-    let issued_at = gateway.standing().issued_at(&identity.user, &identity.tenant, now).ok_or(Error::LoginEnded)?;
-    let ends = Timestamp::from_millis(now.millis() + settings.token_ttl.as_millis() as i64).min(session.ends);
-    let (token, viewer) = gateway.tokens().issue(identity, &session.id, issued_at, ends, now);
-    let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
-    Ok(SignedIn { token, viewer, refresh_token, ends: session.ends, secure: caller.secure, device: None })
+    for _ in 0..LOOKED_UP {
+        // What was taken back in this very second has to be known: the token says that it is from after it.
+        in_time(gateway.standing().read()).await?;
+        match gateway.standing().issued_at(&identity.user, &identity.tenant, now) {
+            Ok(issued_at) => {
+                let token_ms = gateway.settings().token_ttl.as_millis() as i64;
+                let ends = now.plus_millis(token_ms).min(session.ends);
+                let (token, viewer) = gateway.tokens().issue(&identity, &session.id, issued_at, ends, now);
+                let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
+                let secure = caller.secure;
+                return Ok(SignedIn { token, viewer, refresh_token, ends: session.ends, secure, device: None });
+            }
+            // Rights were changed since, or all was taken back: looked up after that, perhaps by a clock ahead of ours.
+            Err(since) => {
+                now = since.plus_millis(1);
+                let goes_on = in_time(gateway.sessions().has(&session.id)).await?;
+                identity = identity_of(gateway, session, now).await?.filter(|_| goes_on).ok_or(Error::LoginEnded)?;
+            }
+        }
+    }
+    Err(Error::Unavailable)
 }
 
 /// A copied token is something that somebody should hear of.

@@ -129,14 +129,14 @@ impl Standing {
     }
 
     /// When a token of somebody who was looked up after `now` says that it is from: a second later than what was taken back
-    /// in that very second before. None where something was taken back since.
-    pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Option<Timestamp> {
+    /// in that very second before. Where something was taken back since, when that was.
+    pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, Timestamp> {
         let known = self.known.read().expect("nobody panics while writing");
         let since = known.users.get(user).max(known.tenants.get(tenant.as_str()));
         match since {
-            Some(since) if *since >= now => None,
-            Some(since) => Some(now.max(Timestamp::from_millis((since.seconds() + 1) * 1000))),
-            None => Some(now),
+            Some(since) if *since >= now => Err(*since),
+            Some(since) => Ok(now.max(second_after(*since))),
+            None => Ok(now),
         }
     }
 
@@ -194,14 +194,66 @@ impl Known {
             Taken::User { name, before_ms } => (&mut self.users, name, Timestamp::from_millis(before_ms)),
             Taken::Tenant { name, before_ms } => (&mut self.tenants, name, Timestamp::from_millis(before_ms)),
         };
-        let entry = map.entry(name.into()).or_insert(since);
-        *entry = (*entry).max(since);
+        let known = map.entry(name.into());
+        // A token that was issued between two changes of one second says that it is from the second after: the later change
+        // takes back that one too.
+        known.and_modify(|known| *known = since.max(second_after(*known))).or_insert(since);
     }
+}
+
+/// The beginning of the next second.
+fn second_after(moment: Timestamp) -> Timestamp {
+    Timestamp::from_millis((moment.seconds() + 1) * 1000)
 }
 
 /// Without what it holds.
 impl std::fmt::Debug for Standing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Standing")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+
+    use super::*;
+    use crate::auth::{Role, Scope};
+
+    #[tokio::test]
+    async fn what_was_issued_between_two_changes_of_one_second_is_taken_back_by_the_second() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Arc::new(Embedded::open(folder.path(), EmbeddedSettings::default()).unwrap());
+        let standing = Standing::load(engine.clone()).await.unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        let second = Timestamp::from_millis(Timestamp::now().seconds() * 1000);
+        let mut issued = vec![standing.issued_at("ann", &acme, second).unwrap()];
+        for ms in [100, 500, 900] {
+            let changed = second.plus_millis(ms);
+            Standing::tell(engine.as_ref(), &[Taken::user("ann", changed)]).await.unwrap();
+            standing.read().await.unwrap();
+            let mut now = changed;
+            let issued_at = loop {
+                match standing.issued_at("ann", &acme, now) {
+                    Ok(issued_at) => break issued_at,
+                    Err(since) => now = since.plus_millis(1),
+                }
+            };
+            let allows = |issued_at: &Timestamp| {
+                standing.allows(&Viewer {
+                    user: "ann".to_owned(),
+                    tenant: acme.clone(),
+                    role: Role::Viewer,
+                    scope: Scope::All,
+                    page: None,
+                    expires_at: second.plus_millis(900_000),
+                    session_id: "x".to_owned(),
+                    issued_at: *issued_at,
+                })
+            };
+            assert!(!issued.iter().any(allows), "after {ms} ms: {issued:?}");
+            assert!(allows(&issued_at));
+            issued.push(issued_at);
+        }
     }
 }

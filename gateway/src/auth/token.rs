@@ -14,9 +14,9 @@ use tracing::{debug, info, warn};
 
 use super::identity::Identity;
 use super::in_time::in_time;
-use super::key::SigningKeys;
 use super::role::Role;
 use super::scope::CampaignsJson;
+use super::signing_keys::SigningKeys;
 use super::viewer::Viewer;
 use crate::error::Error;
 

@@ -17,6 +17,12 @@ const REMEMBERED: usize = 10_000;
 pub(crate) struct Turnstile(Mutex<HashMap<Box<str>, Bucket>>);
 
 impl Turnstile {
+    /// How long to wait, where there were too many; whether somebody may log in at all is not looked at before that.
+    pub(crate) fn look(&self, name: &str, now: Instant) -> Result<(), Duration> {
+        let names = self.0.lock().expect("nobody panics while counting");
+        names.get(name).map_or(Ok(()), |bucket| bucket.clone().take(&RATE, now))
+    }
+
     /// How long to wait, where there were too many.
     pub(crate) fn pass(&self, name: &str, now: Instant) -> Result<(), Duration> {
         let mut names = self.0.lock().expect("nobody panics while counting");

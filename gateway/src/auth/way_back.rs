@@ -1,8 +1,27 @@
 //! Addresses that lead to the login and back to where somebody wanted to go.
 
 use axum::http::Uri;
+use serde::Deserialize;
 
+use crate::api::Asked;
 use crate::error::Error;
+
+/// Where to after.
+#[derive(Deserialize)]
+pub(crate) struct NextQuery {
+    next: Option<String>,
+}
+
+impl NextQuery {
+    /// A path of ours.
+    pub(super) fn path(&self) -> String {
+        local_path(self.next.as_deref())
+    }
+}
+
+impl Asked for NextQuery {
+    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/campaigns.";
+}
 
 /// Where a page sends a browser that has no access token, or one that is over.
 pub(super) fn resume_address(uri: &Uri) -> String {

@@ -30,7 +30,7 @@ const AUDIT_ROWS: usize = 50;
 
 /// Which list.
 #[derive(Deserialize)]
-pub(super) struct AdminQuery {
+pub(crate) struct AdminQuery {
     show: Option<String>,
     before: Option<String>,
     who: Option<String>,
@@ -45,7 +45,7 @@ impl Asked for AdminQuery {
 /// Everything the page shows.
 #[derive(Template, WebTemplate)]
 #[template(path = "admin.html")]
-pub(super) struct AdminPage {
+pub(crate) struct AdminPage {
     document: Document,
     shell: Shell,
     banner: Option<Banner>,
@@ -65,6 +65,10 @@ enum List {
     Audit(AuditList),
 }
 
+/// What the lists are called in addresses, and in words.
+const LISTS: [(&str, &str); 5] =
+    [("users", "Users"), ("tokens", "Tokens"), ("keys", "API keys"), ("sessions", "Logins"), ("audit", "Audit log")];
+
 impl List {
     fn name(&self) -> &'static str {
         match self {
@@ -74,6 +78,10 @@ impl List {
             Self::Sessions(_) => "sessions",
             Self::Audit(_) => "audit",
         }
+    }
+
+    fn words(&self) -> &'static str {
+        LISTS.iter().find(|(name, _)| *name == self.name()).map_or("", |(_, words)| words)
     }
 }
 
@@ -108,7 +116,7 @@ struct Change {
 }
 
 /// `GET /admin`.
-pub(super) async fn show_admin(
+pub(crate) async fn show_admin(
     State(gateway): State<Gateway>,
     PageViewer(viewer): PageViewer,
     _: Reviewer,
@@ -130,7 +138,7 @@ pub(super) async fn show_admin(
     let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
     let _notes: Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
     Ok(AdminPage {
-        document: Document::new("admin", "Admin", &headers, &gateway),
+        document: Document::new("admin", format!("{}, Admin", list.words()), &headers, &gateway),
         shell: Shell::new(&viewer, &alerts, &frames),
         banner: banner(&alerts.open, &HashMap::new()),
         changes: viewer.role.may(Power::Administer),

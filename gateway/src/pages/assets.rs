@@ -6,16 +6,13 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use super::packed::{Packed, without_comments};
 use crate::api::Path;
-use crate::gateway::Gateway;
 
 #[derive(RustEmbed)]
 #[folder = "../static"]
@@ -60,20 +57,21 @@ pub(super) fn modules() -> &'static [String] {
 /// The files as small as they get. Until all are packed, the compression layer does what it can.
 static PACKED: Packed = Packed::new();
 
-/// The route of the files.
-pub(crate) fn asset_routes() -> Router<Gateway> {
-    // A debug build would spend seconds on it at each start; there it waits for the first browser.
+/// A release build packs all files when it starts. A debug build would spend seconds on it each time; there it waits for the
+/// first browser.
+pub(crate) fn begin_packing() {
     if !cfg!(debug_assertions) {
         PACKED.begin(all_files);
     }
-    Router::new().route("/static/{*path}", get(send_asset)).route("/favicon.ico", get(send_favicon))
 }
 
-async fn send_favicon() -> Response {
+/// `GET /favicon.ico`
+pub(crate) async fn send_favicon() -> Response {
     answer("img/favicon.svg", false, &HeaderMap::new())
 }
 
-async fn send_asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+/// `GET /static/{hash}/{name}`; a name without the hash of all files, or with that of others, is not kept for long.
+pub(crate) async fn send_asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     let current = base().strip_prefix("/static/").expect("the base is made so");
     match path.split_once('/') {
         Some((hash, name)) if hash == current => answer(name, true, &headers),

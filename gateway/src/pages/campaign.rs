@@ -66,7 +66,7 @@ struct StatusRow {
 }
 
 /// `GET /campaigns/{id}`.
-pub(super) async fn show_campaign(
+pub(crate) async fn show_campaign(
     State(gateway): State<Gateway>,
     PageViewer(viewer): PageViewer,
     Path(id): Path<String>,

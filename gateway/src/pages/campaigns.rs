@@ -30,7 +30,7 @@ pub(crate) struct CampaignsPage {
 }
 
 /// `GET /campaigns`.
-pub(super) async fn list_campaigns(
+pub(crate) async fn list_campaigns(
     State(gateway): State<Gateway>,
     PageViewer(viewer): PageViewer,
     headers: HeaderMap,

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use super::assets;
+use crate::auth::cookies;
 use crate::gateway::Gateway;
 
 /// The cookie that keeps the theme. Scripts write it; it is nobody's secret.
@@ -24,15 +25,7 @@ pub(super) enum Theme {
 impl Theme {
     /// The theme that a request's cookie asks for.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let wanted = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, _)| *name == THEME_COOKIE)
-            .map(|(_, value)| value);
-        match wanted {
+        match cookies(headers).find(|(name, _)| *name == THEME_COOKIE).map(|(_, value)| value) {
             Some("light") => Self::Light,
             Some("auto") => Self::Auto,
             _ => Self::Dark,
@@ -120,6 +113,8 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     #[test]

@@ -353,7 +353,7 @@ fn ratio_kpi(
     }
 }
 
-fn share(part: Option<i64>, whole: Option<i64>) -> Option<f64> {
+pub(super) fn share(part: Option<i64>, whole: Option<i64>) -> Option<f64> {
     match (part, whole) {
         (Some(part), Some(whole)) if whole > 0 => Some(part as f64 / whole as f64),
         _ => None,

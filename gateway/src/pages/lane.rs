@@ -3,7 +3,7 @@
 
 use ringside_shared::wire::SeriesPointJson;
 
-use super::kpi::Kpi;
+use super::kpi::{Kpi, share};
 use super::number;
 
 /// One lane.
@@ -29,10 +29,7 @@ fn value_of(key: &str, point: &SeriesPointJson) -> Option<f64> {
         "active" => point.active.map(|n| n as f64),
         "queue" => point.queue.map(|n| n as f64),
         "rate" => point.attempts.map(|n| n as f64 / 60.0),
-        _ => match (point.abandoned_5m, point.human_5m) {
-            (Some(part), Some(whole)) if whole > 0 => Some(part as f64 / whole as f64),
-            _ => None,
-        },
+        _ => share(point.abandoned_5m, point.human_5m),
     }
 }
 

@@ -33,7 +33,7 @@ struct SignOnLink {
 
 /// Where to after, and why here.
 #[derive(Debug, Deserialize)]
-pub(super) struct LoginQuery {
+pub(crate) struct LoginQuery {
     next: Option<String>,
     #[serde(default)]
     expired: Option<String>,
@@ -52,7 +52,7 @@ impl Asked for LoginQuery {
 }
 
 /// `GET /login`.
-pub(super) async fn show_login(
+pub(crate) async fn show_login(
     State(gateway): State<Gateway>,
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,

@@ -29,21 +29,10 @@ mod row;
 mod shell;
 mod sparkline;
 
-use axum::Router;
-use axum::routing::get;
-
-use crate::gateway::Gateway;
-
-pub(crate) use assets::asset_routes;
+pub(crate) use admin::show_admin;
+pub(crate) use assets::{begin_packing, send_asset, send_favicon};
+pub(crate) use campaign::show_campaign;
+pub(crate) use campaigns::list_campaigns;
 pub(crate) use error::tell_browsers;
-
-/// The pages.
-pub(crate) fn page_routes() -> Router<Gateway> {
-    Router::new()
-        .route("/", get(overview::show_overview))
-        .route("/analytics/realtime", get(overview::show_overview))
-        .route("/campaigns", get(campaigns::list_campaigns))
-        .route("/campaigns/{id}", get(campaign::show_campaign))
-        .route("/admin", get(admin::show_admin))
-        .route("/login", get(login::show_login))
-}
+pub(crate) use login::show_login;
+pub(crate) use overview::show_overview;

@@ -1,4 +1,4 @@
-//! How numbers read, DESIGN's section on numbers in code.
+//! How numbers read.
 //!
 //! `static/js/lib/number.js` is the same rules for the browser; both are held to `tests/fixtures/numbers.json`, so that
 //! a number does not change its looks when the page comes alive. Unknown is an en dash, never 0, blank or NaN.

@@ -65,7 +65,7 @@ pub(crate) struct OverviewPage {
 }
 
 /// `GET /`.
-pub(super) async fn show_overview(
+pub(crate) async fn show_overview(
     State(gateway): State<Gateway>,
     PageViewer(viewer): PageViewer,
     headers: HeaderMap,

@@ -48,6 +48,7 @@ struct Wrong {
     /// Every epoch is told as another one by it.
     salt: AtomicU32,
     refuses: AtomicBool,
+    untold: AtomicBool,
     unreadable: AtomicBool,
     reads: Mutex<HashMap<String, usize>>,
     away: watch::Sender<Away>,
@@ -67,6 +68,7 @@ impl Faulty {
             faults: broadcast::Sender::new(16),
             salt: AtomicU32::new(0),
             refuses: AtomicBool::new(false),
+            untold: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             reads: Mutex::default(),
             away: watch::Sender::new(Away::No),
@@ -104,6 +106,11 @@ impl Faulty {
 
     pub(crate) fn refuse(&self, refuse: bool) {
         self.wrong.refuses.store(refuse, Ordering::SeqCst);
+    }
+
+    /// What is taken back can't be written down, while all else can.
+    pub(crate) fn tell_nobody(&self, untold: bool) {
+        self.wrong.untold.store(untold, Ordering::SeqCst);
     }
 
     /// It is away, for everything that a gateway asks of it.
@@ -287,6 +294,9 @@ impl Around for Faulty {
 
     async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         self.wrong.there().await?;
+        if journal == "taken-back" && self.wrong.untold.load(Ordering::SeqCst) {
+            return Err(away());
+        }
         self.inner.note(journal, records, keep).await
     }
 

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use ringside_gateway::{Gateway, GatewaySettings};
+use ringside_gateway::{Gateway, GatewaySettings, Membership, Role, Scope};
 use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_shared::engine::{
     Batch, Cursor, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, Room, RoomId, Token,
@@ -45,6 +45,12 @@ pub(crate) async fn serve(engine: Arc<dyn Engine>, settings: GatewaySettings) ->
 
 pub(crate) fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
+}
+
+/// What somebody is in [`tenant`]; no campaigns means all.
+pub(crate) fn member(role: Role, campaigns: &[&str]) -> Membership {
+    let campaigns: Vec<_> = campaigns.iter().map(ToString::to_string).collect();
+    Membership { tenant: tenant(), role, scope: Scope::of(&campaigns).unwrap() }
 }
 
 pub(crate) fn room(text: &str) -> Room {

@@ -4,7 +4,7 @@ use ringside_gateway::{Accounts, GatewaySettings, Role};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::floor::{Floor, serve, tenant};
+use crate::floor::{Floor, member, serve};
 
 /// Status, cookies by their names, and body of a login.
 async fn log_in(url: &str, user: &str, password: &str, cookie: Option<&str>) -> (u16, Vec<String>, Value) {
@@ -25,7 +25,7 @@ async fn two_hundred_tries_at_two_gateways_lock_out_who_tries_and_nobody_else() 
     let floor = Floor::start().await;
     for name in ["ann", "bob"] {
         let engine = floor.engine.as_ref();
-        Accounts::add(engine, &tenant(), name, "correct horse", Role::Operator, &[]).await.unwrap();
+        Accounts::add(engine, name, "correct horse", &member(Role::Operator, &[])).await.unwrap();
     }
     let (_other, other_address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
     let urls = [floor.url("/auth/login"), format!("http://{other_address}/auth/login")];
@@ -70,7 +70,7 @@ async fn two_hundred_tries_at_two_gateways_lock_out_who_tries_and_nobody_else() 
 #[tokio::test]
 async fn where_tries_can_not_be_counted_nobody_logs_in() {
     let (floor, faulty) = Floor::faulty().await;
-    Accounts::add(floor.engine.as_ref(), &tenant(), "ann", "correct horse", Role::Operator, &[]).await.unwrap();
+    Accounts::add(floor.engine.as_ref(), "ann", "correct horse", &member(Role::Operator, &[])).await.unwrap();
     assert_eq!(log_in(&floor.url("/auth/login"), "ann", "correct horse", None).await.0, 200);
     for away in [crate::faulty::Away::Refuses, crate::faulty::Away::Hangs] {
         faulty.be_away(away);

@@ -4,6 +4,7 @@
 
 mod admin;
 mod admission;
+mod again;
 mod away;
 mod bare;
 mod bench;
@@ -19,6 +20,7 @@ mod faulty;
 mod floor;
 mod framing;
 mod garbage;
+mod hanging_up;
 mod hostile;
 mod issuers;
 mod knocking;

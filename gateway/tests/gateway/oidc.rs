@@ -276,11 +276,11 @@ async fn behind_tls_the_cookie_insists_on_it_and_the_address_too() {
     let floor = Floor::with(settings, Histories::default()).await;
     let mut browser = Browser::new();
     let asked = browser.begin(floor.address, &provider, "/").await;
-    assert!(browser.cookies.contains_key("__Secure-ringside_sso"));
+    assert!(browser.cookies.contains_key("__Host-ringside_sso"));
     assert_eq!(asked.0["redirect_uri"], format!("https://{}/auth/sso/example/callback", floor.address));
     let end = browser.come_back(floor.address, &format!("code=c&state={}", asked.0["state"])).await;
     assert_eq!(end, "/");
-    assert!(browser.cookies.contains_key("__Host-ringside") && !browser.cookies.contains_key("__Secure-ringside_sso"));
+    assert!(browser.cookies.contains_key("__Host-ringside") && !browser.cookies.contains_key("__Host-ringside_sso"));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::client::{Client, PATIENCE};
-use crate::floor::{Floor, tenant};
+use crate::floor::{Floor, member};
 
 /// What the gateway logs on this thread, a line each, with all of its fields.
 #[derive(Default)]
@@ -256,9 +256,7 @@ async fn labels_are_left_out_of_every_answer_where_there_are_none() {
 #[tokio::test]
 async fn refused_logins_are_logged_without_their_passwords_and_answered_as_ever() {
     let floor = Floor::start().await;
-    Accounts::add(floor.engine.as_ref(), &tenant(), "ann", "correct horse", Role::Viewer, &["alpha".into()])
-        .await
-        .unwrap();
+    Accounts::add(floor.engine.as_ref(), "ann", "correct horse", &member(Role::Viewer, &["alpha"])).await.unwrap();
     let log = Arc::new(Log::default());
     let _logged = tracing::subscriber::set_default(log.clone());
     let browser = reqwest::Client::new();

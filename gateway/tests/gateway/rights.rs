@@ -12,7 +12,7 @@ use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};
-use crate::floor::{Floor, tenant};
+use crate::floor::{Floor, member, tenant};
 use crate::stream::Stream;
 
 #[tokio::test]
@@ -200,9 +200,7 @@ async fn a_token_that_ends_closes_its_socket_unless_it_is_renewed() {
 #[tokio::test]
 async fn logging_in_counts_tries_and_a_locked_account_loses_its_socket() {
     let floor = Floor::start().await;
-    Accounts::add(floor.engine.as_ref(), &tenant(), "ann", "correct horse", Role::Viewer, &["alpha".into()])
-        .await
-        .unwrap();
+    Accounts::add(floor.engine.as_ref(), "ann", "correct horse", &member(Role::Viewer, &["alpha"])).await.unwrap();
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let login = async |password: &str| {
         let body = json!({ "username": "ann", "password": password }).to_string();

@@ -12,7 +12,7 @@ use ringside_shared::model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};
-use crate::floor::{Floor, serve, tenant};
+use crate::floor::{Floor, member, serve, tenant};
 use crate::stream::Stream;
 
 /// What a browser keeps of an answer.
@@ -60,7 +60,7 @@ impl Browser {
     async fn with(settings: GatewaySettings) -> Self {
         let floor = Floor::with(settings, Histories::default()).await;
         let engine = floor.engine.as_ref();
-        Accounts::add(engine, &tenant(), "ann", "correct horse", Role::Supervisor, &[]).await.unwrap();
+        Accounts::add(engine, "ann", "correct horse", &member(Role::Supervisor, &[])).await.unwrap();
         Self { http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap(), floor }
     }
 

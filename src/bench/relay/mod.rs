@@ -27,7 +27,7 @@ use self::report::{Connects, Report};
 use self::tally::Run;
 use super::process;
 use super::server::Server;
-use crate::limits::raise_open_files;
+use crate::open_files::raise_open_files;
 use crate::socket::log_in;
 
 /// Without a rate, so many connect at once.

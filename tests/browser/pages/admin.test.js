@@ -73,7 +73,7 @@ test("a user who was just added signs in, and is signed out within seconds when 
   await bob.goto("/");
   await pillSays(bob, "LIVE");
 
-  await admin.getByRole("link", { name: "Sessions" }).click();
+  await admin.getByRole("link", { name: "Logins" }).click();
   await admin.getByRole("button", { name: /^End… the login of bob/ }).click();
   await admin.getByRole("dialog", { name: "End the login of bob?" }).getByRole("button", { name: "End login" }).click();
   await admin.getByText("The login of bob has ended.").waitFor();

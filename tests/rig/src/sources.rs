@@ -15,7 +15,7 @@ pub fn sources(folder: &Path) -> Vec<String> {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            found.push(source.split("#[cfg(test)]").next().expect("a split gives one part").to_owned());
+            found.push(source.split("#[cfg(test)]\nmod tests {").next().expect("a split gives one part").to_owned());
         }
     }
     found

@@ -88,7 +88,7 @@ pub(crate) async fn issue_pass(
         days,
     };
     let (text, pass) = gateway.passes().issue(request, Timestamp::now()).await.map_err(error_of)?;
-    admin.did(&gateway, "token.issue", &pass.id, Value::Null, rights(&pass)).await?;
+    admin.did(&gateway, "token.issue", &pass.id, Value::Null, pass.audited()).await?;
     let answer = json!({ "token": PassRow::from(&pass), "text": text });
     Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
 }
@@ -100,7 +100,7 @@ pub(crate) async fn revoke_pass(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
     let pass = gateway.passes().revoke(&admin.viewer.tenant, &id).await.map_err(error_of)?;
-    admin.did(&gateway, "token.revoke", &pass.id, rights(&pass), Value::Null).await?;
+    admin.did(&gateway, "token.revoke", &pass.id, pass.audited(), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -118,16 +118,6 @@ impl From<&Pass> for PassRow {
             expires_at: pass.expires_at.map(|end| end.to_string()),
         }
     }
-}
-
-fn rights(pass: &Pass) -> Value {
-    json!({
-        "name": pass.name,
-        "role": pass.role.as_str(),
-        "campaigns": pass.scope.to_string(),
-        "page": pass.page.as_ref().map(ToString::to_string),
-        "expiresAt": pass.expires_at.map(|end| end.to_string()),
-    })
 }
 
 /// What a token's error is to who sits at a browser.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::{Path, json_answer};
 use super::{Admin, Reviewer, list_answer};
-use crate::auth::{Session, Viewer};
+use crate::auth::{Session, Viewer, short};
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -59,7 +59,7 @@ pub(crate) async fn end_session(
         return Err(Error::NoSuchEntry("There is no such login. GET /admin/sessions lists them."));
     };
     gateway.sessions().end(&session.id).await?;
-    admin.did(&gateway, "session.end", &session.id[..LEAST_ID_CHARS], json!(session.user), Value::Null).await?;
+    admin.did(&gateway, "session.end", short(&session.id), json!(session.user), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -73,14 +73,10 @@ pub(crate) async fn add_user(
     let NewUser { name, role, campaigns, password } = read_body(&body, wanted)?;
     let tenant = admin.viewer.tenant.clone();
     let membership = Membership { tenant: tenant.clone(), role: read_role(&role)?, scope: read_scope(&campaigns)? };
-    let ids: Vec<String> = match &membership.scope {
-        crate::auth::Scope::All => Vec::new(),
-        crate::auth::Scope::Only(ids) => ids.iter().map(ToString::to_string).collect(),
-    };
     let (password, made_up) = or_made_up(password);
     let engine = gateway.engine();
-    Accounts::add(engine, &tenant, &name, &password, membership.role, &ids).await.map_err(error_of)?;
-    admin.did(&gateway, "user.add", &name, Value::Null, rights(&membership)).await?;
+    Accounts::add(engine, &name, &password, &membership).await.map_err(error_of)?;
+    admin.did(&gateway, "user.add", &name, Value::Null, membership.audited()).await?;
     let account = find(engine, &tenant, &name).await?.0;
     let user = UserRow::of(&account, &membership, 0);
     Ok((StatusCode::CREATED, json_answer(json!({ "user": user, "password": made_up }).to_string())).into_response())
@@ -119,7 +115,7 @@ pub(crate) async fn change_user(
             "You can't change your own role or campaigns, or lock yourself out. Ask another admin.".to_owned(),
         ));
     }
-    if change.disabled.is_some_and(|disabled| disabled != account.disabled) {
+    if change.disabled.is_some_and(|disabled| disabled || account.disabled) {
         require_home(&account, tenant)?;
     }
     if locks || demotes(&here, &wanted) {
@@ -134,19 +130,18 @@ pub(crate) async fn change_user(
             Accounts::amend(engine, &name, tenant, restore).await.map_err(error_of)?;
             return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
         }
-        if after != before {
-            admin.did(&gateway, "user.grant", &name, rights(&before), rights(&after)).await?;
-        }
+        admin.did(&gateway, "user.grant", &name, before.audited(), after.audited()).await?;
     }
+    // Both are done also where nothing changes: they may be said again because they could not be told before.
     match change.disabled {
-        Some(true) if locks => {
+        Some(true) => {
             Accounts::disable(engine, &name).await.map_err(error_of)?;
-            if !has_admin(engine, tenant).await? {
+            if here.role == Role::Admin && !has_admin(engine, tenant).await? {
                 Accounts::enable(engine, &name).await.map_err(error_of)?;
                 return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
             }
             admin
-                .did(&gateway, "user.disable", &name, json!({ "disabled": false }), json!({ "disabled": true }))
+                .did(&gateway, "user.disable", &name, json!({ "disabled": !locks }), json!({ "disabled": true }))
                 .await?;
         }
         Some(false) if account.disabled => {
@@ -209,6 +204,8 @@ pub(crate) async fn end_logins(
         for id in &ids {
             gateway.sessions().end(id).await?;
         }
+        // A guest may look elsewhere just now, and have kept a token of this tenant.
+        Accounts::end_tokens(engine, &name).await?;
     }
     admin.did(&gateway, "user.logout", &name, json!(ids.len()), Value::Null).await?;
     Ok(json_answer(json!({ "ended": ids.len() }).to_string()))
@@ -223,7 +220,7 @@ pub(crate) async fn remove_user(
     let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
     for here in removed {
         let entry = AuditEntry::of(&admin.viewer, &admin.caller, "user.remove", &name);
-        gateway.audit().note(&here.tenant, &entry.changed(rights(&here), Value::Null)).await?;
+        gateway.audit().note(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
     }
     gateway.standing().read().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -286,10 +283,6 @@ fn or_made_up(password: Option<String>) -> (String, Option<String>) {
             (made_up.clone(), Some(made_up))
         }
     }
-}
-
-fn rights(membership: &Membership) -> Value {
-    json!({ "role": membership.role.as_str(), "campaigns": membership.scope.to_string() })
 }
 
 /// What an account's error is to who sits at a browser.

@@ -1,7 +1,8 @@
-//! How many refusals are noted: a bucket for each who and where of a tenant, and one above them for the tenant.
+//! How many refusals are noted: a bucket for each who and where of a tenant, and two above them for the tenant, of those who
+//! have a name and of strangers.
 //!
 //! Whoever floods uses up their own bucket and leaves the others' alone; whoever makes up names or has many addresses uses
-//! up the tenant's, and no other tenant's. What is left out is counted for each tenant and told with what is noted next.
+//! up the tenant's, and no other tenant's; who is nobody only that of strangers. What is left out is counted for each tenant and told with what is noted next.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -10,21 +11,25 @@ use std::time::{Duration, Instant};
 
 use ringside_shared::model::TenantId;
 
+use crate::auth::throttle::network;
 use crate::rate::{Bucket, Rate};
 
 /// What one who and where may have noted.
 const OF_ONE: Rate = Rate { at_once: 20, every: Duration::from_secs(10) };
-/// What a tenant may have noted.
+/// What a tenant may have noted of those who have a name.
 const OF_TENANT: Rate = Rate { at_once: 200, every: Duration::from_millis(500) };
+/// What a tenant may have noted of strangers, who cost nothing to be: a year of them is a million entries.
+const OF_STRANGERS: Rate = Rate { at_once: 50, every: Duration::from_secs(30) };
 /// So many who and where are remembered.
 const ONES: usize = 4096;
 /// So many tenants are remembered.
 const TENANTS: usize = 1024;
 
-/// A tenant's bucket, and what was not noted since something was.
+/// A tenant's buckets, and what was not noted since something was.
 #[derive(Debug)]
 struct OfTenant {
-    bucket: Bucket,
+    named: Bucket,
+    strangers: Bucket,
     left_out: u64,
 }
 
@@ -40,25 +45,32 @@ pub(super) struct Allowance {
 impl Allowance {
     /// How many of the tenant's were left out before this one; none where it is left out itself.
     pub(super) fn one_more(&mut self, tenant: &TenantId, who: &str, from: Option<IpAddr>, now: Instant) -> Option<u64> {
-        let one = self.hasher.hash_one((tenant, who, from));
+        let one = self.hasher.hash_one((tenant, who, from.map(network)));
         if !self.ones.contains_key(&one) {
             // Those that are used up are the last to go: else a flood of other names would fill them again.
             make_room(&mut self.ones, ONES, |bucket| *bucket);
         }
         if !self.tenants.contains_key(tenant) {
-            make_room(&mut self.tenants, TENANTS, |of| (of.left_out, of.bucket));
+            make_room(&mut self.tenants, TENANTS, |of| (of.left_out, of.named));
         }
         let one = self.ones.entry(one).or_insert(Bucket::new(now));
-        let new = || OfTenant { bucket: Bucket::new(now), left_out: 0 };
+        let new = || OfTenant { named: Bucket::new(now), strangers: Bucket::new(now), left_out: 0 };
         let tenant = self.tenants.entry(tenant.clone()).or_insert_with(new);
+        let (above, rate) =
+            if is_stranger(who) { (&mut tenant.strangers, &OF_STRANGERS) } else { (&mut tenant.named, &OF_TENANT) };
         // What is over one's own rate takes nothing from the tenant's.
-        if one.take(&OF_ONE, now).is_ok() && tenant.bucket.take(&OF_TENANT, now).is_ok() {
+        if one.take(&OF_ONE, now).is_ok() && above.take(rate, now).is_ok() {
             Some(std::mem::take(&mut tenant.left_out))
         } else {
             tenant.left_out += 1;
             None
         }
     }
+}
+
+/// True of who is not known at all, and of the beginning of a name that nobody has.
+fn is_stranger(who: &str) -> bool {
+    who == "?" || who.ends_with('…')
 }
 
 /// Drops the quarter that ranks lowest where there are too many; a quarter, so that it is seldom done.
@@ -121,6 +133,17 @@ mod tests {
         let later = now + Duration::from_millis(500);
         assert_eq!(allowance.one_more(&acme, "bob", HERE, later), Some(801));
         assert_eq!(allowance.one_more(&acme, "cat", HERE, later), None);
+    }
+
+    #[test]
+    fn strangers_hide_nobody_however_many_addresses_they_have() {
+        let (mut allowance, acme, now) = (Allowance::default(), tenant("acme"), Instant::now());
+        let address = |n: u128| Some(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into()));
+        let mut noted_of = |who: &str, from: Option<IpAddr>| allowance.one_more(&acme, who, from, now).is_some();
+        assert_eq!((0..600).filter(|n| noted_of("?", address(*n))).count(), 20, "of one network");
+        assert_eq!((0..600).filter(|n| noted_of("?", address((n + 1) << 64))).count(), 30, "of many");
+        assert!(!noted_of("roo…", HERE));
+        assert!(noted_of("ann", HERE), "and whoever has a name is noted all the same");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! It is a cookie that only we can have written, for one provider and for ten minutes. Its `state` comes back with the
 //! browser, its `nonce` in the ID token, and only the digest of its `verifier` leaves us before the code is exchanged.
 
-use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -16,9 +15,7 @@ use subtle::ConstantTimeEq;
 /// Where the registry has the installation's secret for it: 32 bytes.
 const KEY: &str = "secret/sso";
 /// Nobody signs in for longer.
-const LASTS_SECS: i64 = 10 * 60;
-/// The only paths that the cookie goes to.
-const PATH: &str = "/auth/sso";
+pub(super) const LASTS_SECS: i64 = 10 * 60;
 
 /// What makes cookies ours. Read from the registry each time, so that an engine that was emptied is of one mind again
 /// at once; whoever asks first then puts theirs there.
@@ -94,20 +91,6 @@ impl Pending {
     }
 }
 
-/// What the cookie is called. `__Host-` would need the path to be "/".
-pub(super) fn cookie_name(secure: bool) -> &'static str {
-    if secure { "__Secure-ringside_sso" } else { "ringside_sso" }
-}
-
-/// The header that sets the cookie; without a value it takes it away. `Lax`: the provider's site leads the browser back.
-pub(super) fn set_cookie(secure: bool, value: Option<&str>) -> HeaderValue {
-    let (name, flag) = (cookie_name(secure), if secure { "; Secure" } else { "" });
-    let lasts_secs = if value.is_some() { LASTS_SECS } else { 0 };
-    let value = value.unwrap_or_default();
-    let text = format!("{name}={value}; Path={PATH}; HttpOnly; SameSite=Lax; Max-Age={lasts_secs}{flag}");
-    HeaderValue::try_from(text).expect("it is base64 and a dot")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,12 +127,5 @@ mod tests {
         let (one, two) = (Pending::new("id", "/".into(), NOW), Pending::new("id", "/".into(), NOW));
         assert!(one.state != two.state && one.nonce != two.nonce && one.verifier != two.verifier);
         assert_eq!((one.verifier.len(), one.challenge().len()), (43, 43));
-    }
-
-    #[test]
-    fn the_cookie_stays_with_the_sign_in() {
-        let set = set_cookie(true, Some("x"));
-        assert_eq!(set, "__Secure-ringside_sso=x; Path=/auth/sso; HttpOnly; SameSite=Lax; Max-Age=600; Secure");
-        assert_eq!(set_cookie(false, None), "ringside_sso=; Path=/auth/sso; HttpOnly; SameSite=Lax; Max-Age=0");
     }
 }

@@ -72,6 +72,7 @@ impl Refused {
     pub(crate) fn audited(&self) -> (&str, &'static str) {
         match self {
             Self::NoAccess { who, .. } => (who, "no_access"),
+            Self::NoKeys => ("?", "provider_away"),
             _ => ("?", "bad_token"),
         }
     }

@@ -11,28 +11,18 @@ use ringside_shared::model::Timestamp;
 use serde::Deserialize;
 use tracing::{info, warn};
 
+use super::Issuer;
 use super::code::NotExchanged;
-use super::pending::{Pending, PendingKey, cookie_name, set_cookie};
+use super::pending::{LASTS_SECS, Pending, PendingKey};
 use super::refused::Refused;
 use crate::api::{Asked, Path, Query};
-use crate::auth::cookie::cookies;
 use crate::auth::in_time::in_time;
 use crate::auth::sign_in::{Shown, count_login, sign_in};
-use crate::auth::way_back::{escape_query, local_path, login_error_address};
-use crate::auth::{AuditEntry, Identity};
+use crate::auth::way_back::{NextQuery, escape_query, login_error_address};
+use crate::auth::{AuditEntry, Cookie, Identity};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
-
-/// Where to after.
-#[derive(Deserialize)]
-pub(crate) struct BeginQuery {
-    next: Option<String>,
-}
-
-impl Asked for BeginQuery {
-    const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/alerts.";
-}
 
 /// What a provider sends back.
 #[derive(Deserialize)]
@@ -79,12 +69,12 @@ impl Ended {
 pub(crate) async fn begin_sso(
     State(gateway): State<Gateway>,
     Path(id): Path<String>,
-    Query(query): Query<BeginQuery>,
+    Query(query): Query<NextQuery>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
     let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
-    let next = local_path(query.next.as_deref());
+    let next = query.path();
     let pending = Pending::new(&id, next.clone(), Timestamp::now());
     let Some(base) = base_of(&gateway, &caller, &headers) else { return back(&Ended::Stale, &next, caller.secure) };
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
@@ -94,7 +84,7 @@ pub(crate) async fn begin_sso(
         return back(&Ended::Provider, &next, caller.secure);
     };
     let mut response = Redirect::to(address.as_str()).into_response();
-    let cookie = set_cookie(caller.secure, Some(&pending.seal(&key)));
+    let cookie = Cookie::SignOn.set(caller.secure, &pending.seal(&key), LASTS_SECS);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
 }
@@ -107,11 +97,9 @@ pub(crate) async fn end_sso(
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
-    if gateway.issuers().for_sign_on(&id).is_none() {
-        return Error::NoSuchAddress.into_response();
-    }
+    let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
     let now = Timestamp::now();
-    let cookie = cookies(&headers).find(|(name, _)| *name == cookie_name(caller.secure)).map(|(_, value)| value);
+    let cookie = Cookie::SignOn.find(&headers, caller.secure);
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
         return not_signed_in(&Error::Unavailable, "/", caller.secure);
     };
@@ -122,7 +110,7 @@ pub(crate) async fn end_sso(
         return back(&Ended::Stale, "/", caller.secure);
     };
     let next = pending.next.clone();
-    let identity = match finish(&gateway, &id, query, pending, &caller, &headers).await {
+    let identity = match finish(&gateway, issuer, query, pending, &caller, &headers).await {
         Ok(identity) => identity,
         Err(ended) => {
             count_login(ended.as_str());
@@ -147,26 +135,25 @@ pub(crate) async fn end_sso(
 /// Who the provider says that it is.
 async fn finish(
     gateway: &Gateway,
-    id: &str,
+    issuer: &Issuer,
     query: CallbackQuery,
     pending: Pending,
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<Identity, Ended> {
-    let issuer = gateway.issuers().for_sign_on(id).ok_or(Ended::Stale)?;
     if !issuer.is_named(query.iss.as_deref()).await.map_err(|_| Ended::Provider)? {
-        warn!(issuer.id = id, "a sign-in came back from another provider than it was sent to");
+        warn!(issuer.id = issuer.settings.id, "a sign-in came back from another provider than it was sent to");
         return Err(Ended::Stale);
     }
     if let Some(error) = query.error {
         let error: String = error.chars().take(64).collect();
-        info!(issuer.id = id, ?error, "a sign-in was not granted");
+        info!(issuer.id = issuer.settings.id, ?error, "a sign-in was not granted");
         return Err(if error == "access_denied" { Ended::Cancelled } else { Ended::Provider });
     }
     let code = query.code.ok_or(Ended::Stale)?;
     let base = base_of(gateway, caller, headers).ok_or(Ended::Stale)?;
     issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
-        warn!(issuer.id = id, %error, "a sign-in did not come to its end");
+        warn!(issuer.id = issuer.settings.id, %error, "a sign-in did not come to its end");
         match error {
             NotExchanged::Code(error) if error == "invalid_grant" => Ended::Stale,
             NotExchanged::Refused(Refused::NoAccess { who, .. }) => Ended::NoAccess { who },
@@ -198,6 +185,6 @@ fn not_signed_in(error: &Error, next: &str, secure: bool) -> Response {
 
 /// The cookie is for one sign-in, however it ends.
 fn forget(mut response: Response, secure: bool) -> Response {
-    response.headers_mut().append(header::SET_COOKIE, set_cookie(secure, None));
+    response.headers_mut().append(header::SET_COOKIE, Cookie::SignOn.set(secure, "", 0));
     response
 }

@@ -1,31 +1,56 @@
 //! Devices that somebody logged in from before, known by a cookie.
 //!
-//! The cookie is `{id}.{mac}`: an id of its own, and a code over the account's name and that id with a secret of the
-//! installation. It lets nobody in; it only says that whoever tries is at a device that its owner has used.
+//! The cookie is `{id}.{mac}`: an id of its own, which says since when it is known, and a code over the account's name and
+//! that id with a secret of the installation. It lets nobody in; it only says that whoever tries is at a device that its
+//! owner has used, since the account's password was set and its logins were ended: whoever knew the one before is a
+//! stranger again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use ringside_shared::engine::{Engine, EngineError};
+use ringside_shared::model::Timestamp;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
+use super::super::account::{AccountError, Accounts};
 use super::super::in_time::in_time;
 
 /// Where the secret is kept.
 const SECRET: &str = "secret/device";
 const SECRET_BYTES: usize = 32;
-const ID_BYTES: usize = 16;
+const ID_BYTES: usize = WHEN_BYTES + 16;
+/// What an id begins with: when it was made, in milliseconds.
+const WHEN_BYTES: usize = 8;
 
 /// A device that the owner of an account logged in from.
 pub(super) struct Device {
     id: String,
+    since: Timestamp,
 }
 
 impl Device {
+    fn new() -> Self {
+        let since = Timestamp::now();
+        let mut bytes = [0; ID_BYTES];
+        let (when, random) = bytes.split_at_mut(WHEN_BYTES);
+        when.copy_from_slice(&since.millis().to_be_bytes());
+        random.copy_from_slice(&rand::random::<[u8; ID_BYTES - WHEN_BYTES]>());
+        Self { id: URL_SAFE_NO_PAD.encode(bytes), since }
+    }
+
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// True where it has been known since the account's logins were last ended.
+    pub(super) async fn still_counts(&self, engine: &dyn Engine, name: &str) -> Result<bool, EngineError> {
+        match Accounts::get(engine, name).await {
+            Ok(account) => Ok(account.is_some_and(|account| self.since > account.logins_since)),
+            Err(AccountError::Engine(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 }
 
@@ -47,9 +72,11 @@ impl Devices {
         let (Ok(bytes), Ok(code)) = (URL_SAFE_NO_PAD.decode(id), URL_SAFE_NO_PAD.decode(code)) else {
             return Ok(None);
         };
+        let Some(when) = bytes.first_chunk().filter(|_| bytes.len() == ID_BYTES) else { return Ok(None) };
+        let since = Timestamp::from_millis(i64::from_be_bytes(*when));
         // Compares in constant time.
-        let is_ours = bytes.len() == ID_BYTES && self.code(engine, name, id).await?.verify_slice(&code).is_ok();
-        Ok(is_ours.then(|| Device { id: id.to_owned() }))
+        let is_ours = self.code(engine, name, id).await?.verify_slice(&code).is_ok();
+        Ok(is_ours.then(|| Device { id: id.to_owned(), since }))
     }
 
     /// The cookie's value for a device that was known, or for a new one.
@@ -59,7 +86,7 @@ impl Devices {
         name: &str,
         device: Option<Device>,
     ) -> Result<String, EngineError> {
-        let id = device.map_or_else(|| URL_SAFE_NO_PAD.encode(rand::random::<[u8; ID_BYTES]>()), |device| device.id);
+        let id = device.unwrap_or_else(Device::new).id;
         let code = URL_SAFE_NO_PAD.encode(self.code(engine, name, &id).await?.finalize().into_bytes());
         Ok(format!("{id}.{code}"))
     }

@@ -56,10 +56,16 @@ impl Gate {
         }
     }
 
-    /// Waits for a turn, and counts it in the registry unless it is locked.
-    pub(super) async fn count(self: Arc<Self>, engine: &dyn Engine) -> Result<Counted, Refused> {
+    /// Waits for a turn.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Refused> {
         let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| EngineError::Unavailable("too many passwords wait to be looked at".to_owned()))?;
+        Ok(turn.expect("turns are never closed"))
+    }
+
+    /// Waits for a turn, and counts it in the registry unless it is locked.
+    pub(super) async fn count(self: Arc<Self>, engine: &dyn Engine) -> Result<Counted, Refused> {
+        let turn = self.turn().await?;
         // What those before have come to.
         self.check()?;
         loop {
@@ -73,7 +79,7 @@ impl Gate {
             let tries = Tries { count: before.map_or(0, |tries| tries.count) + 1, last: now };
             if in_time(engine.swap(&self.key, stored, Some(tries.write()))).await? {
                 *self.lock.lock().expect("nobody panics at a gate") = None;
-                return Ok(Counted { gate: self, tries, _turn: turn.expect("turns are never closed") });
+                return Ok(Counted { gate: self, tries, _turn: turn });
             }
         }
     }

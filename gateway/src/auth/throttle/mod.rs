@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use ringside_shared::engine::{Engine, EngineError};
 use ringside_shared::model::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::device::{Device, Devices};
 use self::gate::{Counted, Gate, Limit};
@@ -34,6 +35,8 @@ pub(crate) const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
 
 const ACCOUNT: Limit = Limit { what: "account", tries: 5, at_once: 1, forgives: true };
 const DEVICE: Limit = Limit { what: "device", tries: 5, at_once: 1, forgives: true };
+/// All devices of an account, which are counted by themselves.
+const DEVICES: Limit = Limit { what: "devices", tries: u32::MAX, at_once: 1, forgives: true };
 /// An address may belong to a whole office.
 const ADDRESS: Limit = Limit { what: "address", tries: 50, at_once: 4, forgives: false };
 
@@ -79,7 +82,18 @@ impl Throttle {
         address: Option<IpAddr>,
         device: Option<&str>,
     ) -> Result<Attempt<'a>, Refused> {
-        let device = self.devices.known(engine, name, device).await?;
+        let mut device = self.devices.known(engine, name, device).await?;
+        if let Some(known) = &device {
+            self.gate(DEVICE, known.id()).check()?;
+            if !known.still_counts(engine, name).await? {
+                device = None;
+            }
+        }
+        // However many devices somebody has, their passwords are looked at one after the other.
+        let turn = match &device {
+            Some(_) => Some(self.gate(DEVICES, name).turn().await?),
+            None => None,
+        };
         let gates = match (&device, address) {
             (Some(device), _) => vec![self.gate(DEVICE, device.id())],
             (None, Some(address)) => vec![self.gate(ACCOUNT, name), self.gate(ADDRESS, &network(address))],
@@ -99,7 +113,7 @@ impl Throttle {
                 }
             }
         }
-        Ok(Attempt { engine, devices: &self.devices, name, device, counted })
+        Ok(Attempt { engine, devices: &self.devices, name, device, counted, _turn: turn })
     }
 
     fn gate(&self, limit: Limit, whose: &str) -> Arc<Gate> {
@@ -124,6 +138,7 @@ pub(crate) struct Attempt<'a> {
     name: &'a str,
     device: Option<Device>,
     counted: Vec<Counted>,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Attempt<'_> {
@@ -161,7 +176,7 @@ pub(super) fn is_over(stored: &[u8], now: Timestamp) -> bool {
 }
 
 /// Whose address it is: of IPv6 somebody has a whole /64 at least.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).to_string(),

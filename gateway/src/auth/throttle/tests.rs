@@ -5,10 +5,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ringside_shared::engine::contract::Around;
 use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_shared::model::TenantId;
 use tempfile::TempDir;
 
 use super::*;
 use crate::auth::sweep::sweep;
+use crate::auth::{Accounts, Membership, Role, Scope};
 
 /// A registry that counts how often it is asked, and may be away.
 struct Registry {
@@ -62,6 +64,17 @@ async fn wrong(throttle: &Throttle, engine: &dyn Engine, name: &str, from: Optio
             None
         }
         Err(Refused::Uncounted(error)) => panic!("{error}"),
+    }
+}
+
+async fn add(engine: &dyn Engine, name: &str) {
+    let tenant = TenantId::parse("acme").unwrap();
+    let member = Membership { tenant, role: Role::Viewer, scope: Scope::All };
+    Accounts::add(engine, name, "correct horse", &member).await.unwrap();
+    // A device that is known since the very moment is none.
+    let added = Timestamp::now();
+    while Timestamp::now() <= added {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -214,6 +227,7 @@ async fn who_is_right_takes_the_try_of_the_address_back_and_no_other() {
 async fn a_known_device_gets_in_where_others_locked_the_account_and_its_address() {
     let registry = Registry::fresh();
     let (throttle, elsewhere) = (Throttle::default(), Throttle::default());
+    add(&registry, "ann").await;
     let device = right(&throttle, &registry, "ann", None).await.unwrap();
     while wrong(&throttle, &registry, "ann", None).await.is_some() {}
     for n in 0..50 {
@@ -232,6 +246,20 @@ async fn a_known_device_gets_in_where_others_locked_the_account_and_its_address(
         assert_eq!(attempt.failed(), left);
     }
     assert!(right(&elsewhere, &registry, "ann", Some(&device)).await.is_none());
+}
+
+#[tokio::test]
+async fn a_device_from_before_a_new_password_counts_as_none() {
+    let registry = Registry::fresh();
+    let throttle = Throttle::default();
+    add(&registry, "ann").await;
+    let device = right(&throttle, &registry, "ann", None).await.unwrap();
+    Accounts::set_password(&registry, "ann", "battery staple").await.unwrap();
+    while wrong(&throttle, &registry, "ann", None).await.is_some() {}
+    assert!(
+        right(&throttle, &registry, "ann", Some(&device)).await.is_none(),
+        "whoever guesses with it is locked out too"
+    );
 }
 
 #[tokio::test]

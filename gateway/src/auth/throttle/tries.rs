@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LOCKED_FOR, PREFIX};
 
+const LOCKED_FOR_MS: i64 = LOCKED_FOR.as_millis() as i64;
 /// So much of a digest is in a key: nobody finds two names for one.
 const DIGEST_DIGITS: usize = 32;
 
@@ -22,8 +23,7 @@ impl Tries {
         let (count, last) = str::from_utf8(stored).ok()?.split_once(' ')?;
         let tries = Self { count: count.parse().ok()?, last: Timestamp::from_millis(last.parse().ok()?) };
         // Far ahead of this clock: that of who wrote it was wrong, and may not lock anybody until it is right.
-        let window_ms = i64::try_from(LOCKED_FOR.as_millis()).expect("a quarter of an hour");
-        now.millis().abs_diff(tries.last.millis()).lt(&window_ms.unsigned_abs()).then_some(tries)
+        (now.millis().abs_diff(tries.last.millis()) < LOCKED_FOR_MS.unsigned_abs()).then_some(tries)
     }
 
     pub(super) fn write(self) -> Bytes {
@@ -32,7 +32,7 @@ impl Tries {
 
     /// When a lock by these tries is over.
     pub(super) fn until(self) -> Timestamp {
-        self.last.plus_millis(i64::try_from(LOCKED_FOR.as_millis()).expect("a quarter of an hour"))
+        self.last.plus_millis(LOCKED_FOR_MS)
     }
 }
 

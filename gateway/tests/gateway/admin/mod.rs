@@ -9,7 +9,7 @@ use ringside_gateway::{Accounts, Membership, Role, Scope};
 use ringside_shared::model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::floor::{Floor, tenant};
+use crate::floor::{Floor, member, tenant};
 
 const PASSWORD: &str = "correct horse";
 
@@ -34,13 +34,20 @@ impl Office {
     }
 
     async fn add(&self, name: &str, role: Role) {
-        Accounts::add(self.floor.engine.as_ref(), &tenant(), name, PASSWORD, role, &[]).await.unwrap();
+        Accounts::add(self.floor.engine.as_ref(), name, PASSWORD, &member(role, &[])).await.unwrap();
     }
 
     /// Somebody whose home is elsewhere and who is a guest here.
     async fn add_guest(&self, name: &str, role: Role) {
         let elsewhere = TenantId::parse("elsewhere").unwrap();
-        Accounts::add(self.floor.engine.as_ref(), &elsewhere, name, PASSWORD, Role::Admin, &[]).await.unwrap();
+        Accounts::add(
+            self.floor.engine.as_ref(),
+            name,
+            PASSWORD,
+            &Membership { tenant: elsewhere.clone(), ..member(Role::Admin, &[]) },
+        )
+        .await
+        .unwrap();
         let here = Membership { tenant: tenant(), role, scope: Scope::All };
         Accounts::grant(self.floor.engine.as_ref(), name, &here).await.unwrap();
         // A token of the very second of a change does not count, once the gateway has read of the change.

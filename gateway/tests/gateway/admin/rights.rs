@@ -1,11 +1,12 @@
 //! What is refused: what makes no sense, what an auditor may not do, and what is another tenant's.
 
 use reqwest::Method;
-use ringside_gateway::{Accounts, Role};
+use ringside_gateway::{Accounts, Membership, Role};
 use ringside_shared::model::TenantId;
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD, answer};
+use crate::floor::member;
 
 #[tokio::test]
 async fn what_makes_no_sense_is_told_by_what_to_do() {
@@ -104,7 +105,14 @@ async fn an_admin_sees_and_changes_nothing_of_another_tenant() {
     let office = Office::open().await;
     office.add_guest("gil", Role::Viewer).await;
     let elsewhere = TenantId::parse("elsewhere").unwrap();
-    Accounts::add(office.floor.engine.as_ref(), &elsewhere, "far", PASSWORD, Role::Viewer, &[]).await.unwrap();
+    Accounts::add(
+        office.floor.engine.as_ref(),
+        "far",
+        PASSWORD,
+        &Membership { tenant: elsewhere.clone(), ..member(Role::Viewer, &[]) },
+    )
+    .await
+    .unwrap();
     let far = office.login("far", PASSWORD).await;
     // gil logs in at home, where an admin, and issues a token there.
     let gil = office.login("gil", PASSWORD).await;
@@ -138,12 +146,20 @@ async fn an_admin_sees_and_changes_nothing_of_another_tenant() {
     office.refused(409, Method::POST, "/admin/users/gil/password", Value::Null).await;
     office.did(Method::PATCH, "/admin/users/gil", json!({ "role": "operator" })).await;
     assert_eq!(office.user("gil").await["role"], "operator");
-    let gil = office.login("gil", PASSWORD).await;
+    let login = json!({ "username": "gil", "password": PASSWORD, "cookies": false });
+    let (_, gil) = answer(office.http.post(office.floor.url("/auth/login")).json(&login)).await;
     assert_eq!(office.did(Method::POST, "/admin/users/gil/end", Value::Null).await, json!({ "ended": 0 }));
-    for token in [&gil, &far] {
-        assert_eq!(office.floor.ask("/auth/me", token).await.0, 200, "logins elsewhere go on");
+    let token = gil["token"].as_str().unwrap();
+    assert_eq!(office.floor.ask("/auth/me", token).await.0, 401, "it might be one of this tenant that was kept");
+    let renewal =
+        office.http.post(office.floor.url("/auth/refresh")).json(&json!({ "refreshToken": gil["refreshToken"] }));
+    let (status, gil) = answer(renewal).await;
+    assert_eq!(status, 200, "the login elsewhere goes on: {gil}");
+    let gil = gil["token"].as_str().unwrap();
+    for token in [gil, &far] {
+        assert_eq!(office.floor.ask("/auth/me", token).await.0, 200);
     }
     office.did(Method::POST, "/admin/sessions/end", Value::Null).await;
-    assert_eq!(office.floor.ask("/auth/me", &gil).await.0, 401, "who belongs here could come back with that login");
+    assert_eq!(office.floor.ask("/auth/me", gil).await.0, 401, "who belongs here could come back with that login");
     assert_eq!(office.floor.ask("/auth/me", &far).await.0, 200, "whoever does not belong here goes on");
 }
