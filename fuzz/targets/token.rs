@@ -75,8 +75,9 @@ pub(crate) fn run(data: &[u8]) {
         _ => {
             let token = signed(&unsigned, &OURS.sign(unsigned.as_bytes()).to_bytes());
             if let Some(viewer) = VERIFIER.verify(&token) {
-                let head: Value = serde_json::from_slice(&head).expect("it was read");
-                let claims: Value = serde_json::from_slice(claims).expect("it was read");
+                // A claim that nobody knows is passed over, whatever bytes it holds.
+                let read = |json| serde_json::from_str(&String::from_utf8_lossy(json)).expect("it was read");
+                let (head, claims): (Value, Value) = (read(&head), read(claims));
                 assert_eq!((&head["typ"], &head["alg"]), (&json!("at+jwt"), &json!("EdDSA")), "{token}");
                 assert_eq!(head["kid"], json!(VERIFIER.kid()), "{token}");
                 assert_eq!((&claims["iss"], &claims["sub"]), (&json!(ISSUER), &json!(viewer.user)), "{token}");
