@@ -4,7 +4,6 @@
 
 mod admin;
 mod admission;
-mod again;
 mod away;
 mod bare;
 mod bench;
