@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use ringside_gateway::{Origins, TrustedProxies, try_issuer};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{TenantId, Timestamp};
 
 use crate::config::Loaded;
 use crate::engine::open_engine;

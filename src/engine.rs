@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringside_access::KeyError;
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_engine::redis::{ConnectError, Password, Redis, RedisSettings};
+use ringside_engine::{Engine, EngineError};
 use ringside_gateway::{AccountError, GatewayError};
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::engine::redis::{ConnectError, Password, Redis, RedisSettings};
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::keys::KeyError;
 
 use crate::config::Config;
 

@@ -12,10 +12,9 @@ use ringside_collector::health::{Health, health_routes};
 use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
+use ringside_engine::Engine;
 use ringside_gateway::{Gateway, GatewaySettings, Origins, Readiness, TrustedProxies};
-use ringside_shared::clock::system_clock;
-use ringside_shared::engine::Engine;
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_model::{SourceId, TenantId, system_clock};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ringside_access::Keys;
+use ringside_engine::{Engine, EngineError};
 use ringside_gateway::{Accounts, Audit, AuditEntry, EnsuredAdmin};
-use ringside_shared::clock::system_clock;
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::keys::Keys;
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_model::{SourceId, TenantId, system_clock};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 

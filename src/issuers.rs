@@ -9,7 +9,7 @@ use ringside_gateway::{
     ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, Scope, SignOn, SignatureAlgorithm, TenantMapping,
     VerifyingKey, check_issuers,
 };
-use ringside_shared::model::{CampaignId, TenantId};
+use ringside_model::{CampaignId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// One issuer, as it is written.

@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 use ringside_collector::fold::{FoldSettings, Rule, RuleTarget, Statistic, WatchedRatio};
-use ringside_shared::model::Comparison;
+use ringside_model::Comparison;
 
 use crate::config::{Config, RuleConfig, Side};
 

@@ -10,11 +10,9 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use ringside_collector::fold::{Fold, FoldSettings};
-use ringside_shared::engine::{
-    Checkpoint, Engine, EngineError, Lane, Partition, Position, ReadFrom, Room, RoomId, RoomView,
-};
-use ringside_shared::model::{CampaignId, Counter, Counters, Outcome, TenantId};
-use ringside_shared::wire::{CampaignBody, Record};
+use ringside_engine::{Checkpoint, Engine, EngineError, Lane, Partition, Position, ReadFrom, RoomId, RoomView};
+use ringside_model::{CampaignId, Counter, Counters, Outcome, Room, TenantId};
+use ringside_wire::{CampaignBody, Record};
 
 use crate::config::Config;
 use crate::engine::open_engine;
@@ -330,10 +328,10 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-    use ringside_shared::engine::{Batch, Epoch, Publication, RoomFrame, Token};
-    use ringside_shared::model::{CampaignMetrics, Timestamp};
-    use ringside_shared::wire::{CampaignJson, body_bytes};
+    use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+    use ringside_engine::{Batch, Publication, RoomFrame, Token};
+    use ringside_model::{CampaignMetrics, Epoch, Timestamp};
+    use ringside_wire::{CampaignJson, body_bytes};
     use tempfile::TempDir;
 
     use super::*;

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use ringside_shared::engine::Engine;
+use ringside_engine::Engine;
 use serde_json::json;
 
 /// A probe never waits longer for an engine that is away.

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringside_shared::engine::{Lane, Partition, Position, Publication, Room, RoomId};
-use ringside_shared::model::{CallChange, CampaignId, TenantId, Timestamp};
-use ringside_shared::wire::{
+use ringside_engine::{Lane, Partition, Position, Publication, RoomId};
+use ringside_model::{CallChange, CampaignId, Room, TenantId, Timestamp};
+use ringside_wire::{
     AlertJson, AlertsBody, AlertsSnapshot, CallChangeJson, CallsBody, CampaignBody, CampaignJson, CampaignSnapshot,
     DirectoryBody, DirectoryEntryJson, HostJson, MetricJson, MetricPointJson, MetricsBody, MetricsSnapshot,
     NotificationBody, NotificationJson, SeriesJson, SeriesPointJson, StatusChangeBody, SystemBody, body_bytes,

@@ -1,7 +1,7 @@
 //! What a client says over its socket, as JSON.
 
-use ringside_shared::engine::{Cursor, Room};
-use ringside_shared::wire::{ClientMessage, ClientRequest};
+use ringside_model::{Cursor, Room};
+use ringside_wire::{ClientMessage, ClientRequest};
 use serde_json::{Map, Value, json};
 
 const CODES: [&str; 4] = ["bad_frame", "unknown_action", "unknown_room", "bad_cursor"];

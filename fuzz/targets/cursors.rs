@@ -3,8 +3,9 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use ringside_engine::NoteId;
 use ringside_gateway::fuzzing::read_cursors;
-use ringside_shared::engine::{Cursor, NoteId, Room};
+use ringside_model::{Cursor, Room};
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };

@@ -5,8 +5,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ringside_collector::door::Candidate;
 use ringside_collector::ingest::{Limits, fuzzing};
-use ringside_shared::model::{Event, EventKind, SourceId, TenantId, Timestamp};
-use ringside_shared::wire::{Record, mask_numbers};
+use ringside_model::{Event, EventKind, SourceId, TenantId, Timestamp, mask_numbers};
+use ringside_wire::Record;
 
 const TYPES: [&str; 4] =
     ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];

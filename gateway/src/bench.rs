@@ -10,11 +10,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_shared::engine::{
-    Batch, Checkpoint, Engine, EngineError, Lane, Partition, Position, Publication, RoomId, Token,
-};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::frame_kind;
+use ringside_engine::{Batch, Checkpoint, Engine, EngineError, Lane, Partition, Position, Publication, RoomId, Token};
+use ringside_model::Timestamp;
+use ringside_wire::frame_kind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;

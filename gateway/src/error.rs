@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::EngineError;
+use ringside_engine::EngineError;
 use serde_json::json;
 use tracing::{error, warn};
 

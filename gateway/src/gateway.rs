@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ringside_shared::clock::system_clock;
-use ringside_shared::engine::{Engine, EngineError, Room};
-use ringside_shared::keys::Keys;
-use ringside_shared::model::Timestamp;
+use ringside_access::Keys;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{Room, Timestamp, system_clock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use tracing::{debug, info};
 
 use crate::data_age::Ages;

@@ -154,7 +154,7 @@ fn answer_panic(panic: &(dyn std::any::Any + Send)) -> Response {
 mod tests {
     use std::sync::Arc;
 
-    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+    use ringside_engine::embedded::{Embedded, EmbeddedSettings};
     use tower::ServiceExt;
 
     use super::*;

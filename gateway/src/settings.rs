@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 
 use crate::auth::IssuerSettings;
 use crate::memory::{MemoryReading, resident_bytes};

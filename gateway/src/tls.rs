@@ -4,14 +4,12 @@
 //! connects next gets the new certificate, and whoever is connected notices nothing. New files that can't be used leave
 //! the old ones in use, and the log says so. The handshake is made in the connection's own task.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use std::{fs, io};
 
-use ringside_shared::clock::Clock;
-use ringside_shared::model::Timestamp;
+use ringside_model::{Clock, Timestamp};
 use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -225,7 +223,7 @@ impl Current {
 mod tests {
     use std::sync::Mutex;
 
-    use ringside_shared::clock::system_clock;
+    use ringside_model::system_clock;
     use tempfile::TempDir;
     use tokio::time::{Instant, sleep};
 

@@ -8,10 +8,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
+use ringside_engine::Engine;
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_gateway::{Accounts, Gateway, GatewaySettings, Membership, PassRequest, Passes, Role, Scope};
-use ringside_shared::engine::Engine;
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

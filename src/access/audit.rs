@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use ringside_shared::engine::NoteId;
+use ringside_engine::NoteId;
 
 use super::{Tenant, with_office};
 use crate::config::Config;

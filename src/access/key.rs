@@ -4,9 +4,8 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use ringside_shared::clock::system_clock;
-use ringside_shared::keys::{ApiKey, KeyError, Keys, Secret};
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_access::{ApiKey, KeyError, Keys, Secret};
+use ringside_model::{SourceId, TenantId, system_clock};
 use serde_json::{Value, json};
 
 use super::{Tenant, with_office};

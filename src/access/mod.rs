@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use ringside_engine::Engine;
 use ringside_gateway::{Audit, AuditEntry};
-use ringside_shared::engine::Engine;
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 use serde_json::Value;
 
 pub(crate) use audit::AuditArgs;

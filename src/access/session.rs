@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use ringside_gateway::Sessions;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::Value;
 
 use super::{Tenant, with_office};

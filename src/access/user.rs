@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use ringside_gateway::{AccountError, Accounts, Membership, Role, Scope};
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 use serde_json::{Value, json};
 
 use super::{Office, Tenant, with_office};

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{self, FoldSettings};
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use clap::Args;
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
+use ringside_engine::redis::{Redis, RedisSettings};
+use ringside_engine::{Batch, Engine, Lane, Partition, Position, Publication, RoomId, Token};
+use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 use ringside_rig::{RedisOptions, RedisServer, redis_server_is_there};
-use ringside_shared::engine::redis::{Redis, RedisSettings};
-use ringside_shared::engine::{Batch, Engine, Lane, Partition, Position, Publication, Room, RoomId, Token};
-use ringside_shared::model::{CampaignId, TenantId, Timestamp};
-use ringside_shared::wire::{
+use ringside_wire::{
     CallChangeJson, CallsBody, CampaignBody, CampaignJson, CampaignSnapshot, SeriesJson, SeriesPointJson, body_bytes,
     frame_kind,
 };

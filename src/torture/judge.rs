@@ -181,11 +181,11 @@ fn compare(verdict: &mut Verdict, room: &str, track: &Track, kept: &Kept) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use ringside_shared::model::Timestamp;
+    use ringside_model::Timestamp;
     use serde_json::{Value, json};
 
     use super::super::truth::MadeUpCall;
+    use super::*;
 
     /// One busy call, published in two frames, and a client that got both.
     fn clean() -> Evidence {

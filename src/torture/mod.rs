@@ -24,22 +24,22 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ringside_shared::engine::redis::{Redis, RedisSettings};
-use ringside_shared::engine::{Engine, ReadFrom, RoomId};
-use ringside_shared::model::{TenantId, Timestamp};
-use serde_json::Value;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-use crate::socket::log_in;
 use judge::{Evidence, Kept, Verdict, judge};
 use load::{Gate, Load, TELLERS};
 use report::Happened;
+use ringside_engine::redis::{Redis, RedisSettings};
+use ringside_engine::{Engine, ReadFrom, RoomId};
+use ringside_model::{TenantId, Timestamp};
 use schedule::{Schedule, Single, Topology};
+use serde_json::Value;
 use site::{PASSWORD, Site};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use truth::{COUNTERS, Counts, Truth};
 use viewer::{Tracks, Viewer};
+
+use crate::socket::log_in;
 
 /// All must have settled so long after the last fault.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);

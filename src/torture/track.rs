@@ -86,7 +86,7 @@ impl Track {
             self.silent += 1;
             return self.complain(format!("a {kind} without a cursor"));
         };
-        let at = frame["timestamp"].as_str().and_then(ringside_shared::model::Timestamp::parse_rfc3339);
+        let at = frame["timestamp"].as_str().and_then(ringside_model::Timestamp::parse_rfc3339);
         let at_ms = at.map_or(i64::MAX, |at| at.millis());
         if kind == "initial" {
             if self.placed {
@@ -154,8 +154,9 @@ fn fingerprint(frame: &Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     fn track(frames: &[Value]) -> Track {
         let mut track = Track::default();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Value, json};
 
 /// The counters that are compared, by their names on the wire.

@@ -1,5 +1,5 @@
 /**
- * The types of `ringside-client.js`: the client, and what the server says (a mirror of `shared/src/wire`).
+ * The types of `ringside-client.js`: the client, and what the server says (a mirror of `shared/wire/src`).
  */
 
 /**

@@ -13,14 +13,13 @@ mod recent;
 use std::sync::{Arc, Mutex};
 
 use rand::RngExt;
-use ringside_shared::clock::Clock;
-use ringside_shared::engine::{Engine, EngineError, Partition};
-use ringside_shared::model::{Event, EventId, EventKind, SourceId, TenantId, Timestamp};
-use ringside_shared::wire::Record;
+use recent::{Fingerprint, Recent};
+use ringside_engine::{Engine, EngineError, Partition};
+use ringside_model::{Clock, Event, EventId, EventKind, SourceId, TenantId, Timestamp};
+use ringside_wire::Record;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ingest::alias::Aliases;
-use recent::{Fingerprint, Recent};
 
 /// An event that is well formed, before the door has taken it.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@
 //! between one and two generations are remembered, without a clock and without a queue.
 
 use hashbrown::HashSet;
-use ringside_shared::model::{EventId, SourceId, TenantId};
+use ringside_model::{EventId, SourceId, TenantId};
 use sha2::{Digest, Sha256};
 
 /// Stands for one event id of one source of one tenant.

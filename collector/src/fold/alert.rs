@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ringside_shared::model::{Alert, AlertState, CampaignId, Severity, Timestamp};
+use ringside_model::{Alert, AlertState, CampaignId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Rule;

@@ -11,7 +11,7 @@
 //! Ties are broken by content and never by event ids, so that the same facts heard over another source, under other
 //! ids, arrive at the same too.
 
-use ringside_shared::model::{AgentId, Amd, CallFact, CallId, CallPhase, CallResult, Disposition, EndedBy, Outcome};
+use ringside_model::{AgentId, Amd, CallFact, CallId, CallPhase, CallResult, Disposition, EndedBy, Outcome};
 
 use super::FoldSettings;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringside_shared::model::{
+use ringside_model::{
     AgentCounts, CallChange, CallEvent, CallFact, CallPhase, CampaignEvent, CampaignId, CampaignStatus, DerivedEvent,
     Event, EventId, EventKind, Gauges, Histogram, Oddities, StatusChange, TenantId, Timestamp,
 };

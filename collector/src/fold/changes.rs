@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringside_shared::model::{Alert, CallChange, CampaignId, Event, Notification, StatusChange, TenantId};
+use ringside_model::{Alert, CallChange, CampaignId, Event, Notification, StatusChange, TenantId};
 
 /// News, in the order in which they came, and which states are not what they were.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringside_shared::model::{
+use ringside_model::{
     AgentId, Alert, AlertState, CallId, CampaignId, CampaignStatus, Comparison, Counters, Histogram, MetricKey,
     Oddities, Severity, TenantId, Timestamp,
 };

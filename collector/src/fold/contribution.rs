@@ -4,7 +4,7 @@
 //! the bucket of its own time. So a late or corrected fact moves the numbers where they belong, and a total is always
 //! the sum over the calls, whatever happened on the way.
 
-use ringside_shared::model::{Amd, CallResult, Counter, EndedBy};
+use ringside_model::{Amd, CallResult, Counter, EndedBy};
 
 use super::FoldSettings;
 use super::call::Facts;

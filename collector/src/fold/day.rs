@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use ringside_shared::model::{
+use ringside_model::{
     AgentId, Amd, CallEvent, CallFact, CallId, CampaignId, Counter, Counters, Disposition, EndedBy, Event, EventId,
     EventKind, SourceId, TenantId, Timestamp,
 };

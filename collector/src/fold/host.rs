@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringside_shared::model::{Disk, HostHealth, Memory, MetricKey, Network, Timestamp};
+use ringside_model::{Disk, HostHealth, Memory, MetricKey, Network, Timestamp};
 
 use super::metric::{Sample, Series};
 

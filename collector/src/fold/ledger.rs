@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hashbrown::HashTable;
-use ringside_shared::model::{Amd, Disposition, EndedBy};
+use ringside_model::{Amd, Disposition, EndedBy};
 
 use super::call::{End, Facts, UNKNOWN};
 use super::window::MINUTE_MS;

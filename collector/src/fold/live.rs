@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use ringside_shared::model::{ActiveCalls, CallEvent, CallPhase};
+use ringside_model::{ActiveCalls, CallEvent, CallPhase};
 
 use super::CallLimits;
 use super::call::{Facts, OpenCall};

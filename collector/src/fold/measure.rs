@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringside_shared::model::{Event, Timestamp};
+use ringside_model::{Event, Timestamp};
 
 use super::day::Day;
 use super::{Changes, Fold, FoldSettings};

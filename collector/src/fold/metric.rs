@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ringside_shared::model::{MetricKey, MetricStats, Timestamp, Trend};
+use ringside_model::{MetricKey, MetricStats, Timestamp, Trend};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Reading, Watch};

@@ -2,7 +2,7 @@
 //!
 //! `apply` takes an event, `tick` lets time pass. There is no clock, no I/O, no randomness and no error in here: time
 //! is an event's `at`, its `received_at`, and ticks, all of which come from the log, so a replay arrives at the same
-//! state and the same bytes. A strange event is counted in [`Oddities`](ringside_shared::model::Oddities).
+//! state and the same bytes. A strange event is counted in [`Oddities`](ringside_model::Oddities).
 //!
 //! ```text
 //! event ─▶ facts of its call (call, live, ledger) ─▶ contribution ─▶ buckets (window) ─▶ metrics, series (view)
@@ -46,13 +46,12 @@ pub use view::CampaignSeries;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ringside_shared::model::{
+use campaign::{Campaign, Moment, Times};
+use levels::Watched;
+use ringside_model::{
     Alert, CampaignId, CampaignMetrics, CampaignStatus, Event, EventKind, HostHealth, MetricKey, MetricStats, Severity,
     SourceId, TenantId, Timestamp,
 };
-
-use campaign::{Campaign, Moment, Times};
-use levels::Watched;
 use tenant::Tenant;
 use view::ReadAt;
 use window::MINUTE_MS;

@@ -1,6 +1,6 @@
 //! What raises an alert: a series, a limit, and how patient to be.
 
-use ringside_shared::model::{Comparison, Severity};
+use ringside_model::{Comparison, Severity};
 
 /// A rule over all series that fit its target.
 #[derive(Debug, Clone, PartialEq)]

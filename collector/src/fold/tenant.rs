@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringside_shared::model::{
+use ringside_model::{
     Alert, AlertState, CampaignId, CampaignStatus, DerivedEvent, Event, MetricKey, MetricSample, Notification,
     Oddities, TenantId, Timestamp,
 };

@@ -3,7 +3,7 @@
 //! Shares over some minutes hold whatever has been heard up to now; rates hold completed seconds only, or they would
 //! be too low while a second lasts.
 
-use ringside_shared::model::{
+use ringside_model::{
     AbandonRates, AgentCounts, CampaignId, CampaignMetrics, Counter, Durations, Ratio, SeriesPoint, Timestamp,
 };
 

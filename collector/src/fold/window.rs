@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ringside_shared::model::{Counter, Counters};
+use ringside_model::{Counter, Counters};
 
 use super::contribution::{Share, bit};
 

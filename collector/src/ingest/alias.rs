@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use rand::RngExt;
-use ringside_shared::clock::Clock;
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::{AgentId, CallId, EventId, EventKind, TenantId, Timestamp};
-use ringside_shared::wire::{id_holds_number, mask_numbers};
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{AgentId, CallId, Clock, EventId, EventKind, TenantId, Timestamp, id_holds_number, mask_numbers};
 use sha2::Sha256;
 
 use crate::door::Candidate;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use axum::http::{HeaderMap, header};
-use ringside_shared::wire::{BadEvent, EventJson};
+use ringside_wire::{BadEvent, EventJson};
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 

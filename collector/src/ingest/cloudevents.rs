@@ -7,7 +7,7 @@
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ringside_shared::wire::{BadEvent, EventJson};
+use ringside_wire::{BadEvent, EventJson};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! The readers of bodies, for the fuzz targets in `fuzz/` and nobody else.
 
 use axum::http::HeaderMap;
-use ringside_shared::wire::BadEvent;
+use ringside_wire::BadEvent;
 
 use super::Limits;
 use super::body::{Form, Lines, read_event, too_long};

@@ -27,10 +27,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use ringside_shared::keys::{ApiKey, KeyError, Keys};
+use problem::Problem;
+use ringside_access::{ApiKey, KeyError, Keys};
 
 use crate::door::Door;
-use problem::Problem;
 
 /// What the ingest routes need.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use ringside_shared::keys::ApiKey;
+use ringside_access::ApiKey;
 
 use super::answer::Answer;
 use super::body::{Form, Lines, Parsed, Split, read_event, split, split_array, too_long};

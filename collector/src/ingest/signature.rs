@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use ringside_shared::keys::Secret;
-use ringside_shared::model::Timestamp;
+use ringside_access::Secret;
+use ringside_model::Timestamp;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 

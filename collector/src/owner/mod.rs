@@ -20,14 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use ringside_shared::engine::Engine;
+use ringside_engine::Engine;
 use sysinfo::System;
 use tokio_util::sync::CancellationToken;
 
 pub use progress::Progress;
 
-use crate::fold::FoldSettings;
 use steward::Steward;
+
+use crate::fold::FoldSettings;
 
 /// How an owner works.
 #[derive(Debug, Clone)]

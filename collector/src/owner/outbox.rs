@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_shared::engine::{Engine, EngineError, Partition};
-use ringside_shared::model::Event;
-use ringside_shared::wire::Record;
+use ringside_engine::{Engine, EngineError, Partition};
+use ringside_model::Event;
+use ringside_wire::Record;
 use tokio::time::Instant;
 use tracing::{error, warn};
 

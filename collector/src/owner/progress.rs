@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use ringside_shared::engine::Partition;
-use ringside_shared::model::Timestamp;
+use ringside_engine::Partition;
+use ringside_model::Timestamp;
 
 /// How far the owners of this process have come. Cloning makes another handle to the same.
 #[derive(Debug, Clone, Default)]

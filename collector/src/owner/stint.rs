@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringside_shared::engine::{Batch, Engine, EngineError, LogEntry, Partition, Position, Publication, Token};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::Record;
+use ringside_engine::{Batch, Engine, EngineError, LogEntry, Partition, Position, Publication, Token};
+use ringside_model::Timestamp;
+use ringside_wire::Record;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};

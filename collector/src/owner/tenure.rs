@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, EngineError, Token};
+use ringside_engine::{Engine, EngineError, Token};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand::RngExt;
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_model::{SourceId, TenantId};
 use tokio::time::Instant;
 
 use super::Spools;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ringside_shared::model::{EventId, EventKind, MetricSample, SourceId, TenantId, Timestamp};
+use ringside_model::{EventId, EventKind, MetricSample, SourceId, TenantId, Timestamp};
 use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio_util::sync::CancellationToken;
 

@@ -15,8 +15,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use ringside_shared::model::{Event, SourceId, TenantId};
-use ringside_shared::wire::Record;
+use ringside_model::{Event, SourceId, TenantId};
+use ringside_wire::Record;
 use tracing::{error, info, warn};
 
 use crate::door::Candidate;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringside_shared::engine::Engine;
-use ringside_shared::model::Timestamp;
+use ringside_engine::Engine;
+use ringside_model::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};

@@ -1,7 +1,7 @@
 //! Rules, their patience, and the book of alerts.
 
 use ringside_collector::fold::{FoldSettings, Rule, RuleTarget, Statistic};
-use ringside_shared::model::{Alert, AlertState, CallFact, Comparison, DerivedEvent, EndedBy, EventKind, Severity};
+use ringside_model::{Alert, AlertState, CallFact, Comparison, DerivedEvent, EndedBy, EventKind, Severity};
 
 use crate::scene::{NOON, Scene, Store, alpha, ended, metric_event, tenant};
 

@@ -1,13 +1,12 @@
 //! The rules of one call: results, outcomes, abandonment, corrections.
 
-use ringside_shared::model::{
+use CallFact::{Answered, Bridged, Dialing, Queued, Ringing};
+use EndedBy::{Them, Unknown, Us};
+use ringside_model::{
     Amd, CallFact, CallPhase, CallResult, Counter, Disposition, EndedBy, FailureReason, Outcome, Ratio,
 };
 
 use crate::scene::{HUMAN, NOON, Scene, call_event, ended, ms};
-
-use CallFact::{Answered, Bridged, Dialing, Queued, Ringing};
-use EndedBy::{Them, Unknown, Us};
 
 const MACHINE: CallFact = CallFact::Amd(Amd::Machine);
 const CONVERTED: CallFact = CallFact::Disposition(Disposition::Converted);

@@ -2,7 +2,7 @@
 
 use ringside_collector::fold::day::{Day, START_MS};
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
-use ringside_shared::model::{AgentCounts, CampaignEvent, CampaignStatus, Event, EventKind, Gauges};
+use ringside_model::{AgentCounts, CampaignEvent, CampaignStatus, Event, EventKind, Gauges};
 
 use crate::scene::{Store, campaign_event, event, metric_event, ms};
 

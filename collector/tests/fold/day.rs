@@ -2,7 +2,7 @@
 
 use ringside_collector::fold::day::{Day, START_MS};
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
-use ringside_shared::model::{Aggregate, CampaignMetrics, Counter, Event, Outcome};
+use ringside_model::{Aggregate, CampaignMetrics, Counter, Event, Outcome};
 
 use crate::model;
 use crate::scene::ms;

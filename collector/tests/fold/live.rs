@@ -1,13 +1,12 @@
 //! Calls that are up, calls that fall silent, calls that were packed away, and the charts of all that.
 
-use ringside_shared::model::{
+use CallFact::{Answered, Bridged, Dialing, Queued, Ringing};
+use ringside_model::{
     ActiveCalls, AgentCounts, CallFact, CallPhase, CallResult, CampaignEvent, CampaignStatus, Counter, Disposition,
     EndedBy, Gauges, Outcome, SeriesPoint,
 };
 
 use crate::scene::{NOON, Scene, alpha, call_event, campaign_event, ended, ms, tenant};
-
-use CallFact::{Answered, Bridged, Dialing, Queued, Ringing};
 
 const MINUTE: i64 = 60_000;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringside_shared::model::{
+use ringside_model::{
     Amd, CallFact, CallResult, CampaignId, Counter, Counters, Disposition, EndedBy, Event, EventKind,
 };
 

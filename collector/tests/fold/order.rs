@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use ringside_collector::fold::FoldSettings;
-use ringside_shared::model::{Amd, CallFact, Counter, Disposition, EndedBy, Event, Outcome};
+use ringside_model::{Amd, CallFact, Counter, Disposition, EndedBy, Event, Outcome};
 
 use crate::model;
 use crate::scene::{NOON, Scene, alpha, call_event, ms, tenant};
@@ -55,8 +55,8 @@ fn told_twice() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
                 let mut all = events.clone();
                 all.extend(again.iter().map(|index| {
                     let mut event = index.get(&events).clone();
-                    event.id = ringside_shared::model::EventId::parse("other").unwrap();
-                    event.source = ringside_shared::model::SourceId::parse("other").unwrap();
+                    event.id = ringside_model::EventId::parse("other").unwrap();
+                    event.source = ringside_model::SourceId::parse("other").unwrap();
                     event
                 }));
                 all

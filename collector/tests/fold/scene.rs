@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringside_collector::fold::{Changes, Dirty, Fold, FoldSettings};
-use ringside_shared::model::{
+use ringside_model::{
     Amd, CallEvent, CallFact, CallId, CampaignEvent, CampaignId, CampaignMetrics, EndedBy, Event, EventId, EventKind,
     MetricSample, SourceId, TenantId, Timestamp,
 };

@@ -1,10 +1,8 @@
 //! What a tenant has as a whole: metrics, machines, notifications, the directory.
 
 use ringside_collector::fold::FoldSettings;
-use ringside_shared::engine::Partition;
-use ringside_shared::model::{
-    CallFact, CampaignEvent, CampaignStatus, Event, EventKind, Notification, Severity, TenantId,
-};
+use ringside_engine::Partition;
+use ringside_model::{CallFact, CampaignEvent, CampaignStatus, Event, EventKind, Notification, Severity, TenantId};
 
 use crate::scene::{NOON, Scene, alpha, call_event, campaign_event, event, metric_event, ms, tenant};
 

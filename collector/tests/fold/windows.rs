@@ -1,12 +1,11 @@
 //! Windows at their edges: seconds, minutes, the day in its zone, the month that counts from the first hour.
 
+use CallFact::{Answered, Dialing};
 use jiff::tz::TimeZone;
 use ringside_collector::fold::FoldSettings;
-use ringside_shared::model::{CallFact, Counter, EndedBy, Ratio};
+use ringside_model::{CallFact, Counter, EndedBy, Ratio};
 
 use crate::scene::{NOON, Scene, alpha, ended, ms, tenant};
-
-use CallFact::{Answered, Dialing};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;

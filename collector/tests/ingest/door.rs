@@ -1,13 +1,15 @@
 //! The door itself, as sources see it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings};
 use ringside_collector::ingest::Limits;
 use ringside_collector::source::{Feed, Spools, host, simulator};
-use ringside_shared::clock::system_clock;
-use ringside_shared::engine::Engine;
-use ringside_shared::model::{CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use ringside_engine::Engine;
+use ringside_model::{
+    CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp, system_clock,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{House, Mood, source, tenant};

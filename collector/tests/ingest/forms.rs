@@ -1,7 +1,7 @@
 //! Every form of body that senders may use.
 
 use http::{Method, StatusCode};
-use ringside_shared::model::{CallFact, EventKind, MetricSample};
+use ringside_model::{CallFact, EventKind, MetricSample};
 
 use crate::house::{House, NOW, event, events, tenant};
 

@@ -79,7 +79,7 @@ async fn a_whole_number_does_not_hide_behind_a_bullet() {
     {
         assert_eq!(house.post(with_to(&format!("e{n}"), to)).await.counts(), (1, 0, 0));
         let logged = house.logged().await.pop().expect("it was taken");
-        let ringside_shared::model::EventKind::Call(call) = logged.kind else { panic!("calls only") };
+        let ringside_model::EventKind::Call(call) = logged.kind else { panic!("calls only") };
         assert_eq!(call.to_masked.as_deref(), Some(kept), "{to}");
     }
 }

@@ -1,8 +1,9 @@
 //! API keys: issued once, found by hash, ended.
 
-use ringside_shared::engine::Engine;
-use ringside_shared::keys::{KeyError, Keys};
 use std::sync::Arc;
+
+use ringside_access::{KeyError, Keys};
+use ringside_engine::Engine;
 
 use crate::house::{House, event, events, source, tenant};
 

@@ -1,7 +1,7 @@
 //! Telephone numbers, wherever a sender puts them: none of them gets into the log.
 
-use ringside_shared::engine::{Engine, Partition, Position};
-use ringside_shared::model::{EventKind, MetricSample};
+use ringside_engine::{Engine, Partition, Position};
+use ringside_model::{EventKind, MetricSample};
 use serde_json::{Value, json};
 
 use crate::house::{House, NOW};

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use ringside_shared::keys::{IssuedKey, KeyError, Secret};
+use ringside_access::{IssuedKey, KeyError, Secret};
 use sha2::Sha256;
 
 use crate::house::{Answer, House, event, events};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ringside_collector::door::Candidate;
 use ringside_collector::source::{Feed, Spools};
-use ringside_shared::model::{EventId, EventKind, MetricSample, SourceId, TenantId};
+use ringside_model::{EventId, EventKind, MetricSample, SourceId, TenantId};
 use tempfile::TempDir;
 
 use crate::house::{House, Mood};

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use ringside_collector::door::DoorSettings;
 use ringside_collector::ingest::Limits;
-use ringside_shared::engine::{Engine, Partition, Position};
-use ringside_shared::model::CampaignId;
+use ringside_engine::{Engine, Partition, Position};
+use ringside_model::CampaignId;
 use tokio::sync::mpsc;
 
 use crate::house::{House, Mood, event, tenant};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ringside_shared::engine::{Partition, Position, Room, RoomId, Signal};
-use ringside_shared::wire::{DirectoryBody, frame_kind};
+use ringside_engine::{Partition, Position, RoomId, Signal};
+use ringside_model::Room;
+use ringside_wire::{DirectoryBody, frame_kind};
 
 use crate::floor::{Floor, PARTITIONS, campaign, names, tenant};
 

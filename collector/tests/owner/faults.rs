@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ringside_shared::engine::{Partition, ReadFrom, Room, RoomId};
-use ringside_shared::wire::DirectoryBody;
+use ringside_engine::{Partition, ReadFrom, RoomId};
+use ringside_model::Room;
+use ringside_wire::DirectoryBody;
 use tokio::time::Instant;
 
 use crate::floor::{Floor, LEASE, PARTITIONS, campaign, names, tenant, until};

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ringside_collector::fold::FoldSettings;
 use ringside_collector::owner::{OwnerSettings, Progress, own_partitions};
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::engine::{Engine, Partition, ReadFrom, Room, RoomId};
-use ringside_shared::model::{
-    CallEvent, CallFact, CallId, CampaignId, Event, EventId, EventKind, SourceId, TenantId, Timestamp,
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_engine::{Engine, Partition, ReadFrom, RoomId};
+use ringside_model::{
+    CallEvent, CallFact, CallId, CampaignId, Event, EventId, EventKind, Room, SourceId, TenantId, Timestamp,
 };
-use ringside_shared::wire::{CallsBody, CampaignBody, Record};
+use ringside_wire::{CallsBody, CampaignBody, Record};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -55,7 +55,7 @@ async fn nobody_gives_up_what_is_not_above_its_share() {
         let mut last = Vec::new();
         for partition in 0..PARTITIONS {
             // Refused, as somebody has it; what counts is that the holder's tokens go on being the newest.
-            let partition = ringside_shared::engine::Partition(partition);
+            let partition = ringside_engine::Partition(partition);
             last.push(floor.engine.acquire(partition, "stranger", LEASE).await.unwrap());
         }
         last

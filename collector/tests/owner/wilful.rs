@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ringside_shared::engine::contract::Around;
-use ringside_shared::engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
+use ringside_engine::contract::Around;
+use ringside_engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
 
 /// What it does otherwise than the engine behind it, and what it was asked.
 pub(crate) struct Wilful {

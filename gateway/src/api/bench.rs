@@ -5,7 +5,8 @@ use std::fmt;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use ringside_shared::engine::{Room, RoomId};
+use ringside_engine::RoomId;
+use ringside_model::Room;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

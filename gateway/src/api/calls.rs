@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_shared::engine::{Cursor, ReadFrom, Room, RoomId};
+use ringside_engine::{ReadFrom, RoomId};
+use ringside_model::{Cursor, Room};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;

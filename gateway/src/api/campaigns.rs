@@ -2,8 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_shared::engine::Room;
-use ringside_shared::model::CampaignId;
+use ringside_model::{CampaignId, Room};
 
 use super::{OverviewParts, Path, json_answer, with_place};
 use crate::auth::Viewer;

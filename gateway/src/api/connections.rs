@@ -2,8 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_shared::engine::Room;
-use ringside_shared::model::Timestamp;
+use ringside_model::{Room, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

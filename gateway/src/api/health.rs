@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 use serde_json::json;
 
 use super::{json_answer, with_place};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_shared::wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
+use ringside_wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Query, json_answer, metrics_of};

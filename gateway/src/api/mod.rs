@@ -27,7 +27,7 @@ pub(crate) use query::{Asked, Query};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 
 use super::signing_keys::SigningKeys;
 use super::token::Tokens;

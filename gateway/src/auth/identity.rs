@@ -1,6 +1,6 @@
 //! Who somebody was shown to be: by a password, by somebody else's token, or by a token of ours.
 
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::role::Role;

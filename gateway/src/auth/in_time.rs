@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringside_shared::engine::EngineError;
+use ringside_engine::EngineError;
 
 /// How long the engine may take to answer somebody who waits.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);

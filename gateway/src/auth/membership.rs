@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

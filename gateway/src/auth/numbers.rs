@@ -1,11 +1,11 @@
 //! How much of a dialed number somebody sees.
 //!
-//! The log has a number's country and last four digits at most (`shared/src/wire/number.rs`). That is what goes out to
+//! The log has a number's country and last four digits at most (`shared/model/src/phone/`). That is what goes out to
 //! those who run campaigns or answer for them. For all others the calls in a frame are rewritten here before it leaves:
 //! once for a frame and a sight ([`crate::hub`] keeps them), never for each who gets it.
 
 use bytes::Bytes;
-use ringside_shared::wire::{CallsBody, body_bytes};
+use ringside_wire::{CallsBody, body_bytes};
 use tracing::warn;
 
 use super::Role;
@@ -80,7 +80,8 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use ringside_shared::wire::{CallChangeJson, mask_number};
+    use ringside_model::mask_number;
+    use ringside_wire::CallChangeJson;
     use serde_json::{Value, json};
 
     use super::*;

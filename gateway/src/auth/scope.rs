@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use ringside_shared::engine::Room;
-use ringside_shared::model::CampaignId;
+use ringside_model::{CampaignId, Room};
 use serde::{Deserialize, Serialize};
 
 /// Which campaigns of the tenant somebody may see.

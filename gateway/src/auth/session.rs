@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::account::{AccountError, Accounts};
@@ -346,7 +346,7 @@ fn decode(id: &str, stored: &[u8]) -> Result<Session, EngineError> {
 
 #[cfg(test)]
 mod tests {
-    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+    use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 
     use super::*;
     use crate::auth::sweep::sweep;

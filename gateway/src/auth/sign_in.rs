@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use metrics::counter;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
@@ -132,7 +132,7 @@ pub(crate) async fn switch(
     gateway: &Gateway,
     caller: &Caller,
     viewer: &Viewer,
-    tenant: &ringside_shared::model::TenantId,
+    tenant: &ringside_model::TenantId,
 ) -> Result<SignedIn, Error> {
     let account = Accounts::get(gateway.engine(), &viewer.user).await.map_err(Error::of_account)?;
     account.filter(|account| account.membership(tenant).is_some()).ok_or(Error::NoSuchTenant)?;

@@ -9,8 +9,8 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_shared::engine::{Engine, EngineError, Note, NoteId};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::{Engine, EngineError, Note, NoteId};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -215,7 +215,7 @@ impl std::fmt::Debug for Standing {
 
 #[cfg(test)]
 mod tests {
-    use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
+    use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 
     use super::*;
     use crate::auth::{Role, Scope};

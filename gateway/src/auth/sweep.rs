@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
-use ringside_shared::engine::Engine;
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::Engine;
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{TenantId, Timestamp};
 
 use super::cookie::Cookie;
 use super::role::{Power, Role};

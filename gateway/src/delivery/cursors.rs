@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ringside_shared::engine::{Cursor, Room};
+use ringside_model::{Cursor, Room};
 
 use crate::error::Error;
 

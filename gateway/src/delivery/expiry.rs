@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 
 use crate::auth::Viewer;
 
@@ -23,7 +23,7 @@ pub(crate) fn until_over(viewer: &Viewer, grace: Duration, now: Timestamp) -> Du
 
 #[cfg(test)]
 mod tests {
-    use ringside_shared::model::TenantId;
+    use ringside_model::TenantId;
 
     use super::*;
     use crate::auth::{Role, Scope};

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, Weak};
 
-use ringside_shared::engine::{Cursor, Room};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{Cursor, Room, TenantId, Timestamp};
 
 use crate::auth::Viewer;
 

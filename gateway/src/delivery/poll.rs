@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::frame_kind;
+use ringside_model::Timestamp;
+use ringside_wire::frame_kind;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -7,9 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringside_shared::engine::{Cursor, Room};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{ClientMessage, ClientRequest, compose_frame, frame_kind};
+use ringside_model::{Cursor, Room, Timestamp};
+use ringside_wire::{ClientMessage, ClientRequest, compose_frame, frame_kind};
 use serde_json::json;
 
 use super::ledger::RoomLook;

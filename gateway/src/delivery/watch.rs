@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringside_shared::engine::{Cursor, Room};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{compose_frame, frame_kind};
+use ringside_model::{Cursor, Room, Timestamp};
+use ringside_wire::{compose_frame, frame_kind};
 
 use crate::auth::{Numbers, Scope, Viewer};
 use crate::hub::{

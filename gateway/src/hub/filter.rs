@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringside_shared::wire::{MetricPointJson, MetricsBody, body_bytes};
+use ringside_wire::{MetricPointJson, MetricsBody, body_bytes};
 use serde::{Deserialize, Serialize};
 
 /// The names of the wanted metrics. Clients that want the same share what is made for them.

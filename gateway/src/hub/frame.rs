@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
-use ringside_shared::engine::{Cursor, Lane, Room, RoomFrame, RoomId};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{compose_frame, with_conflated};
+use ringside_engine::{Lane, RoomFrame, RoomId};
+use ringside_model::{Cursor, Room, Timestamp};
+use ringside_wire::{compose_frame, with_conflated};
 use serde::Deserialize;
 
 use super::filter::{Filter, filter_metrics};

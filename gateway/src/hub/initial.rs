@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use ringside_shared::engine::{Cursor, Room, RoomFrame, RoomView};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{body_bytes, compose_frame, frame_kind};
+use ringside_engine::{RoomFrame, RoomView};
+use ringside_model::{Cursor, Room, Timestamp};
+use ringside_wire::{body_bytes, compose_frame, frame_kind};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

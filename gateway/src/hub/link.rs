@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringside_shared::engine::{Engine, Partition, RoomId, Signal, Subscription};
+use ringside_engine::{Engine, Partition, RoomId, Signal, Subscription};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 

@@ -34,13 +34,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, Partition, Room, RoomId};
-use ringside_shared::model::TenantId;
+use link::Link;
+use ringside_engine::{Engine, Partition, RoomId};
+use ringside_model::{Room, TenantId};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Scope, Viewer};
 use crate::pulse::Pulse;
-use link::Link;
 
 /// Why somebody does not get a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

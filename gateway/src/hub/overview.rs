@@ -8,11 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use ringside_shared::engine::{Cursor, Epoch, Room};
-use ringside_shared::model::{Aggregate, CampaignId, TenantId, Timestamp};
-use ringside_shared::wire::{
-    AggregateJson, CampaignSnapshot, DirectoryBody, SeriesPointJson, compose_frame, frame_kind,
-};
+use ringside_model::{Aggregate, CampaignId, Cursor, Epoch, Room, TenantId, Timestamp};
+use ringside_wire::{AggregateJson, CampaignSnapshot, DirectoryBody, SeriesPointJson, compose_frame, frame_kind};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;

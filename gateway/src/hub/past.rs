@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringside_shared::engine::{Cursor, Room, RoomView};
+use ringside_engine::RoomView;
+use ringside_model::{Cursor, Room};
 
 use super::masked::Masked;
 use crate::auth::Numbers;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringside_shared::engine::{Cursor, Engine, ReadFrom, RoomFrame, RoomId, RoomView};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, ReadFrom, RoomFrame, RoomId, RoomView};
+use ringside_model::{Cursor, Timestamp};
 use tracing::warn;
 
 use super::initial::{self, Initial};
@@ -44,7 +44,7 @@ const PAGES: usize = 4;
 /// A room that somebody here watches.
 pub(crate) struct RoomCell {
     pub(crate) id: RoomId,
-    room: Arc<ringside_shared::engine::Room>,
+    room: Arc<ringside_model::Room>,
     engine: Arc<dyn Engine>,
     pulse: Arc<Pulse>,
     /// Short and never across an await.
@@ -195,7 +195,7 @@ impl RoomCell {
                 }
             }
         };
-        let cut = *self.room == ringside_shared::engine::Room::Alerts && *scope != Scope::All;
+        let cut = *self.room == ringside_model::Room::Alerts && *scope != Scope::All;
         if only.is_none() && !cut {
             return Ok(whole.seen_with(numbers));
         }

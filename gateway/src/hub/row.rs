@@ -1,8 +1,8 @@
 //! A campaign's row of the overview: its JSON as the campaign's own room has it, and what can be summed of it.
 
 use bytes::Bytes;
-use ringside_shared::model::CampaignMetrics;
-use ringside_shared::wire::CampaignJson;
+use ringside_model::CampaignMetrics;
+use ringside_wire::CampaignJson;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

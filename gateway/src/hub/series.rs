@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ringside_shared::model::{CampaignId, SeriesPoint, Timestamp};
-use ringside_shared::wire::{SeriesJson, SeriesPointJson};
+use ringside_model::{CampaignId, SeriesPoint, Timestamp};
+use ringside_wire::{SeriesJson, SeriesPointJson};
 
 /// So many points a chart shows.
 const SHOWN: i64 = 60;

@@ -8,7 +8,7 @@ use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::Value;
 

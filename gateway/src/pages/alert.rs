@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringside_shared::wire::AlertJson;
+use ringside_wire::AlertJson;
 
 use super::number;
 

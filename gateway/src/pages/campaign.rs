@@ -6,9 +6,8 @@ use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use ringside_shared::engine::Room;
-use ringside_shared::model::{CampaignId, Timestamp};
-use ringside_shared::wire::{CampaignJson, SeriesJson, StatusChangeBody};
+use ringside_model::{CampaignId, Room, Timestamp};
+use ringside_wire::{CampaignJson, SeriesJson, StatusChangeBody};
 use serde::Deserialize;
 
 use super::alert::{Banner, banner};

@@ -6,7 +6,7 @@ use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 
 use super::alert::{Banner, banner};
 use super::document::Document;

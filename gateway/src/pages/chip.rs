@@ -1,8 +1,9 @@
 //! Trend chips: which way a number went against an earlier one, and whether that is good.
 
+use ringside_wire::RatioJson;
+
 use super::kpi::FEW;
 use super::number;
-use ringside_shared::wire::RatioJson;
 
 /// What a rise means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

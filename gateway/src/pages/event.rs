@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringside_shared::wire::CallChangeJson;
+use ringside_wire::CallChangeJson;
 
 use super::number;
 

@@ -1,7 +1,7 @@
 //! What is known of a campaign beside its rates: definitions of the abandon rate, facts, and what was strange.
 
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{CampaignJson, OdditiesJson, RatioJson};
+use ringside_model::Timestamp;
+use ringside_wire::{CampaignJson, OdditiesJson, RatioJson};
 
 use super::kpi::{FEW, Severity, abandon_severity};
 use super::number;

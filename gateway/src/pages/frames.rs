@@ -3,8 +3,8 @@
 //! The store applies them like frames from a socket and subscribes with their cursors, so that nothing is missed
 //! between the page and the socket.
 
-use ringside_shared::engine::Room;
-use ringside_shared::wire::{
+use ringside_model::Room;
+use ringside_wire::{
     AlertJson, CallChangeJson, CallsBody, HostJson, MetricJson, MetricPointJson, body_bytes, compose_frame, frame_kind,
 };
 use serde::Deserialize;

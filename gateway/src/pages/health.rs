@@ -1,6 +1,6 @@
 //! System health rows, a group for each host.
 
-use ringside_shared::wire::HostJson;
+use ringside_wire::HostJson;
 
 use super::number;
 

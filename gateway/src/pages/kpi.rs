@@ -2,7 +2,7 @@
 //!
 //! `static/js/components/kpi.js` keeps the same cells current with the same rules.
 
-use ringside_shared::wire::{ActiveJson, AggregateJson, CampaignJson, RatioJson, SeriesPointJson, SpanJson};
+use ringside_wire::{ActiveJson, AggregateJson, CampaignJson, RatioJson, SeriesPointJson, SpanJson};
 
 use super::chip::{Chip, Rise};
 use super::number;

@@ -1,7 +1,7 @@
 //! Chart lanes as they stand before a script has run: name, newest value, mean and greatest, and the line as a plain
 //! SVG path. `static/js/charts/lanes.js` puts the live chart in the same place.
 
-use ringside_shared::wire::SeriesPointJson;
+use ringside_wire::SeriesPointJson;
 
 use super::kpi::{Kpi, share};
 use super::number;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringside_shared::wire::{MetricJson, MetricPointJson};
+use ringside_wire::{MetricJson, MetricPointJson};
 
 use super::chip::Chip;
 use super::number;

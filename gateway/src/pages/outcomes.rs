@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use ringside_shared::wire::{OutcomesJson, SpanJson};
+use ringside_wire::{OutcomesJson, SpanJson};
 
 use super::number;
 

@@ -7,9 +7,8 @@ use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use futures_util::future::join_all;
-use ringside_shared::engine::Room;
-use ringside_shared::model::{CampaignId, Timestamp};
-use ringside_shared::wire::{AggregateJson, CallChangeJson, CampaignJson, SeriesJson, SeriesPointJson};
+use ringside_model::{CampaignId, Room, Timestamp};
+use ringside_wire::{AggregateJson, CallChangeJson, CampaignJson, SeriesJson, SeriesPointJson};
 use serde::Deserialize;
 
 use super::alert::{AlertRow, Banner, alert_rows, banner};

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use ringside_shared::wire::{CampaignJson, RatioJson, SeriesPointJson};
+use ringside_wire::{CampaignJson, RatioJson, SeriesPointJson};
 
 use super::kpi::{FEW, Severity, abandon_severity};
 use super::number;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::Response;
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
 use ringside_rig::until;
-use ringside_shared::engine::Histories;
 use serde_json::Value;
 
 use crate::client::{PATIENCE, calls};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ringside_engine::contract::Around;
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_engine::{Batch, Engine, EngineError, Histories, Partition, Token};
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::contract::Around;
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::engine::{Batch, Engine, EngineError, Histories, Partition, Token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;

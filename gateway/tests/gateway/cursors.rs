@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::{Cursor, Epoch};
+use ringside_model::{Cursor, Epoch};
 use serde_json::{Value, json};
 
 use crate::client::{Client, calls};

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Method};
+use ringside_engine::Histories;
 use ringside_gateway::{Accounts, GatewaySettings, Origins, TrustedProxies};
-use ringside_shared::engine::Histories;
 use serde_json::Value;
 
 use crate::client::Client;

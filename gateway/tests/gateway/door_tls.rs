@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use ringside_gateway::{Accounts, ServeSettings, Tls, serve_with};
 use ringside_rig::until;
-use ringside_shared::wire::frame_kind;
+use ringside_wire::frame_kind;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};

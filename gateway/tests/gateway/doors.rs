@@ -1,6 +1,6 @@
 //! Streams and polls, and going from one door to another.
 
-use ringside_shared::engine::Cursor;
+use ringside_model::Cursor;
 use serde_json::{Value, json};
 
 use crate::client::calls;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringside_gateway::GatewaySettings;
+use ringside_model::Cursor;
 use ringside_rig::until;
-use ringside_shared::engine::Cursor;
 use serde_json::Value;
 use tokio::task::JoinSet;
 

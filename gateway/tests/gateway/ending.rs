@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::Histories;
 use serde_json::json;
 use tokio::task::JoinSet;
 

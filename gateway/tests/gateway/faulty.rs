@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ringside_shared::engine::contract::Around;
-use ringside_shared::engine::{
-    Engine, EngineError, Epoch, Note, NoteId, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription,
-};
+use ringside_engine::contract::Around;
+use ringside_engine::{Engine, EngineError, Note, NoteId, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription};
+use ringside_model::Epoch;
 use tokio::sync::{broadcast, watch};
 
 #[derive(Debug, Clone, Copy)]

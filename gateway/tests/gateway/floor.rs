@@ -9,13 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use ringside_gateway::{Gateway, GatewaySettings, Membership, Role, Scope};
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::engine::{
-    Batch, Cursor, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, Room, RoomId, Token,
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_engine::{
+    Batch, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, RoomId, Token,
 };
-use ringside_shared::model::{CampaignId, CampaignMetrics, CampaignStatus, Counter, SeriesPoint, TenantId, Timestamp};
-use ringside_shared::wire::{
+use ringside_gateway::{Gateway, GatewaySettings, Membership, Role, Scope};
+use ringside_model::{
+    CampaignId, CampaignMetrics, CampaignStatus, Counter, Cursor, Room, SeriesPoint, TenantId, Timestamp,
+};
+use ringside_wire::{
     CampaignBody, CampaignSnapshot, DirectoryBody, DirectoryEntryJson, SeriesJson, body_bytes, frame_kind,
 };
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::Histories;
 use tokio::io::AsyncWriteExt;
 
 use crate::bare::{

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
 use ringside_rig::until;
-use ringside_shared::engine::Histories;
 use serde_json::{Value, json};
 
 use crate::client::PATIENCE;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use ringside_engine::{Histories, Lane};
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::{Histories, Lane};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::frame_kind;
+use ringside_model::Timestamp;
+use ringside_wire::frame_kind;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

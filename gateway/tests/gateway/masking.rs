@@ -1,7 +1,7 @@
 //! Whatever way calls leave a gateway, nobody gets more of a number than their role may see.
 
-use ringside_shared::engine::Cursor;
-use ringside_shared::wire::frame_kind;
+use ringside_model::Cursor;
+use ringside_wire::frame_kind;
 use serde_json::{Value, json};
 
 use crate::client::Client;

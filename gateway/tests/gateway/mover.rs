@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use ringside_shared::engine::Cursor;
+use ringside_model::Cursor;
 use serde_json::Value;
 
 use crate::client::{Checker, Client, PATIENCE};

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use ringside_engine::redis::{Redis, RedisSettings};
 use ringside_gateway::GatewaySettings;
+use ringside_model::Cursor;
 use ringside_rig::{RedisOptions, RedisServer};
-use ringside_shared::engine::Cursor;
-use ringside_shared::engine::redis::{Redis, RedisSettings};
-use ringside_shared::wire::frame_kind;
+use ringside_wire::frame_kind;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_engine::Histories;
 use ringside_gateway::{GatewaySettings, recorder};
+use ringside_model::{Cursor, Epoch};
 use ringside_rig::until;
-use ringside_shared::engine::{Cursor, Epoch, Histories};
 
 use crate::client::PATIENCE;
 use crate::floor::Floor;

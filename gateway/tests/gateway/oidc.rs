@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::Histories;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 

@@ -2,7 +2,7 @@
 
 use reqwest::redirect::Policy;
 use ringside_gateway::{Page, PassRequest, Passes, Role, Scope};
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -47,7 +47,7 @@ async fn a_script_uses_its_token_as_it_is_until_it_is_revoked() {
     let stored = floor.engine.list("pass/").await.unwrap();
     assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the token itself is kept nowhere");
     let passes = Passes::new(floor.engine.clone());
-    let elsewhere = ringside_shared::model::TenantId::parse("other").unwrap();
+    let elsewhere = ringside_model::TenantId::parse("other").unwrap();
     assert!(passes.revoke(&elsewhere, &id).await.is_err(), "another tenant's admin can't");
     passes.revoke(&tenant(), &id).await.unwrap();
     assert_eq!(client.close_code().await, 4401);

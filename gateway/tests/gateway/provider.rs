@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ringside_gateway::{
     ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, SignOn, SignatureAlgorithm, TenantMapping,
 };
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::floor::tenant;

@@ -258,7 +258,7 @@ async fn many_who_come_back_at_once_cost_a_room_one_read() {
     let mut cursors = Vec::new();
     for room in rooms {
         let head = floor.head(room).await;
-        cursors.push(ringside_shared::engine::Cursor { offset: head.offset - 5, ..head });
+        cursors.push(ringside_model::Cursor { offset: head.offset - 5, ..head });
     }
     let by_head = rooms.map(|room| faulty.reads(room));
     assert_eq!(by_head, before.map(|reads| reads + 1), "reads are counted");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use ringside_engine::{Histories, History};
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::{Cursor, Epoch, Histories, History};
+use ringside_model::{Cursor, Epoch};
 
 use crate::client::{Client, calls};
 use crate::floor::{Floor, serve};

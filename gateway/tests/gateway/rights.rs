@@ -5,10 +5,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ringside_engine::Histories;
 use ringside_gateway::{Accounts, EnsuredAdmin, GatewaySettings, Role};
+use ringside_model::Timestamp;
 use ringside_rig::until;
-use ringside_shared::engine::Histories;
-use ringside_shared::model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};

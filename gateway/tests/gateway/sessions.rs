@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
+use ringside_engine::Histories;
 use ringside_gateway::{
     Accounts, GatewaySettings, Membership, PassRequest, Passes, Role, Scope, Sessions, SigningKeys,
 };
+use ringside_model::{TenantId, Timestamp};
 use ringside_rig::until;
-use ringside_shared::engine::Histories;
-use ringside_shared::model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
 use ringside_rig::FaultProxy;
-use ringside_shared::engine::Histories;
 use tokio::net::TcpStream;
 
 use crate::bare::{Bare, Came, FIN, PING, PONG, frame, short_ping, text};

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use ringside_rig::until;
-use ringside_shared::wire::frame_kind;
+use ringside_wire::frame_kind;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE, calls};

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use reqwest::Method;
 use reqwest::redirect::Policy;
+use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
-use ringside_shared::engine::Histories;
-use ringside_shared::wire::{ClientMessage, ClientRequest};
+use ringside_wire::{ClientMessage, ClientRequest};
 use serde_json::{Value, json};
 
 use crate::client::Client;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use ringside_shared::engine::Cursor;
+use ringside_model::Cursor;
 use serde_json::{Value, json};
 
 use crate::client::{Checker, Client, PATIENCE, calls};

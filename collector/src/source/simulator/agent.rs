@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ringside_shared::model::AgentCounts;
+use ringside_model::AgentCounts;
 
 /// An agent's number within its campaign.
 pub(super) type Agent = u16;

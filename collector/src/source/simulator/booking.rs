@@ -1,6 +1,6 @@
 //! Bookings as notifications: one comes in, and some seconds later it is confirmed or cancelled.
 
-use ringside_shared::model::{EventId, Notification, Severity, Timestamp};
+use ringside_model::{EventId, Notification, Severity, Timestamp};
 
 use super::dice::Dice;
 

@@ -1,7 +1,8 @@
 //! One simulated call: what becomes of it is drawn when it is dialed, but for whether an agent is free in time.
 
-use ringside_shared::model::{AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp};
-use ringside_shared::wire::mask_number;
+use ringside_model::{
+    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_number,
+};
 
 use super::agent::Agent;
 use super::campaign::{Profile, TALK_SIGMA, WRAP_MS};

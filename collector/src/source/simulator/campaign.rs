@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ringside_shared::model::{CampaignId, CampaignStatus, Gauges, Timestamp};
+use ringside_model::{CampaignId, CampaignStatus, Gauges, Timestamp};
 
 use super::agent::Agents;
 use super::dice::Dice;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringside_shared::model::{MetricSample, Timestamp};
+use ringside_model::{MetricSample, Timestamp};
 
 use super::dice::Dice;
 

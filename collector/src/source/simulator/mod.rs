@@ -23,7 +23,7 @@ mod tests;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_shared::model::{SourceId, TenantId, Timestamp};
+use ringside_model::{SourceId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 pub use simulation::{BACKFILL_MS, Simulation};

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use ringside_shared::model::{CallFact, EventKind, Timestamp};
+use ringside_model::{CallFact, EventKind, Timestamp};
 
 use super::dice::Dice;
 use crate::door::Candidate;

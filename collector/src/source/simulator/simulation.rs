@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
-use ringside_shared::model::{CampaignEvent, EventId, EventKind, Timestamp};
+use ringside_model::{CampaignEvent, EventId, EventKind, Timestamp};
 
 use super::agent::Agent;
 use super::booking::Booking;

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ringside_shared::model::{
+use ringside_model::{
     Amd, CallFact, CallResult, CampaignEvent, CampaignStatus, Disposition, Event, EventKind, SourceId, TenantId,
     Timestamp,
 };
-use ringside_shared::wire::Record;
+use ringside_wire::Record;
 
 use super::campaign::PROFILES;
 use super::noise::{DUPLICATES, LOST_ENDS, REORDERED};

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use ringside_shared::engine::{EngineError, NoteId};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::{EngineError, NoteId};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::EngineError;
-use ringside_shared::keys::{ApiKey, KeyError, Secret};
-use ringside_shared::model::SourceId;
+use ringside_access::{ApiKey, KeyError, Secret};
+use ringside_engine::EngineError;
+use ringside_model::SourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::EngineError;
-use ringside_shared::model::Timestamp;
+use ringside_engine::EngineError;
+use ringside_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 

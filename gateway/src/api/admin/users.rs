@@ -7,8 +7,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::Engine;
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::Engine;
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

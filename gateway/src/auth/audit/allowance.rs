@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 
 use crate::auth::throttle::network;
 use crate::rate::{Bucket, Rate};

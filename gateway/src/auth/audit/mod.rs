@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringside_shared::engine::{Engine, EngineError, NoteId};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_engine::{Engine, EngineError, NoteId};
+use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
@@ -145,7 +145,7 @@ impl Audit {
         limit: usize,
     ) -> Result<Vec<AuditLine>, EngineError> {
         let notes = self.engine.read_journal(&journal(tenant), before, limit).await?;
-        let line = |note: ringside_shared::engine::Note| {
+        let line = |note: ringside_engine::Note| {
             let entry = serde_json::from_slice(&note.record).unwrap_or_else(|_| AuditEntry {
                 outcome: "damaged".to_owned(),
                 ..AuditEntry::by("?", None, "?", "this entry can't be read")

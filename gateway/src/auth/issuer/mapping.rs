@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ringside_shared::model::{CampaignId, TenantId};
+use ringside_model::{CampaignId, TenantId};
 use serde_json::Value;
 
 use super::refused::Refused;

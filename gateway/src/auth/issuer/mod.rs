@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::fetch::Fetcher;

@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 
 use super::keys::{SignatureAlgorithm, VerifyingKey};
 use crate::auth::{Role, Scope};

@@ -7,7 +7,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde::Deserialize;
 use tracing::{info, warn};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use serde_json::{Map, Value};
 
 use super::json::read_object;

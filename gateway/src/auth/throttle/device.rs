@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::in_time::in_time;

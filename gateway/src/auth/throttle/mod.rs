@@ -22,8 +22,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringside_shared::engine::{Engine, EngineError};
-use ringside_shared::model::Timestamp;
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::device::{Device, Devices};

@@ -3,9 +3,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ringside_shared::engine::contract::Around;
-use ringside_shared::engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_shared::model::TenantId;
+use ringside_engine::contract::Around;
+use ringside_engine::embedded::{Embedded, EmbeddedSettings};
+use ringside_model::TenantId;
 use tempfile::TempDir;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! A count of tries as it is stored.
 
 use bytes::Bytes;
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{LOCKED_FOR, PREFIX};

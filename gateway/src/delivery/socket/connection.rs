@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringside_shared::engine::Room;
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::frame_kind;
+use ringside_model::{Room, Timestamp};
+use ringside_wire::frame_kind;
 use serde_json::json;
 
 use super::end::End;

@@ -21,7 +21,7 @@ pub(crate) use shard::Shard;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use ringside_shared::engine::Room;
+use ringside_model::Room;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tracing::warn;

@@ -1,7 +1,7 @@
 //! What is counted of deliveries: added up over a pass, because counting each one by itself would cost as much as a
 //! tenth of sending it.
 
-use ringside_shared::model::Timestamp;
+use ringside_model::Timestamp;
 
 use crate::data_age::Ages;
 use crate::delivery::session::Outgoing;

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringside_shared::engine::{Cursor, Epoch, Lane, Room, RoomFrame, RoomId, RoomView};
-use ringside_shared::model::Timestamp;
-use ringside_shared::wire::{compose_frame, frame_kind};
+use ringside_engine::{Lane, RoomFrame, RoomId, RoomView};
+use ringside_model::{Cursor, Epoch, Room, Timestamp};
+use ringside_wire::{compose_frame, frame_kind};
 
 use super::frame::Frame;
 use super::packet::Packet;

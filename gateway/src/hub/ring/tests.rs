@@ -1,8 +1,8 @@
 //! Whatever is published and however slowly it is read, a client can account for every offset.
 
 use proptest::prelude::*;
-use ringside_shared::engine::RoomFrame;
-use ringside_shared::model::CampaignId;
+use ringside_engine::RoomFrame;
+use ringside_model::CampaignId;
 use serde_json::Value;
 
 use super::*;
@@ -83,8 +83,8 @@ proptest! {
             epoch, head: 0, trimmed: 0, events: Vec::new(), more: false, state: None, snapshot: None,
         };
         let mut ring = Ring::fill(Arc::new(room.clone()), 0, &view, RING_FRAMES);
-        let id = ringside_shared::engine::RoomId::new(
-            ringside_shared::model::TenantId::parse("acme").expect("a name"), room);
+        let id = ringside_engine::RoomId::new(
+            ringside_model::TenantId::parse("acme").expect("a name"), room);
         let publish = |ring: &mut Ring, lane, kind: &str, size: usize| {
             let offset = ring.head() + 1;
             let body = format!(r#"{{"n":{offset},"filler":"{}"}}"#, "x".repeat(size)).into();

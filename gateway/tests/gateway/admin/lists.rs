@@ -1,10 +1,9 @@
 //! The other lists: tokens of wallboards, API keys, logins, the audit log, and the page that shows them.
 
 use reqwest::Method;
+use ringside_access::Keys;
 use ringside_gateway::Role;
-use ringside_shared::clock::system_clock;
-use ringside_shared::keys::Keys;
-use ringside_shared::model::{SourceId, TenantId};
+use ringside_model::{SourceId, TenantId, system_clock};
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD, answer};

@@ -7,7 +7,7 @@ mod users;
 
 use reqwest::Method;
 use ringside_gateway::{Accounts, Membership, Role, Scope};
-use ringside_shared::model::{TenantId, Timestamp};
+use ringside_model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::floor::{Floor, member, tenant};

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use ringside_gateway::{AccountError, Accounts, EnsuredAdmin, Membership, Role, Scope};
-use ringside_shared::model::TenantId;
+use ringside_model::TenantId;
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD, answer};
