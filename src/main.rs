@@ -10,7 +10,6 @@ mod check;
 mod config;
 mod engine;
 mod floor;
-mod https;
 mod installation;
 mod issuers;
 mod listen;
@@ -27,10 +26,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
-
 use config::{Config, Flags, Loaded, LogFormat};
 use run::Role;
+use tracing_subscriber::EnvFilter;
 
 /// The live ops dashboard for outbound call campaigns.
 ///

@@ -1,19 +1,25 @@
 //! The client's end of our own WebSocket: opens it with a token, joins rooms, hears frames; and how a client logs in.
 //!
-//! `tail.rs`, `torture/viewer.rs` and `bench/flow.rs` watch through it. What a frame means is theirs. Whom it trusts at an
-//! `https://` address is in `https.rs`.
+//! `tail.rs`, `torture/viewer.rs` and `bench/flow.rs` watch through it. What a frame means is theirs.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, Request, StatusCode};
+use ringside_fetch::{FetchError, FetchLimits, Fetcher, distrust, system_trust};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use url::Url;
 
-use crate::https::{self, Away};
+/// What signing in to a gateway may cost.
+const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(20), body_bytes: 64 << 10 };
 
 /// An open WebSocket.
 pub(crate) struct Socket {
@@ -37,11 +43,11 @@ impl Socket {
     pub(crate) async fn open(gateway: &str, token: &str) -> anyhow::Result<Self> {
         let mut request = format!("{}/ws", gateway.replacen("http", "ws", 1)).into_client_request()?;
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-        let tls = if https::is_https(gateway) { Connector::Rustls(https::trusted()?) } else { Connector::Plain };
+        let tls = if is_https(gateway) { Connector::Rustls(system_trust()?) } else { Connector::Plain };
         match connect_async_tls_with_config(request, None, false, Some(tls)).await {
             Ok((stream, _)) => Ok(Self { stream }),
-            Err(Error::Http(answer)) if answer.status().is_redirection() => Err(https::points_on(answer.headers())),
-            Err(error) => Err(https::distrust(&error).unwrap_or_else(|| error.into())),
+            Err(Error::Http(answer)) if answer.status().is_redirection() => Err(points_on(answer.headers())),
+            Err(error) => Err(distrust(&error).map_or_else(|| error.into(), Into::into)),
         }
     }
 
@@ -75,16 +81,61 @@ impl Socket {
     }
 }
 
+/// Nobody is there to answer, or not now: asking again may help.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Away(String);
+
+impl Away {
+    /// Says why.
+    pub(crate) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
+/// Whether all that is said to this address is said over TLS.
+pub(crate) fn is_https(address: &str) -> bool {
+    address.starts_with("https://")
+}
+
+/// Sends JSON to an address, once, as it carries a password. If nobody is there to answer, the error is [`Away`].
+async fn post(address: &str, body: &Value) -> anyhow::Result<(StatusCode, Bytes)> {
+    let url = Url::parse(address).with_context(|| format!("{address} is no address"))?;
+    if is_https(address) {
+        system_trust()?;
+    }
+    let request = Request::post(address).header(CONTENT_TYPE, "application/json");
+    let answer = Fetcher::new(LIMITS).send(&url, request, Bytes::from(body.to_string())).await;
+    let answer = answer.map_err(|error| -> anyhow::Error {
+        match &error {
+            FetchError::Unreachable { cause, .. } => {
+                distrust(cause).map_or_else(|| Away(error.to_string()).into(), Into::into)
+            }
+            _ => Away(error.to_string()).into(),
+        }
+    })?;
+    if answer.status.is_redirection() {
+        bail!(points_on(&answer.headers));
+    }
+    Ok((answer.status, answer.body))
+}
+
+/// A gateway redirects: the client doesn't follow with its password or token.
+fn points_on(headers: &HeaderMap) -> anyhow::Error {
+    let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("somewhere else");
+    anyhow!("it points on to {to}, where neither password nor token is sent: give the address that is meant")
+}
+
 /// A token for a user's password. Where nobody is there to answer, the error is [`Away`].
 pub(crate) async fn log_in(gateway: &str, user: &str, password: &str) -> anyhow::Result<String> {
     let login = json!({"username": user, "password": password});
-    let (status, body) = https::post(&format!("{gateway}/auth/login"), &login).await?;
+    let (status, body) = post(&format!("{gateway}/auth/login"), &login).await?;
     if status.is_server_error() {
         bail!(Away::new(format!("the login is answered with status {status}")));
     }
     let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         // Our own port says so too where it is asked in plain text, and so do most balancers.
-        let perhaps = if https::is_https(gateway) { "" } else { "; where it speaks TLS, write https://" };
+        let perhaps = if is_https(gateway) { "" } else { "; where it speaks TLS, write https://" };
         bail!("what answers there is no gateway (status {status}){perhaps}");
     };
     match body["token"].as_str() {

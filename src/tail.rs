@@ -10,14 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use http::StatusCode;
+use ringside_pacing::Backoff;
 use serde_json::{Value, json};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::config::Config;
-use crate::https::{Away, is_https};
-use crate::socket::{Heard, Socket, log_in};
+use crate::socket::{Away, Heard, Socket, is_https, log_in};
 
 /// `ringside tail`
 #[derive(Args)]
@@ -48,34 +48,30 @@ pub(crate) struct TailArgs {
 /// The server pings each 25 s: who hears nothing for so long is not connected any more.
 const SILENCE: Duration = Duration::from_secs(40);
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-const BACKOFF_FIRST_MS: u64 = 500;
-const BACKOFF_MOST_MS: u64 = 20_000;
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(20));
 
 /// Prints frames until there are enough, somebody ends it, or it is refused.
 pub(crate) async fn run(config: &Config, args: &TailArgs) -> anyhow::Result<()> {
     let mut tail = Tail::new(config, args)?;
-    let mut failures = 0;
+    let mut backoff = BACKOFF;
     loop {
         let (wait, why) = match tail.watch().await? {
             Left::Done => return Ok(()),
             Left::Told { retry_ms, why } => {
-                failures = 0;
+                backoff.reset();
                 (Duration::from_millis(retry_ms), why)
             }
             Left::Broken { why, heard } => {
-                failures = if heard { 0 } else { failures + 1 };
-                (backoff(failures), why)
+                if heard {
+                    backoff.reset();
+                }
+                (backoff.next_pause(), why)
             }
         };
         // Nothing can be done where stderr itself is gone.
         let _ = writeln!(std::io::stderr(), "ringside: {why}; again in {:.1} s", wait.as_secs_f64());
         sleep(wait).await;
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    let most = BACKOFF_FIRST_MS.saturating_mul(2_u64.saturating_pow(failures)).min(BACKOFF_MOST_MS);
-    Duration::from_millis(rand::random_range(0..=most))
 }
 
 /// How a connection ended that may be opened again.
@@ -389,12 +385,5 @@ mod tests {
         ] {
             assert_eq!(is_refusal(&error), refused, "{error:#}");
         }
-    }
-
-    #[test]
-    fn waits_grow_up_to_twenty_seconds() {
-        assert!((0..200).all(|_| backoff(0) <= Duration::from_millis(500)));
-        assert!((0..200).all(|_| backoff(40) <= Duration::from_secs(20)));
-        assert!((0..200).any(|_| backoff(40) > Duration::from_secs(5)));
     }
 }

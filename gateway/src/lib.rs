@@ -24,7 +24,6 @@ mod pages;
 mod protect;
 mod proxies;
 mod pulse;
-mod rate;
 mod routes;
 mod serve;
 mod settings;

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rand::RngExt;
 use ringside_model::{SourceId, TenantId};
+use ringside_pacing::Backoff;
 use tokio::time::Instant;
 
 use super::Spools;
@@ -19,9 +19,8 @@ use crate::door::{Candidate, Door, DoorError};
 /// Events of one delivery at most, so that a long queue does not become one huge append.
 const DELIVERY_EVENTS: usize = 2_000;
 
-const FIRST_BACKOFF_MS: u64 = 200;
-/// Short, because everything must be well some seconds after the engine came back.
-const LONGEST_BACKOFF_MS: u64 = 1_000;
+/// Short pauses: everything must be well some seconds after the engine is back.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
 
 /// A bounded queue in front of the door, for sources that can't ask for an event again.
 ///
@@ -36,7 +35,7 @@ pub struct Feed {
     /// Events that are older than all of the queue.
     spool: Option<Spool>,
     spool_fails: bool,
-    failures: u32,
+    backoff: Backoff,
     next_try: Option<Instant>,
     dropped: u64,
 }
@@ -52,7 +51,7 @@ impl Feed {
             queue: VecDeque::new(),
             limit: limit.max(1),
             spool_fails: false,
-            failures: 0,
+            backoff: BACKOFF,
             next_try: None,
             dropped: 0,
         }
@@ -87,10 +86,11 @@ impl Feed {
                         (Some(mark), Some(spool)) => spool.delivered(mark),
                         _ => drop(self.queue.drain(..sent)),
                     }
-                    if self.failures > 0 {
+                    if !self.backoff.is_fresh() {
                         tracing::info!(source.id = %self.source, waiting = self.waiting(), "the door takes events again");
                     }
-                    (self.failures, self.next_try) = (0, None);
+                    self.backoff.reset();
+                    self.next_try = None;
                     if let Some(first) = receipt.rejected.first() {
                         let rejected = receipt.rejected.len();
                         tracing::warn!(source.id = %self.source, rejected, code = first.code, "{}", first.message);
@@ -165,11 +165,9 @@ impl Feed {
     }
 
     fn back_off(&mut self, error: &DoorError) {
-        let longest = (FIRST_BACKOFF_MS << self.failures.min(10)).min(LONGEST_BACKOFF_MS);
-        let pause_ms = rand::rng().random_range(longest / 2..=longest);
-        self.next_try = Some(Instant::now() + Duration::from_millis(pause_ms));
-        self.failures += 1;
-        if self.failures == 1 {
+        let is_first = self.backoff.is_fresh();
+        self.next_try = Some(Instant::now() + self.backoff.next_pause());
+        if is_first {
             let waiting = self.waiting();
             tracing::warn!(source.id = %self.source, waiting, error = %error, "the door did not take events; trying again");
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::rate::{Bucket, Rate};
+use ringside_pacing::{Bucket, Rate};
 
 /// Of one name. At once: all the screens of a house that has its power back.
 const RATE: Rate = Rate { at_once: 200, every: Duration::from_secs(10) };

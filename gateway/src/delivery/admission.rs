@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use ringside_pacing::{Bucket, Rate};
 
 use super::goodbye::Goodbye;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::memory::Memory;
 use crate::observe;
-use crate::rate::{Bucket, Rate};
 
 /// Who was refused comes back after so many seconds, each at a time of its own.
 const RETRY_SECS: std::ops::RangeInclusive<u64> = 1..=5;

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn those_who_leave_are_all_let_in_elsewhere() {
-        use crate::rate::{Bucket, Rate};
+        use ringside_pacing::{Bucket, Rate};
         // As the operator is told to: at least 1 ms for each connection.
         for (connections, secs) in [(10_000, 20), (10_000, 10), (2_000, 2), (60_000, 60)] {
             let plan = Plan::of(connections, Duration::from_secs(secs));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rate::{Bucket, Rate};
+use ringside_pacing::{Bucket, Rate};
 
 /// So many rooms one connection may watch: a thousand campaigns with their calls, and the rooms of the tenant.
 pub(crate) const ROOMS: usize = 2_100;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringside_engine::{Engine, Partition, RoomId, Signal, Subscription};
+use ringside_pacing::Backoff;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -136,14 +137,12 @@ impl Link {
     }
 
     async fn subscribe_again(&self) -> Box<dyn Subscription> {
-        let mut patience = Duration::from_millis(50);
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
         loop {
-            // At most a second, with jitter, so that many gateways don't come at once.
-            tokio::time::sleep(patience.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+            backoff.wait().await;
             if let Ok(subscription) = self.subscribe().await {
                 return subscription;
             }
-            patience = (patience * 2).min(Duration::from_secs(1));
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringside_engine::{Engine, ReadFrom, RoomFrame, RoomId, RoomView};
 use ringside_model::{Cursor, Timestamp};
+use ringside_pacing::Backoff;
 use tracing::warn;
 
 use super::initial::{self, Initial};
@@ -24,6 +25,8 @@ use crate::auth::{Numbers, Scope};
 use crate::observe::{self, Gap};
 use crate::pulse::Pulse;
 
+/// Pauses between tries to repair a room. When one room can't be read, many can't, and all return with the engine.
+const REPAIR_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 /// How long the engine may take to answer a read that somebody waits for.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 /// How long somebody waits for it who could be given what is known here.
@@ -309,7 +312,7 @@ impl RoomCell {
         }
         let cell = self.clone();
         tokio::spawn(async move {
-            let mut patience = Duration::from_millis(50);
+            let mut backoff = REPAIR_BACKOFF;
             // Nobody needs a room that only this task knows.
             while Arc::strong_count(&cell) > 1 {
                 let wanted = cell.repairs_wanted.load(Ordering::Acquire);
@@ -327,9 +330,7 @@ impl RoomCell {
                     }
                     Ok(false) => {}
                     Err(_) => {
-                        // With jitter: where one room can't be read, many can't, and all come when the engine is back.
-                        tokio::time::sleep(patience.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-                        patience = (patience * 2).min(Duration::from_secs(1));
+                        backoff.wait().await;
                         let _ = tokio::time::timeout(REPAIRED_EVERY, cell.pulse.well()).await;
                     }
                 }

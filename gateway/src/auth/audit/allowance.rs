@@ -10,9 +10,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ringside_model::TenantId;
+use ringside_pacing::{Bucket, Rate};
 
 use crate::auth::throttle::network;
-use crate::rate::{Bucket, Rate};
 
 /// What one who and where may have noted.
 const OF_ONE: Rate = Rate { at_once: 20, every: Duration::from_secs(10) };

@@ -5,6 +5,7 @@ use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use ringside_fetch::FetchError;
 use ringside_model::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha512};
@@ -14,7 +15,6 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::Issuer;
 use super::discovery::{ClientAuth, Endpoints};
-use super::fetch::FetchError;
 use super::json::read_object;
 use super::keys::SignatureAlgorithm;
 use super::pending::Pending;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use ringside_fetch::{FetchError, Fetcher, parse_address, parse_named_address};
 use serde::Deserialize;
 use url::Url;
-
-use super::fetch::{FetchError, Fetcher, parse_address, parse_named_address};
 
 /// Where a provider does what.
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ impl Endpoints {
         let address = parse_address(&address).map_err(FetchError::Address)?;
         let answer = fetcher.get(&address).await?;
         let read = Self::of(&answer.body, issuer, &address)?;
-        Ok((read, answer.keep_for))
+        Ok((read, answer.max_age()))
     }
 
     fn of(body: &[u8], issuer: &str, address: &Url) -> Result<Self, FetchError> {

@@ -10,7 +10,6 @@
 
 mod code;
 mod discovery;
-mod fetch;
 mod json;
 mod keys;
 mod mapping;
@@ -25,12 +24,8 @@ mod token;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::join_all;
-use ringside_model::Timestamp;
-use tokio_util::sync::CancellationToken;
-
-use self::fetch::Fetcher;
 pub use self::keys::{SignatureAlgorithm, VerifyingKey};
 pub(crate) use self::refused::Refused;
 pub use self::settings::{BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, TenantMapping};
@@ -39,6 +34,13 @@ pub(crate) use self::sso::{begin_sso, end_sso};
 use self::token::{Claims, Unverified};
 use super::Identity;
 use super::way_back::escape_query;
+use futures_util::future::join_all;
+use ringside_fetch::{FetchLimits, Fetcher};
+use ringside_model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+/// What a request to an issuer may cost.
+const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), body_bytes: 256 << 10 };
 
 /// Everybody whose tokens count here.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Issuers {
         if settings.is_empty() {
             return Ok(Self(Vec::new()));
         }
-        let fetcher = Fetcher::new();
+        let fetcher = Fetcher::new(LIMITS);
         let issuer = |settings: IssuerSettings| {
             let source = Source::new(&settings, fetcher.clone());
             Arc::new(Issuer { settings, source, fetcher: fetcher.clone() })
@@ -132,7 +134,7 @@ impl Issuer {
 
 /// Asks an issuer once for what it publishes: its keys, and where to sign on.
 pub async fn try_issuer(settings: &IssuerSettings) -> Result<(), BadIssuer> {
-    let read = Source::new(settings, Fetcher::new()).read().await;
+    let read = Source::new(settings, Fetcher::new(LIMITS)).read().await;
     read.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), what: error.to_string() })
 }
 

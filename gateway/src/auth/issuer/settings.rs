@@ -137,7 +137,7 @@ impl IssuerSettings {
         match &self.keys {
             KeySource::Static(keys) => check_static(keys).or_else(|what| bad(&what))?,
             KeySource::Url(_) if self.algorithms.is_empty() => return bad("algorithms is empty; leave it out for all"),
-            KeySource::Url(url) => super::fetch::parse_address(url).map(drop).or_else(|what| bad(&what))?,
+            KeySource::Url(url) => ringside_fetch::parse_address(url).map(drop).or_else(|what| bad(&what))?,
             KeySource::Discovered if self.sign_on.is_none() => return bad("give jwks_url, keys or client_id"),
             KeySource::Discovered => {}
         }
@@ -151,7 +151,7 @@ impl IssuerSettings {
             if sign_on.client_secret.as_ref().is_some_and(|secret| secret.0.is_empty()) {
                 return bad("client_secret is empty; leave it out for a public client");
             }
-            super::fetch::parse_address(&self.issuer).map(drop).or_else(|what| bad(&what))?;
+            ringside_fetch::parse_address(&self.issuer).map(drop).or_else(|what| bad(&what))?;
         }
         let mapping = &self.claims;
         let paths = [Some(&mapping.user), mapping.role.as_ref(), mapping.campaigns.as_ref()];

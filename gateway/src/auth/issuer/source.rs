@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use ringside_fetch::{FetchError, Fetcher, parse_address};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,6 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::discovery::Endpoints;
-use super::fetch::{FetchError, Fetcher, parse_address};
 use super::keys::{KeyTable, SignatureAlgorithm, VerifyingKey};
 use super::refused::Refused;
 use super::settings::{IssuerSettings, KeySource};
@@ -174,7 +174,7 @@ impl Source {
         let answer = self.fetcher.get(&address).await?;
         let keys = KeyTable::of_jwks(&answer.body, &self.algorithms);
         let keys = keys.ok_or_else(|| FetchError::NotThat(address.to_string(), "a set with a key that can be used"))?;
-        Ok((Arc::new(keys), endpoints, keep_for.min(answer.keep_for)))
+        Ok((Arc::new(keys), endpoints, keep_for.min(answer.max_age())))
     }
 }
 

@@ -9,10 +9,16 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisError, TlsCertificates, Value, cmd,
 };
+use ringside_pacing::Backoff;
 
 use super::error::{ConnectError, sentence};
 use super::settings::RedisSettings;
 use super::topology::{Address, Location, Topology};
+
+/// Pauses between tries to connect.
+pub(super) const fn reconnect_backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(50), Duration::from_secs(1))
+}
 
 /// What all connections of an engine have in common.
 #[derive(Debug)]

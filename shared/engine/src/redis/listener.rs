@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::channel::{Channel, Ears};
+use super::dial::reconnect_backoff;
 use super::ear::Ear;
 use super::error::sentence;
 use super::health::Health;
 use super::node::{Road, Target};
 use super::router::Request;
 use super::subscriber::Subscriber;
-use super::task::Backoff;
 
 /// How long before a subscription that was refused is tried again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
@@ -69,7 +69,7 @@ impl Listener {
     }
 
     pub(super) async fn run(self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = reconnect_backoff();
         loop {
             let begin = Instant::now();
             let reason = self.listen().await;
@@ -82,7 +82,7 @@ impl Listener {
             // The node may be gone, and others have its slots.
             self.subscriber.router().note_trouble();
             if begin.elapsed() > Duration::from_secs(5) {
-                backoff = Backoff::new();
+                backoff.reset();
             }
             backoff.wait().await;
         }

@@ -30,7 +30,6 @@ mod router;
 mod script;
 mod settings;
 mod subscriber;
-mod task;
 mod topology;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,8 +48,9 @@ use self::listener::Pace;
 use self::node::Road;
 use self::router::{Request, Router};
 pub use self::settings::{Password, RedisSettings};
+use tokio_util::task::AbortOnDropHandle;
+
 use self::subscriber::Subscriber;
-use self::task::Task;
 use super::{
     Batch, Checkpoint, Engine, EngineError, Histories, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId,
     RoomView, Subscription, Token,
@@ -66,7 +66,7 @@ pub struct Redis {
     histories: Histories,
     is_closed: AtomicBool,
     /// What goes on in the background, until it is closed or dropped.
-    tasks: Mutex<Vec<Task>>,
+    tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
 impl Redis {
@@ -80,7 +80,10 @@ impl Redis {
         let keys = Keys::new(&settings.prefix);
         let subscriber = Subscriber::new(router.clone(), keys.clone(), settings.partitions);
         let pace = Pace { pulse_every: settings.pulse_every, canary_every: settings.canary_every };
-        let tasks = vec![Task::spawn(router.clone().keep_surveying()), Task::spawn(subscriber.clone().supervise(pace))];
+        let tasks = vec![
+            AbortOnDropHandle::new(tokio::spawn(router.clone().keep_surveying())),
+            AbortOnDropHandle::new(tokio::spawn(subscriber.clone().supervise(pace))),
+        ];
         let redis = Self {
             router,
             subscriber,

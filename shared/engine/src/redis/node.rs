@@ -14,11 +14,11 @@ use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, PushInfo, PushKind, RedisError, Script, Value};
 use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::EngineError;
-use super::dial::Dial;
+use super::dial::{Dial, reconnect_backoff};
 use super::error::{ConnectError, sentence};
-use super::task::{Backoff, Task};
 use super::topology::Address;
 
 /// How long a caller waits for a connection that broke just now.
@@ -70,7 +70,7 @@ pub(super) struct Node {
     /// Which connecting is to be looked at.
     doubts: mpsc::Sender<u64>,
     bulk_timeout: Duration,
-    _keeper: Task,
+    _keeper: AbortOnDropHandle<()>,
 }
 
 /// The connections of one connecting.
@@ -93,7 +93,7 @@ impl Node {
         let (states, state) = watch::channel(down);
         let (doubts, doubted) = mpsc::channel(8);
         let keeper = Keeper { dial, target: target.clone(), bulk_timeout, states, doubts: doubts.clone(), doubted };
-        Self { target, state, doubts, bulk_timeout, _keeper: Task::spawn(keeper.run()) }
+        Self { target, state, doubts, bulk_timeout, _keeper: AbortOnDropHandle::new(tokio::spawn(keeper.run())) }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -236,12 +236,12 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self) {
-        let (mut backoff, mut generation) = (Backoff::new(), 0);
+        let (mut backoff, mut generation) = (reconnect_backoff(), 0);
         loop {
             generation += 1;
             match self.connect(generation).await {
                 Ok(line) => {
-                    backoff = Backoff::new();
+                    backoff.reset();
                     let hot = line.hot.clone();
                     self.states.send_replace(State::Up(line));
                     let reason = self.watch_over(hot, generation).await;
@@ -254,7 +254,7 @@ impl Keeper {
                             *reason = error.to_string();
                         }
                     });
-                    if backoff.is_first() {
+                    if backoff.is_fresh() {
                         tracing::warn!(%error, "Redis is away; trying again until it is back");
                     }
                     backoff.wait().await;

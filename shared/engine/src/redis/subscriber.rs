@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::{EngineError, Partition, Position};
 use super::channel::{Channel, Ears};
@@ -24,7 +25,6 @@ use super::keys::{Keys, slot};
 use super::listener::{Listener, Pace};
 use super::node::Target;
 use super::router::Router;
-use super::task::Task;
 
 /// How long Redis may take to confirm that we listen.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(4);
@@ -159,7 +159,7 @@ impl Subscriber {
 
     /// Keeps a listener for each node that has partitions, for ever.
     pub(super) async fn supervise(self: Arc<Self>, pace: Pace) {
-        let mut listeners: HashMap<Target, Task> = HashMap::new();
+        let mut listeners: HashMap<Target, AbortOnDropHandle<()>> = HashMap::new();
         let mut layout = self.router.watch();
         loop {
             layout.borrow_and_update();
@@ -178,7 +178,7 @@ impl Subscriber {
                     listeners.entry(target.clone()).or_insert_with(|| {
                         let health = Arc::new(Health::new(&target));
                         wanted.health.insert(target.clone(), health.clone());
-                        Task::spawn(Listener::new(self.clone(), target, health, pace).run())
+                        AbortOnDropHandle::new(tokio::spawn(Listener::new(self.clone(), target, health, pace).run()))
                     });
                 }
             }

@@ -4,37 +4,39 @@ use std::time::{Duration, Instant};
 
 /// So many at once, and one more each so often.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
-    pub(crate) at_once: u32,
-    pub(crate) every: Duration,
+pub struct Rate {
+    /// How many at once, after a pause.
+    pub at_once: u32,
+    /// The time for one more.
+    pub every: Duration,
 }
 
 /// What is left of a rate, as the time at which all of it is back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     full: Instant,
 }
 
 impl Rate {
     /// So many a second, and as many at once after a second of quiet.
-    pub(crate) fn per_second(many: u32) -> Self {
+    pub fn per_second(many: u32) -> Self {
         Self { at_once: many, every: Duration::from_secs(1) / many }
     }
 }
 
 impl Bucket {
     /// Nothing has been taken.
-    pub(crate) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self { full: now }
     }
 
     /// Takes one; where there is none left, how long until there is.
-    pub(crate) fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
         self.spend(1.0, rate, now)
     }
 
     /// Takes so many, or none of them.
-    pub(crate) fn spend(&mut self, cost: f64, rate: &Rate, now: Instant) -> Result<(), Duration> {
+    pub fn spend(&mut self, cost: f64, rate: &Rate, now: Instant) -> Result<(), Duration> {
         let full = self.full.max(now) + rate.every.mul_f64(cost);
         let over = full.duration_since(now).saturating_sub(rate.every * rate.at_once);
         if !over.is_zero() {
@@ -45,12 +47,12 @@ impl Bucket {
     }
 
     /// One was taken in vain.
-    pub(crate) fn give_back(&mut self, rate: &Rate) {
+    pub fn give_back(&mut self, rate: &Rate) {
         self.full -= rate.every;
     }
 
     /// True where everything is back.
-    pub(crate) fn is_full(&self, now: Instant) -> bool {
+    pub fn is_full(&self, now: Instant) -> bool {
         self.full <= now
     }
 }
