@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use ringside_collector::door::{Door, DoorSettings};
 use ringside_collector::fold::FoldSettings;
 use ringside_collector::health::{Health, health_routes};
-use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
+use ringside_collector::webhook::{Limits, Webhook, webhook_routes};
 use ringside_engine::Engine;
 use ringside_gateway::{Gateway, GatewaySettings, Origins, Readiness, TrustedProxies};
+use ringside_intake::{Intake, IntakeSettings};
 use ringside_model::{SourceId, TenantId, system_clock};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -126,10 +126,10 @@ impl Floor {
             stop_owners: CancellationToken::new(),
         };
         if role != Role::Gateway {
-            let door = door(engine.clone(), &fold);
+            let intake = intake(engine.clone(), &fold);
             let keys = installation.keys().clone();
-            router = router.merge(ingest_routes(Ingest { door: door.clone(), keys, limits: Limits::default() }));
-            floor.start_sources(config, simulate, &door, &tenant, &owner_settings.holder)?;
+            router = router.merge(webhook_routes(Webhook { intake: intake.clone(), keys, limits: Limits::default() }));
+            floor.start_sources(config, simulate, &intake, &tenant, &owner_settings.holder)?;
             let owners = own_partitions(engine, owner_settings, floor.stop_owners.clone());
             floor.owners = Some(tokio::spawn(owners));
         }
@@ -148,7 +148,7 @@ impl Floor {
         &mut self,
         config: &Config,
         simulate: bool,
-        door: &Door,
+        intake: &Intake,
         tenant: &TenantId,
         holder: &str,
     ) -> anyhow::Result<()> {
@@ -166,9 +166,9 @@ impl Floor {
                 ..simulator::SimulatorConfig::new(tenant.clone(), source("simulator"))
             };
             let (engine, holder) = (self.engine.clone(), holder.to_owned());
-            let (door, spools, shutdown) = (door.clone(), spools.clone(), self.stop_sources.clone());
+            let (intake, spools, shutdown) = (intake.clone(), spools.clone(), self.stop_sources.clone());
             self.sources.spawn(async move {
-                let run = |stop| simulator::run(simulator.clone(), door.clone(), spools.clone(), stop);
+                let run = |stop| simulator::run(simulator.clone(), intake.clone(), spools.clone(), stop);
                 stand_by(engine, "simulators", &holder, shutdown, run).await
             });
         }
@@ -178,7 +178,7 @@ impl Floor {
                 source: source("host"),
                 interval_ms: config.metric_interval_ms,
             };
-            self.sources.spawn(host::run(host, door.clone(), spools, self.stop_sources.clone()));
+            self.sources.spawn(host::run(host, intake.clone(), spools, self.stop_sources.clone()));
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ fn readiness(role: Role, stopping: &CancellationToken, owners: &OwnerSettings) -
     readiness
 }
 
-fn door(engine: Arc<dyn Engine>, fold: &FoldSettings) -> Door {
-    let settings = DoorSettings { dedupe_horizon_ms: fold.dedupe_horizon_ms, ..DoorSettings::default() };
-    Door::new(engine, settings, system_clock())
+fn intake(engine: Arc<dyn Engine>, fold: &FoldSettings) -> Intake {
+    let settings = IntakeSettings { dedupe_horizon_ms: fold.dedupe_horizon_ms, ..IntakeSettings::default() };
+    Intake::new(engine, settings, system_clock())
 }

@@ -3,8 +3,8 @@
 //! The first byte says which. For CloudEvents in headers the lines up to an empty one are headers, `ce-…` each.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use ringside_collector::door::Candidate;
-use ringside_collector::ingest::{Limits, fuzzing};
+use ringside_collector::webhook::{Limits, fuzzing};
+use ringside_intake::IncomingEvent;
 use ringside_model::{Event, EventKind, SourceId, TenantId, Timestamp, mask_numbers};
 use ringside_wire::Record;
 
@@ -39,8 +39,8 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 /// What was taken reads back from the log as it is, and holds no whole number of anybody.
-fn check(candidate: Candidate) {
-    let Candidate { id, at, kind } = candidate;
+fn check(candidate: IncomingEvent) {
+    let IncomingEvent { id, at, kind } = candidate;
     assert!((1..=200).contains(&id.as_str().len()));
     if let EventKind::Call(call) = &kind
         && let Some(to) = &call.to_masked

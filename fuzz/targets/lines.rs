@@ -2,7 +2,7 @@
 //!
 //! The first byte says how large the pieces are, the second how long a line may be.
 
-use ringside_collector::ingest::{Limits, fuzzing};
+use ringside_collector::webhook::{Limits, fuzzing};
 
 pub(crate) fn run(data: &[u8]) {
     let [piece, longest, body @ ..] = data else { return };

@@ -218,7 +218,7 @@ fn known(time: i64) -> Option<i64> {
 pub(super) struct OpenCall {
     pub(super) id: CallId,
     pub(super) facts: Facts,
-    /// When the door last took an event about it.
+    /// When the intake last took an event about it.
     pub(super) received_at: i64,
     pub(super) to_masked: Option<Box<str>>,
     pub(super) agent: Option<AgentId>,

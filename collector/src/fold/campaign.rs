@@ -85,7 +85,7 @@ pub(super) struct Moment<'a> {
     pub(super) now: i64,
 }
 
-/// When things happened and when the door took them, as the fold uses them.
+/// When things happened and when the intake took them, as the fold uses them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) at: i64,

@@ -1,7 +1,7 @@
 //! A made-up day of calls whose totals are known, for tests and for measuring.
 //!
 //! Every call follows a [`Story`]. The story says which events there are, and, by a table of its own, what they must
-//! add up to; the fold's rules have no part in it. Events come in the order in which a door would have taken them,
+//! add up to; the fold's rules have no part in it. Events come in the order in which a intake would have taken them,
 //! each some milliseconds after it happened, and some of them twice. The same seed gives the same day.
 
 use std::cmp::Reverse;
@@ -245,7 +245,7 @@ struct Events {
     serial: u64,
 }
 
-/// An event on its way to the door: receipt, serial number for a total order, time, what, and of which call.
+/// An event on its way to the intake: receipt, serial number for a total order, time, what, and of which call.
 type Waiting = (i64, u64, i64, CallFact, u64);
 
 impl Events {

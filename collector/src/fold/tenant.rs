@@ -70,7 +70,7 @@ impl Tenant {
         changes: &mut Changes,
     ) {
         if !sample.value.is_finite() {
-            return; // The door refuses these; nothing could be computed from one.
+            return; // The intake refuses these; nothing could be computed from one.
         }
         let key = MetricKey { name: sample.name.clone(), labels: sample.labels.clone() };
         if !self.metrics.contains_key(&key) && self.metrics.len() >= settings.max_series {

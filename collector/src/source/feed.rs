@@ -1,20 +1,20 @@
-//! What a source has for the door, kept while the door can't take it: on disk where there is a spool, else in memory.
+//! What a source has for the intake, kept while the intake can't take it: on disk where there is a spool, else in memory.
 //!
 //! ```text
-//! push ─▶ queue ─ flush ─▶ door
-//!           └─ the door fails ─▶ spool ─ flush, before anything newer ─▶ door
+//! push ─▶ queue ─ flush ─▶ intake
+//!           └─ the intake fails ─▶ spool ─ flush, before anything newer ─▶ intake
 //! ```
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ringside_intake::{IncomingEvent, Intake, IntakeError};
 use ringside_model::{SourceId, TenantId};
 use ringside_pacing::Backoff;
 use tokio::time::Instant;
 
 use super::Spools;
 use super::spool::{Mark, Spool};
-use crate::door::{Candidate, Door, DoorError};
 
 /// Events of one delivery at most, so that a long queue does not become one huge append.
 const DELIVERY_EVENTS: usize = 2_000;
@@ -22,15 +22,15 @@ const DELIVERY_EVENTS: usize = 2_000;
 /// Short pauses: everything must be well some seconds after the engine is back.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
 
-/// A bounded queue in front of the door, for sources that can't ask for an event again.
+/// A bounded queue in front of the intake, for sources that can't ask for an event again.
 ///
 /// While the log can't take events they wait, oldest first; above the bound the oldest are dropped and counted, because
 /// the newest say how things are now.
 pub struct Feed {
-    door: Door,
+    intake: Intake,
     tenant: TenantId,
     source: SourceId,
-    queue: VecDeque<Candidate>,
+    queue: VecDeque<IncomingEvent>,
     limit: usize,
     /// Events that are older than all of the queue.
     spool: Option<Spool>,
@@ -42,10 +42,10 @@ pub struct Feed {
 
 impl Feed {
     /// A feed that keeps at most `limit` events in memory, and the others in its spool, if there is one.
-    pub fn new(door: Door, tenant: TenantId, source: SourceId, limit: usize, spools: &Spools) -> Self {
+    pub fn new(intake: Intake, tenant: TenantId, source: SourceId, limit: usize, spools: &Spools) -> Self {
         Self {
             spool: spools.of(&tenant, &source),
-            door,
+            intake,
             tenant,
             source,
             queue: VecDeque::new(),
@@ -58,7 +58,7 @@ impl Feed {
     }
 
     /// Queues events.
-    pub fn push(&mut self, events: impl IntoIterator<Item = Candidate>) {
+    pub fn push(&mut self, events: impl IntoIterator<Item = IncomingEvent>) {
         for event in events {
             if self.queue.len() >= self.limit {
                 self.queue.pop_front();
@@ -80,14 +80,14 @@ impl Feed {
                 return;
             }
             let sent = delivery.len();
-            match self.door.take(&self.tenant, &self.source, delivery).await {
+            match self.intake.accept(&self.tenant, &self.source, delivery).await {
                 Ok(receipt) => {
                     match (mark, &mut self.spool) {
                         (Some(mark), Some(spool)) => spool.delivered(mark),
                         _ => drop(self.queue.drain(..sent)),
                     }
                     if !self.backoff.is_fresh() {
-                        tracing::info!(source.id = %self.source, waiting = self.waiting(), "the door takes events again");
+                        tracing::info!(source.id = %self.source, waiting = self.waiting(), "the intake takes events again");
                     }
                     self.backoff.reset();
                     self.next_try = None;
@@ -106,7 +106,7 @@ impl Feed {
     }
 
     /// The oldest events that wait; with a mark where they are the spool's.
-    fn next_delivery(&mut self) -> (Vec<Candidate>, Option<Mark>) {
+    fn next_delivery(&mut self) -> (Vec<IncomingEvent>, Option<Mark>) {
         while let Some(spool) = self.spool.as_mut().filter(|spool| spool.waiting() > 0) {
             match spool.oldest(DELIVERY_EVENTS) {
                 Ok((events, mark)) if mark != Mark::default() => return (events, Some(mark)),
@@ -164,12 +164,12 @@ impl Feed {
         self.dropped
     }
 
-    fn back_off(&mut self, error: &DoorError) {
+    fn back_off(&mut self, error: &IntakeError) {
         let is_first = self.backoff.is_fresh();
         self.next_try = Some(Instant::now() + self.backoff.next_pause());
         if is_first {
             let waiting = self.waiting();
-            tracing::warn!(source.id = %self.source, waiting, error = %error, "the door did not take events; trying again");
+            tracing::warn!(source.id = %self.source, waiting, error = %error, "the intake did not take events; trying again");
         }
     }
 }

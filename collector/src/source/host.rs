@@ -1,7 +1,7 @@
 //! This machine as a source: processor, memory, disks, network, as generic metrics.
 //!
 //! ```text
-//! sysinfo, on a blocking thread, each interval ─ metric events ─▶ Feed ─▶ door
+//! sysinfo, on a blocking thread, each interval ─ metric events ─▶ Feed ─▶ intake
 //! ```
 //!
 //! A rate needs two samples, so the first one is taken and thrown away.
@@ -9,14 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use ringside_intake::{IncomingEvent, Intake};
 use ringside_model::{EventId, EventKind, MetricSample, SourceId, TenantId, Timestamp};
 use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio_util::sync::CancellationToken;
 
 use super::{Feed, SourceError, Spools};
-use crate::door::{Candidate, Door};
 
-/// Samples that are kept while the door can't take them: some minutes of them.
+/// Samples that are kept while the intake can't take them: some minutes of them.
 const KEPT_EVENTS: usize = 5_000;
 
 /// Disks fill slowly, and asking them costs the most.
@@ -50,15 +50,20 @@ pub struct HostConfig {
 }
 
 /// Samples this machine until `shutdown`.
-pub async fn run(cfg: HostConfig, door: Door, spools: Spools, shutdown: CancellationToken) -> Result<(), SourceError> {
+pub async fn run(
+    cfg: HostConfig,
+    intake: Intake,
+    spools: Spools,
+    shutdown: CancellationToken,
+) -> Result<(), SourceError> {
     if !(100..=3_600_000).contains(&cfg.interval_ms) {
         return Err(SourceError::BadConfig {
             source_id: cfg.source.to_string(),
             detail: format!("the metric interval is {} ms; it must be 100 ms to an hour", cfg.interval_ms),
         });
     }
-    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source.clone(), KEPT_EVENTS, &spools);
-    let mut sampler = Sampler::new(door.now()).map_err(|error| SourceError::BadConfig {
+    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source.clone(), KEPT_EVENTS, &spools);
+    let mut sampler = Sampler::new(intake.now()).map_err(|error| SourceError::BadConfig {
         source_id: cfg.source.to_string(),
         detail: format!("this platform does not tell how it is doing: {error}"),
     })?;
@@ -70,7 +75,7 @@ pub async fn run(cfg: HostConfig, door: Door, spools: Spools, shutdown: Cancella
             () = shutdown.cancelled() => break,
             _ = beat.tick() => {}
         }
-        let at = door.now();
+        let at = intake.now();
         // Reading /proc is quick, but statvfs on a sick disk is not: it must not hold up the runtime.
         let sampled = tokio::task::spawn_blocking(move || {
             let events = sampler.sample(at);
@@ -126,7 +131,7 @@ impl Sampler {
         Ok(sampler)
     }
 
-    fn sample(&mut self, at: Timestamp) -> Vec<Candidate> {
+    fn sample(&mut self, at: Timestamp) -> Vec<IncomingEvent> {
         let elapsed_s = self.last.elapsed().as_secs_f64().max(0.001);
         self.last = Instant::now();
         self.system.refresh_cpu_specifics(CpuRefreshKind::nothing().with_usage());
@@ -172,13 +177,21 @@ impl Sampler {
             .collect()
     }
 
-    fn event(&self, id: &str, at: Timestamp, name: &str, unit: &str, value: f64, mount: Option<String>) -> Candidate {
+    fn event(
+        &self,
+        id: &str,
+        at: Timestamp,
+        name: &str,
+        unit: &str,
+        value: f64,
+        mount: Option<String>,
+    ) -> IncomingEvent {
         let mut labels = BTreeMap::from([("host".into(), self.host.clone())]);
         labels.extend(mount.map(|mount| ("mount".into(), mount.chars().take(60).collect::<String>().into())));
         let id = EventId::parse(&format!("{}-{id}", self.run)).expect("a host name and some numbers are printable");
         // Two decimals are more than a gauge shows, and shorter to keep and to send.
         let value = (value * 100.0).round() / 100.0;
-        Candidate {
+        IncomingEvent {
             id,
             at,
             kind: EventKind::Metric(MetricSample { name: name.into(), unit: unit.into(), value, labels }),

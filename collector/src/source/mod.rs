@@ -1,9 +1,9 @@
 //! Sources: each turns one dialect into events and does nothing else.
 //!
-//! All have the same shape: a config struct and `async fn run(cfg, door, spools, shutdown) -> Result<(), SourceError>`,
+//! All have the same shape: a config struct and `async fn run(cfg, intake, spools, shutdown) -> Result<(), SourceError>`,
 //! which ends when `shutdown` is cancelled. What they have goes through a [`Feed`], which keeps it while the log can't
 //! take it. One that must run once in an installation is run by [`stand_by`]. The webhook is not here: it is asked, so it
-//! lives in [`crate::ingest`].
+//! lives in [`crate::webhook`].
 
 pub mod host;
 pub mod simulator;

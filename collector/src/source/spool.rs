@@ -15,11 +15,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use ringside_intake::IncomingEvent;
 use ringside_model::{Event, SourceId, TenantId};
 use ringside_wire::Record;
 use tracing::{error, info, warn};
-
-use crate::door::Candidate;
 
 /// The bound is kept by dropping one of so many parts.
 const SEGMENTS: u64 = 8;
@@ -154,9 +153,9 @@ impl Spool {
     }
 
     /// Writes events behind those that wait; returns how many old ones had to go. On an error none is written.
-    pub(super) fn append<'a>(&mut self, events: impl Iterator<Item = &'a Candidate>) -> io::Result<u64> {
+    pub(super) fn append<'a>(&mut self, events: impl Iterator<Item = &'a IncomingEvent>) -> io::Result<u64> {
         let (mut text, mut lines) = (Vec::new(), 0);
-        for Candidate { id, at, kind } in events {
+        for IncomingEvent { id, at, kind } in events {
             let (tenant, source) = (self.tenant.clone(), self.source.clone());
             let event = Event { tenant, source, id: id.clone(), at: *at, received_at: *at, kind: kind.clone() };
             text.extend_from_slice(&Record::Event(event).encode());
@@ -185,7 +184,7 @@ impl Spool {
     }
 
     /// The oldest events that wait, at most so many, and what to call [`Spool::delivered`] with once they are.
-    pub(super) fn oldest(&mut self, most: usize) -> io::Result<(Vec<Candidate>, Mark)> {
+    pub(super) fn oldest(&mut self, most: usize) -> io::Result<(Vec<IncomingEvent>, Mark)> {
         let Some(segment) = self.segments.front() else { return Ok((Vec::new(), Mark::default())) };
         let mut file = File::open(&segment.path)?;
         file.seek(SeekFrom::Start(self.read.bytes))?;
@@ -196,7 +195,7 @@ impl Spool {
             let Some(line) = line.strip_suffix(b"\n") else { break };
             mark = Mark { bytes: mark.bytes + line.len() as u64 + 1, lines: mark.lines + 1 };
             match Record::decode(line) {
-                Ok(Record::Event(event)) => events.push(Candidate { id: event.id, at: event.at, kind: event.kind }),
+                Ok(Record::Event(event)) => events.push(IncomingEvent { id: event.id, at: event.at, kind: event.kind }),
                 Ok(Record::Tick(_)) | Err(_) => {
                     metrics::counter!("ringside_source_dropped_total").increment(1);
                     warn!(source.id = %self.source, "a spooled event can't be read; it is left out");

@@ -88,7 +88,7 @@ fn a_closed_call_is_known_for_the_whole_horizon_and_then_let_go() {
     let day = 24 * 60 * MINUTE;
     let mut scene = Scene::new();
     scene.story("c1", NOON, &[(0, Dialing), (9_000, ended(19, EndedBy::Us))]).ticks(NOON, NOON + 5 * MINUTE);
-    // The ticker's clock is three minutes ahead of the door's.
+    // The ticker's clock is three minutes ahead of the intake's.
     scene.ticks(NOON + day + 3 * MINUTE, NOON + day + 3 * MINUTE);
     let mut again = call_event("c1", NOON + 9_000, ended(19, EndedBy::Us));
     again.received_at = ms(NOON + day + 9_000);

@@ -8,8 +8,8 @@ use ringside_model::Room;
 use ringside_wire::DirectoryBody;
 use tokio::time::Instant;
 
+use crate::faulty_engine::FaultyEngine;
 use crate::floor::{Floor, LEASE, PARTITIONS, campaign, names, tenant, until};
-use crate::wilful::Wilful;
 
 const OFTEN: Duration = Duration::from_millis(50);
 const NEVER: Duration = Duration::from_secs(3600);
@@ -17,7 +17,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 #[tokio::test]
 async fn an_owner_whose_renewals_get_no_answer_stops_when_its_lease_has_lapsed() {
     let floor = Floor::open();
-    let engine = Wilful::new(floor.engine.clone());
+    let engine = FaultyEngine::new(floor.engine.clone());
     engine.ignores_renewals.store(true, Ordering::SeqCst);
     let began = Instant::now();
     let (_progress, _task, _stop) = floor.own_through(engine.clone(), "mute", NEVER);
@@ -33,7 +33,7 @@ async fn a_replay_that_takes_longer_than_the_lease_does_not_lose_it() {
     const LONG_LEASE: Duration = Duration::from_secs(4);
     let floor = Floor::open();
     floor.dial(0..6_000).await;
-    let engine = Wilful::new(floor.engine.clone());
+    let engine = FaultyEngine::new(floor.engine.clone());
     // Seven pages of a thousand: more than two leases.
     engine.page_ms.store(1_300, Ordering::SeqCst);
     let began = Instant::now();
@@ -54,7 +54,7 @@ async fn a_replay_that_takes_longer_than_the_lease_does_not_lose_it() {
 #[tokio::test]
 async fn an_engine_that_was_away_is_gone_on_with_and_nothing_is_told_twice() {
     let floor = Floor::open();
-    let engine = Wilful::new(floor.engine.clone());
+    let engine = FaultyEngine::new(floor.engine.clone());
     let (progress, _task, _stop) = floor.own_through(engine.clone(), "one", OFTEN);
     floor.dial(0..30).await;
     floor.until_attempts(30).await;
@@ -88,7 +88,7 @@ async fn derived_events_that_a_full_log_did_not_take_survive_their_owner_and_com
         Partition::of(&tenant(), Some(&campaign()), PARTITIONS),
         "the campaign announces itself elsewhere"
     );
-    let engine = Wilful::new(floor.engine.clone());
+    let engine = FaultyEngine::new(floor.engine.clone());
     *engine.full.lock().unwrap() = Some(home);
     let (_, owners, _stop) = floor.own_through(engine.clone(), "one", OFTEN);
     floor.dial(0..10).await;
@@ -107,7 +107,7 @@ async fn derived_events_that_a_full_log_did_not_take_survive_their_owner_and_com
     owners.abort();
     assert!(owners.await.unwrap_err().is_cancelled());
 
-    let engine = Wilful::new(floor.engine.clone());
+    let engine = FaultyEngine::new(floor.engine.clone());
     let (progress, _owners, _stop) = floor.own_through(engine, "two", OFTEN);
     until("the next one has all", || progress.held() == usize::from(PARTITIONS)).await;
     let deadline = Instant::now() + Duration::from_secs(30);

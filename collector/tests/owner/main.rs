@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
-mod alone;
 mod faults;
+mod faulty_engine;
 mod floor;
 mod shares;
-mod wilful;
+mod single_owner;

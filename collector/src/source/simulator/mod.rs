@@ -1,7 +1,7 @@
 //! A call floor that does not exist: a source for whoever has none yet, and for tests and load.
 //!
 //! ```text
-//! seed ─▶ Simulation (campaigns, calls, agents, incidents, metrics, bookings) ─ noise ─▶ Feed ─▶ door
+//! seed ─▶ Simulation (campaigns, calls, agents, incidents, metrics, bookings) ─ noise ─▶ Feed ─▶ intake
 //! ```
 //!
 //! The [`Simulation`] is pure and runs on whatever clock it is moved by; [`run`] moves it by the real one. It begins in
@@ -28,18 +28,19 @@ use tokio_util::sync::CancellationToken;
 
 pub use simulation::{BACKFILL_MS, Simulation};
 
+use ringside_intake::Intake;
+
 use super::{Feed, SourceError, Spools};
-use crate::door::Door;
 
 /// How often the simulation is moved on.
 const BEAT_MS: u64 = 50;
-/// History goes to the door in pieces of so much simulated time: a thousand events or two.
+/// History goes to the intake in pieces of so much simulated time: a thousand events or two.
 const HISTORY_STEP_MS: i64 = 20_000;
 /// How often it is noted how far the simulation has come.
 const NOTE_MS: i64 = 10_000;
 /// After a longer pause (the machine slept) a new floor opens instead of simulating all of it.
 const LONGEST_PAUSE_MS: i64 = 10 * 60_000;
-/// Events that are kept while the door can't take them.
+/// Events that are kept while the intake can't take them.
 const KEPT_EVENTS: usize = 20_000;
 
 /// Which floor to simulate, and as whom.
@@ -67,7 +68,7 @@ impl SimulatorConfig {
 /// Simulates until `shutdown`.
 pub async fn run(
     cfg: SimulatorConfig,
-    door: Door,
+    intake: Intake,
     spools: Spools,
     shutdown: CancellationToken,
 ) -> Result<(), SourceError> {
@@ -78,11 +79,11 @@ pub async fn run(
         });
     }
     let note = format!("simulator/{}/{}", cfg.tenant, cfg.source);
-    let start = door.now();
+    let start = intake.now();
     // What an earlier run has told already is not told again with other numbers.
-    let told = noted(&door, &note).await.map_or(i64::MAX, |until| start.since(until).max(0));
+    let told = noted(&intake, &note).await.map_or(i64::MAX, |until| start.since(until).max(0));
     let mut simulation = Simulation::with(cfg.seed, start, cfg.backfill_ms.min(told), cfg.rate);
-    let mut feed = Feed::new(door.clone(), cfg.tenant, cfg.source, KEPT_EVENTS, &spools);
+    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source, KEPT_EVENTS, &spools);
     while simulation.now() < start && !shutdown.is_cancelled() {
         let to = simulation.now().plus_millis(HISTORY_STEP_MS).min(start);
         feed.push(simulation.advance(to));
@@ -100,32 +101,32 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             _ = beat.tick() => {}
         }
-        let now = door.now();
+        let now = intake.now();
         if now.since(simulation.now()) > LONGEST_PAUSE_MS {
             simulation = Simulation::with(cfg.seed, now, 0, cfg.rate);
         }
         feed.push(simulation.advance(now));
         feed.flush().await;
         if now >= next_note && feed.waiting() == 0 {
-            set_note(&door, &note, now).await;
+            set_note(&intake, &note, now).await;
             next_note = now.plus_millis(NOTE_MS);
         }
     }
     feed.flush().await;
     if feed.waiting() == 0 {
-        set_note(&door, &note, simulation.now()).await;
+        set_note(&intake, &note, simulation.now()).await;
     }
     Ok(())
 }
 
-async fn noted(door: &Door, note: &str) -> Option<Timestamp> {
-    let value = door.engine().get(note).await.ok()??;
+async fn noted(intake: &Intake, note: &str) -> Option<Timestamp> {
+    let value = intake.engine().get(note).await.ok()??;
     std::str::from_utf8(&value).ok()?.parse().ok().map(Timestamp::from_millis)
 }
 
-async fn set_note(door: &Door, note: &str, until: Timestamp) {
+async fn set_note(intake: &Intake, note: &str, until: Timestamp) {
     let value = Bytes::from(until.millis().to_string());
-    if let Err(error) = door.engine().set(note, Some(value)).await {
+    if let Err(error) = intake.engine().set(note, Some(value)).await {
         // A note that is missing costs some doubled demo history after a restart, no more.
         tracing::debug!(error = %error, "the simulator could not note how far it came");
     }

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use ringside_intake::IncomingEvent;
 use ringside_model::{CallFact, EventKind, Timestamp};
 
 use super::dice::Dice;
-use crate::door::Candidate;
 
 /// Share of call events that are delivered a second time.
 pub(super) const DUPLICATES: f64 = 0.005;
@@ -25,12 +25,12 @@ pub(super) struct Wire {
 struct Delivery {
     at: Timestamp,
     order: u64,
-    event: Candidate,
+    event: IncomingEvent,
 }
 
 impl Wire {
     /// Sends an event, as it really goes.
-    pub(super) fn send(&mut self, event: Candidate, dice: &mut Dice) {
+    pub(super) fn send(&mut self, event: IncomingEvent, dice: &mut Dice) {
         let EventKind::Call(call) = &event.kind else {
             return self.deliver(event.at, event);
         };
@@ -46,7 +46,7 @@ impl Wire {
     }
 
     /// What has arrived by then, in the order of its arrival.
-    pub(super) fn arrived(&mut self, by: Timestamp) -> Vec<Candidate> {
+    pub(super) fn arrived(&mut self, by: Timestamp) -> Vec<IncomingEvent> {
         let mut arrived = Vec::new();
         while self.under_way.peek().is_some_and(|Reverse(next)| next.at <= by) {
             arrived.extend(self.under_way.pop().map(|Reverse(delivery)| delivery.event));
@@ -54,7 +54,7 @@ impl Wire {
         arrived
     }
 
-    fn deliver(&mut self, at: Timestamp, event: Candidate) {
+    fn deliver(&mut self, at: Timestamp, event: IncomingEvent) {
         self.sent += 1;
         self.under_way.push(Reverse(Delivery { at, order: self.sent, event }));
     }

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
+use ringside_intake::IncomingEvent;
 use ringside_model::{CampaignEvent, EventId, EventKind, Timestamp};
 
 use super::agent::Agent;
@@ -17,7 +18,6 @@ use super::dice::Dice;
 use super::incident::{Incident, TROUBLES, Trouble};
 use super::metric::Business;
 use super::noise::Wire;
-use crate::door::Candidate;
 
 /// How much history there is when the simulation is live.
 pub const BACKFILL_MS: i64 = 3_600_000;
@@ -162,7 +162,7 @@ impl Simulation {
     }
 
     /// Lets time pass until `to`; returns what arrived by then, in the order of its arrival.
-    pub fn advance(&mut self, to: Timestamp) -> Vec<Candidate> {
+    pub fn advance(&mut self, to: Timestamp) -> Vec<IncomingEvent> {
         while self.agenda.peek().is_some_and(|Reverse((at, ..))| *at <= to) {
             if let Some(Reverse((at, _, Entry(step)))) = self.agenda.pop() {
                 self.happen(step, at);
@@ -179,7 +179,7 @@ impl Simulation {
 
     pub(super) fn emit(&mut self, at: Timestamp, kind: EventKind) {
         let id = self.next_id();
-        self.wire.send(Candidate { id, at, kind }, &mut self.dice);
+        self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
     }
 
     fn next_id(&mut self) -> EventId {
@@ -223,7 +223,7 @@ impl Simulation {
                 let booking = Booking::new(self.bookings, &mut self.dice);
                 let id = self.next_id();
                 let kind = EventKind::Notification(booking.made(&id, at, &mut self.dice));
-                self.wire.send(Candidate { id, at, kind }, &mut self.dice);
+                self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
                 self.plan_in(at, 5_000, 10_000, Step::Decided(booking));
                 self.plan_in(at, 8_000, 15_000, Step::Booking);
             }
@@ -234,7 +234,7 @@ impl Simulation {
                 }
                 let id = self.next_id();
                 let kind = EventKind::Notification(booking.decided(&id, at, confirmed));
-                self.wire.send(Candidate { id, at, kind }, &mut self.dice);
+                self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
             }
             Step::Begin(trouble, occasion) => self.begin_trouble(trouble, occasion, at),
             Step::End(incident) => self.end_trouble(incident, at),

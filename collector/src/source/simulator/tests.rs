@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ringside_intake::IncomingEvent;
 use ringside_model::{
     Amd, CallFact, CallResult, CampaignEvent, CampaignStatus, Disposition, Event, EventKind, SourceId, TenantId,
     Timestamp,
@@ -9,13 +10,12 @@ use ringside_wire::Record;
 use super::campaign::PROFILES;
 use super::noise::{DUPLICATES, LOST_ENDS, REORDERED};
 use super::*;
-use crate::door::Candidate;
 
 fn live() -> Timestamp {
     Timestamp::parse_rfc3339("2026-11-20T12:00:00Z").unwrap()
 }
 
-fn history(seed: u64) -> (Simulation, Vec<Candidate>) {
+fn history(seed: u64) -> (Simulation, Vec<IncomingEvent>) {
     let mut simulation = Simulation::new(seed, live());
     let events = simulation.advance(live());
     (simulation, events)
@@ -32,7 +32,7 @@ struct Seen {
     disposition: Option<Disposition>,
 }
 
-fn calls_of<'a>(events: &'a [Candidate], campaign: &str) -> HashMap<&'a str, Seen> {
+fn calls_of<'a>(events: &'a [IncomingEvent], campaign: &str) -> HashMap<&'a str, Seen> {
     let mut calls: HashMap<&str, Seen> = HashMap::new();
     for event in events {
         let EventKind::Call(call) = &event.kind else { continue };
@@ -100,7 +100,7 @@ fn every_event_is_one_that_the_door_would_take_from_a_stranger() {
     let (mut simulation, mut events) = history(1);
     events.extend(simulation.advance(live().plus_millis(600_000)));
     let (tenant, source) = (TenantId::parse("demo").unwrap(), SourceId::parse("simulator").unwrap());
-    for Candidate { id, at, kind } in events {
+    for IncomingEvent { id, at, kind } in events {
         let (tenant, source) = (tenant.clone(), source.clone());
         let record = Record::Event(Event { tenant, source, id, at, received_at: at, kind });
         assert_eq!(Record::decode(&record.encode()), Ok(record));
@@ -110,7 +110,7 @@ fn every_event_is_one_that_the_door_would_take_from_a_stranger() {
 #[test]
 fn ids_are_unique_but_for_duplicates_and_differ_between_runs() {
     let (_, events) = history(1);
-    let mut by_id: HashMap<&str, &Candidate> = HashMap::new();
+    let mut by_id: HashMap<&str, &IncomingEvent> = HashMap::new();
     for event in &events {
         let first = by_id.entry(event.id.as_str()).or_insert(event);
         assert_eq!(**first, *event);
@@ -184,8 +184,8 @@ fn the_first_drop_climb_is_under_way_within_three_minutes_and_passes() {
 fn a_trunk_fails_in_history_with_its_own_causes() {
     let (_, events) = history(1);
     let congested = |from_s: i64, to_s: i64| {
-        let within = |event: &&Candidate| (from_s..to_s).contains(&(event.at.since(live()) / 1_000));
-        let is_congestion = |event: &&Candidate| {
+        let within = |event: &&IncomingEvent| (from_s..to_s).contains(&(event.at.since(live()) / 1_000));
+        let is_congestion = |event: &&IncomingEvent| {
             matches!(&event.kind, EventKind::Call(call)
                 if matches!(call.fact, CallFact::Ended { cause: Some(34 | 38), .. }))
         };
@@ -197,7 +197,7 @@ fn a_trunk_fails_in_history_with_its_own_causes() {
 #[test]
 fn duplicates_late_events_and_lost_ends_come_in_about_their_shares() {
     let (_, events) = history(1);
-    let calls: Vec<&Candidate> = events.iter().filter(|event| matches!(event.kind, EventKind::Call(_))).collect();
+    let calls: Vec<&IncomingEvent> = events.iter().filter(|event| matches!(event.kind, EventKind::Call(_))).collect();
     let mut seen = BTreeSet::new();
     let duplicates = calls.iter().filter(|event| !seen.insert(event.id.as_str())).count();
     let about = |share: f64, wanted: f64| (wanted * 0.7..wanted * 1.4).contains(&share);

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use ringside_collector::door::DoorSettings;
-use ringside_collector::ingest::Limits;
+use ringside_collector::webhook::Limits;
+use ringside_intake::IntakeSettings;
 
-use crate::house::{House, Mood, event, events};
+use crate::intake_fixture::{IntakeFixture, Mood, event, events};
 
 #[tokio::test]
 async fn without_a_key_or_with_a_wrong_one_nothing_is_taken_and_the_answer_says_how_to_get_one() {
-    let house = House::new().await;
-    let right = &house.key.key;
+    let fixture = IntakeFixture::new().await;
+    let right = &fixture.key.key;
     let (most, last) = right.split_at(right.len() - 1);
     let wrong = [
         String::new(),
@@ -23,21 +23,21 @@ async fn without_a_key_or_with_a_wrong_one_nothing_is_taken_and_the_answer_says_
         format!("Bearer {}", "x".repeat(10_000)),
     ];
     for value in wrong {
-        let answer = house.send(&[("authorization", &value)], event("e")).await;
+        let answer = fixture.send(&[("authorization", &value)], event("e")).await;
         let (status, code, detail) = answer.problem();
         assert_eq!((status, code), (401, "unknown_key"), "{value}");
         assert!(detail.contains("ringside key issue"));
         assert!(answer.headers.contains_key("www-authenticate"));
         assert!(!answer.json.to_string().contains(right));
     }
-    let answer = house.send(&[], event("e")).await;
+    let answer = fixture.send(&[], event("e")).await;
     assert_eq!((answer.problem().0, answer.problem().1), (401, "missing_key"));
-    assert!(house.logged().await.is_empty());
+    assert!(fixture.logged().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_json_is_a_400_that_says_where() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     for (body, code) in [
         ("", "empty_body"),
         (" \n ", "empty_body"),
@@ -50,95 +50,95 @@ async fn a_body_that_is_no_json_is_a_400_that_says_where() {
         ("[NaN]", "bad_json"),
         ("{} {}", "bad_json"),
     ] {
-        let answer = house.post(body).await;
+        let answer = fixture.post(body).await;
         assert_eq!((answer.problem().0, answer.problem().1), (400, code), "{body}");
     }
-    let answer = house.post_as("application/x-ndjson", "\n\n").await;
+    let answer = fixture.post_as("application/x-ndjson", "\n\n").await;
     assert_eq!(answer.problem().1, "empty_body");
-    let answer = house.post_as("application/cloudevents+json", "[]").await;
+    let answer = fixture.post_as("application/cloudevents+json", "[]").await;
     assert!(answer.problem().2.contains("cloudevents-batch"));
 }
 
 #[tokio::test]
 async fn other_types_and_encodings_are_a_415_that_says_which_are_taken() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     for content_type in ["application/x-www-form-urlencoded", "text/plain", "application/xml", "image/svg+xml"] {
-        let answer = house.post_as(content_type, event("e")).await;
+        let answer = fixture.post_as(content_type, event("e")).await;
         let (status, code, detail) = answer.problem();
         assert_eq!((status, code), (415, "unsupported_media_type"), "{content_type}");
         assert!(detail.contains("application/json"));
     }
-    let bearer = format!("Bearer {}", house.key.key);
-    let answer = house.send(&[("authorization", &bearer), ("content-encoding", "gzip")], event("e")).await;
+    let bearer = format!("Bearer {}", fixture.key.key);
+    let answer = fixture.send(&[("authorization", &bearer), ("content-encoding", "gzip")], event("e")).await;
     assert_eq!(answer.problem().0, 415);
 }
 
 #[tokio::test]
 async fn too_much_is_a_413_and_one_event_that_is_too_long_only_costs_itself() {
     let limits = Limits { body_bytes: 20_000, array_events: 50, event_bytes: 1_024, ..Limits::default() };
-    let house = House::with(DoorSettings::default(), limits).await;
-    let answer = house.post(format!("{}{}", event("e"), " ".repeat(20_000))).await;
+    let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
+    let answer = fixture.post(format!("{}{}", event("e"), " ".repeat(20_000))).await;
     assert_eq!((answer.problem().0, answer.problem().1), (413, "too_large"));
-    assert_eq!(house.post(events(0..50)).await.counts(), (50, 0, 0));
-    assert_eq!(house.post(events(0..51)).await.problem().0, 413);
+    assert_eq!(fixture.post(events(0..50)).await.counts(), (50, 0, 0));
+    assert_eq!(fixture.post(events(0..51)).await.problem().0, 413);
     let long = event("long").replace("\"id\"", &format!("\"note\":\"{}\",\"id\"", "x".repeat(1_024)));
-    let answer = house.post(format!("[{},{long},{}]", event("a"), event("b"))).await;
+    let answer = fixture.post(format!("[{},{long},{}]", event("a"), event("b"))).await;
     assert_eq!((answer.counts(), answer.rejections()), ((2, 0, 1), vec![(1, "too_large")]));
-    let answer = house.post_as("application/x-ndjson", format!("{}\n{long}\n{}", event("c"), event("d"))).await;
+    let answer = fixture.post_as("application/x-ndjson", format!("{}\n{long}\n{}", event("c"), event("d"))).await;
     assert_eq!((answer.counts(), answer.rejections()), ((2, 0, 1), vec![(1, "too_large")]));
 }
 
 #[tokio::test]
 async fn while_the_log_is_away_nothing_is_acknowledged_and_a_retry_is_no_duplicate() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     for (mood, code) in [(Mood::Full, "log_full"), (Mood::Away, "unavailable")] {
-        house.engine.set(mood);
-        let answer = house.post(events(0..3)).await;
+        fixture.engine.set(mood);
+        let answer = fixture.post(events(0..3)).await;
         assert_eq!((answer.problem().0, answer.problem().1), (503, code));
         assert!((1..=10).contains(&answer.retry_after_s()));
         assert!(!answer.json.to_string().contains("secret"), "the operator's detail stays with the operator");
     }
-    assert!(house.logged().await.is_empty());
-    house.engine.set(Mood::Willing);
-    assert_eq!(house.post(events(0..3)).await.counts(), (3, 0, 0));
+    assert!(fixture.logged().await.is_empty());
+    fixture.engine.set(Mood::Willing);
+    assert_eq!(fixture.post(events(0..3)).await.counts(), (3, 0, 0));
 }
 
 #[tokio::test]
 async fn an_append_whose_answer_got_lost_is_done_again() {
-    let house = House::new().await;
-    house.engine.set(Mood::Forgetful);
-    assert_eq!(house.post(event("e1")).await.problem().0, 503);
-    house.engine.set(Mood::Willing);
-    assert_eq!(house.post(event("e1")).await.counts(), (1, 0, 0));
-    let logged = house.logged().await;
+    let fixture = IntakeFixture::new().await;
+    fixture.engine.set(Mood::Forgetful);
+    assert_eq!(fixture.post(event("e1")).await.problem().0, 503);
+    fixture.engine.set(Mood::Willing);
+    assert_eq!(fixture.post(event("e1")).await.counts(), (1, 0, 0));
+    let logged = fixture.logged().await;
     assert_eq!(logged.len(), 2);
     assert_eq!((&logged[0].id, &logged[0].kind), (&logged[1].id, &logged[1].kind));
 }
 
 #[tokio::test]
 async fn when_too_many_are_on_their_way_the_next_one_is_asked_to_come_back() {
-    let settings = DoorSettings { in_flight_deliveries: 1, ..DoorSettings::default() };
-    let house = Arc::new(House::with(settings, Limits::default()).await);
-    house.engine.close_gate();
+    let settings = IntakeSettings { in_flight_deliveries: 1, ..IntakeSettings::default() };
+    let fixture = Arc::new(IntakeFixture::with(settings, Limits::default()).await);
+    fixture.engine.close_gate();
     let first = tokio::spawn({
-        let house = Arc::clone(&house);
-        async move { house.post(event("first")).await.counts() }
+        let fixture = Arc::clone(&fixture);
+        async move { fixture.post(event("first")).await.counts() }
     });
-    house.engine.until_appends_wait(1).await;
-    let answer = house.post(event("second")).await;
+    fixture.engine.until_appends_wait(1).await;
+    let answer = fixture.post(event("second")).await;
     assert_eq!((answer.status, answer.problem().1), (StatusCode::TOO_MANY_REQUESTS, "busy"));
     assert!((1..=10).contains(&answer.retry_after_s()));
-    house.engine.open_gate();
+    fixture.engine.open_gate();
     assert_eq!(first.await.unwrap(), (1, 0, 0));
-    assert_eq!(house.post(event("second")).await.counts(), (1, 0, 0));
+    assert_eq!(fixture.post(event("second")).await.counts(), (1, 0, 0));
 }
 
 #[tokio::test]
 async fn bodies_share_a_bounded_amount_of_memory() {
-    let settings = DoorSettings { in_flight_bytes: 4_000, ..DoorSettings::default() };
-    let house = House::with(settings, Limits::default()).await;
-    assert_eq!(house.post(event("small")).await.counts(), (1, 0, 0));
-    assert_eq!(house.post(events(0..100)).await.problem().1, "busy");
+    let settings = IntakeSettings { in_flight_bytes: 4_000, ..IntakeSettings::default() };
+    let fixture = IntakeFixture::with(settings, Limits::default()).await;
+    assert_eq!(fixture.post(event("small")).await.counts(), (1, 0, 0));
+    assert_eq!(fixture.post(events(0..100)).await.problem().1, "busy");
     // What was reserved is given back, also by a request that failed.
-    assert_eq!(house.post(event("again")).await.counts(), (1, 0, 0));
+    assert_eq!(fixture.post(event("again")).await.counts(), (1, 0, 0));
 }

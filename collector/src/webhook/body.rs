@@ -3,16 +3,16 @@
 use std::cell::Cell;
 
 use axum::http::{HeaderMap, header};
+use ringside_intake::IncomingEvent;
 use ringside_wire::{BadEvent, EventJson};
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Limits;
 use super::problem::Problem;
-use crate::door::Candidate;
 
 /// One event of a body: well formed, or why not.
-pub(super) type Parsed = Result<Candidate, BadEvent>;
+pub(super) type Parsed = Result<IncomingEvent, BadEvent>;
 
 /// How a body holds its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ pub(super) fn read_event(raw: &[u8], limits: &Limits) -> Parsed {
 
 /// Checks what was read of one event.
 pub(super) fn candidate(json: &EventJson<'_>) -> Parsed {
-    Ok(Candidate { id: json.event_id()?, at: json.happened_at()?, kind: json.event_kind()? })
+    Ok(IncomingEvent { id: json.event_id()?, at: json.happened_at()?, kind: json.event_kind()? })
 }
 
 /// The refusal of an event that is longer than one may be.

@@ -1,7 +1,7 @@
 //! Standard Webhooks: was this body sent, just now, by one who knows the secret?
 //!
 //! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. A repeated delivery has the same events under the same
-//! ids, so that it needs no list of seen `webhook-id`s: the door says that they are duplicates.
+//! ids, so that it needs no list of seen `webhook-id`s: the intake says that they are duplicates.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;

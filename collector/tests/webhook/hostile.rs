@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::house::{House, NOW, event};
+use crate::intake_fixture::{IntakeFixture, NOW, event};
 
 #[tokio::test]
 async fn hostile_events_are_refused_with_a_sentence_and_the_rest_is_taken() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let call = |members: &str| format!(r#"{{"type":"call.answered","at":"{NOW}","callId":"c",{members}}}"#);
     let metric = |members: &str| format!(r#"{{"id":"m","type":"metric","at":"{NOW}","name":"x",{members}}}"#);
@@ -32,40 +32,40 @@ async fn hostile_events_are_refused_with_a_sentence_and_the_rest_is_taken() {
         (format!(r#"{{"id":"g","type":"campaign.gauges","at":"{NOW}","campaign":"a","queueDepth":-5}}"#), "bad_value"),
     ];
     for (body, code) in &cases {
-        let answer = house.post(format!("[{body},{}]", event("good"))).await;
+        let answer = fixture.post(format!("[{body},{}]", event("good"))).await;
         assert_eq!(answer.rejections(), [(0, *code)], "{}", &body[..body.len().min(200)]);
         let message = answer.json["rejected"][0]["message"].as_str().unwrap();
         assert!((10..500).contains(&message.len()), "{message}");
     }
-    assert_eq!(house.logged().await.len(), 1);
+    assert_eq!(fixture.logged().await.len(), 1);
 }
 
 #[tokio::test]
 async fn members_that_nobody_knows_may_be_nested_as_deep_as_they_like() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
-    let answer = house.post(event("e").replace("\"id\"", &format!("\"x\":{deep},\"id\""))).await;
+    let answer = fixture.post(event("e").replace("\"id\"", &format!("\"x\":{deep},\"id\""))).await;
     assert!(answer.status.is_success() || answer.status == 400, "{}", answer.json);
-    let answer = house.post("[".repeat(100_000)).await;
+    let answer = fixture.post("[".repeat(100_000)).await;
     assert_eq!(answer.problem().0, 400);
 }
 
 #[tokio::test]
 async fn what_is_not_utf8_is_refused() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let mut body = event("e").into_bytes();
     body.splice(7..7, [0xff, 0xfe]);
-    let answer = house.post(body.clone()).await;
+    let answer = fixture.post(body.clone()).await;
     assert_eq!(answer.problem().1, "bad_json");
     let mut lines = body;
     lines.extend(format!("\n{}", event("f")).into_bytes());
-    let answer = house.post_as("application/x-ndjson", lines).await;
+    let answer = fixture.post_as("application/x-ndjson", lines).await;
     assert_eq!((answer.counts(), answer.rejections()), ((1, 0, 1), vec![(0, "bad_event")]));
 }
 
 #[tokio::test]
 async fn a_whole_number_does_not_hide_behind_a_bullet() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let with_to = |id: &str, to: &str| event(id).replace("\"id\"", &format!("\"to\":\"{to}\",\"id\""));
     for (n, (to, kept)) in [
         ("•+441632960123", "••• 0 123"),
@@ -77,20 +77,20 @@ async fn a_whole_number_does_not_hide_behind_a_bullet() {
     .into_iter()
     .enumerate()
     {
-        assert_eq!(house.post(with_to(&format!("e{n}"), to)).await.counts(), (1, 0, 0));
-        let logged = house.logged().await.pop().expect("it was taken");
+        assert_eq!(fixture.post(with_to(&format!("e{n}"), to)).await.counts(), (1, 0, 0));
+        let logged = fixture.logged().await.pop().expect("it was taken");
         let ringside_model::EventKind::Call(call) = logged.kind else { panic!("calls only") };
         assert_eq!(call.to_masked.as_deref(), Some(kept), "{to}");
     }
 }
 
-/// One house for all cases: opening a store for each would take minutes.
-fn house() -> &'static (Runtime, House) {
-    static HOUSE: OnceLock<(Runtime, House)> = OnceLock::new();
+/// One fixture for all cases: opening a store for each would take minutes.
+fn fixture() -> &'static (Runtime, IntakeFixture) {
+    static HOUSE: OnceLock<(Runtime, IntakeFixture)> = OnceLock::new();
     HOUSE.get_or_init(|| {
         let runtime = Runtime::new().unwrap();
-        let house = runtime.block_on(House::new());
-        (runtime, house)
+        let fixture = runtime.block_on(IntakeFixture::new());
+        (runtime, fixture)
     })
 }
 
@@ -103,9 +103,9 @@ proptest! {
             "application/json", "application/x-ndjson", "application/cloudevents+json", "application/cloudevents-batch+json",
         ]),
     ) {
-        let (runtime, house) = house();
+        let (runtime, fixture) = fixture();
         let body = [open.as_bytes(), &body].concat();
-        let answer = runtime.block_on(house.post_as(content_type, body));
+        let answer = runtime.block_on(fixture.post_as(content_type, body));
         prop_assert!([200, 400].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.json);
     }
 }

@@ -4,12 +4,12 @@ use ringside_engine::{Engine, Partition, Position};
 use ringside_model::{EventKind, MetricSample};
 use serde_json::{Value, json};
 
-use crate::house::{House, NOW};
+use crate::intake_fixture::{IntakeFixture, NOW};
 
 /// The same number, as people and machines write it.
 const NUMBERS: [&str; 4] = ["+441632960123", "+44 (0)1632 960 123", "01632/960123", "44-1632-960123"];
 
-impl House {
+impl IntakeFixture {
     /// Takes events that are to be good, and returns the log as it lies there.
     async fn log_after(&self, events: &[Value]) -> String {
         let answer = self.post(Value::from(events).to_string()).await;
@@ -50,7 +50,7 @@ fn call(id: &str, call: &str, second: u32) -> Value {
 #[tokio::test]
 async fn no_number_gets_into_the_log_by_any_member() {
     for number in NUMBERS {
-        let house = House::new().await;
+        let fixture = IntakeFixture::new().await;
         let says = format!("Call back {number} today");
         let events = [
             json!({"id": format!("n {number}"), "type": "notification", "at": NOW, "category": says, "kind": says,
@@ -61,7 +61,7 @@ async fn no_number_gets_into_the_log_by_any_member() {
             json!({"id": "c", "type": "call.dialing", "at": NOW, "campaign": "alpha", "callId": "SIP-441632960123",
                 "agent": "441632960123", "lead": number, "to": number}),
         ];
-        let log = house.log_after(&events).await;
+        let log = fixture.log_after(&events).await;
         for part in ["960123", "960 123", "632960"] {
             assert!(!log.contains(part), "{part} of {number}: {log}");
         }
@@ -71,55 +71,58 @@ async fn no_number_gets_into_the_log_by_any_member() {
 
 #[tokio::test]
 async fn events_of_a_call_meet_under_one_alias_and_an_event_is_known_by_its_own() {
-    let house = House::new().await;
-    house.log_after(&[call("441632960123-1", "SIP-441632960123", 0), call("e2", "SIP-441632960123", 1)]).await;
-    house.log_after(&[call("e3", "SIP-441632960124", 2), call("e4", "pbx-7", 3)]).await;
-    let calls = house.calls().await;
+    let fixture = IntakeFixture::new().await;
+    fixture.log_after(&[call("441632960123-1", "SIP-441632960123", 0), call("e2", "SIP-441632960123", 1)]).await;
+    fixture.log_after(&[call("e3", "SIP-441632960124", 2), call("e4", "pbx-7", 3)]).await;
+    let calls = fixture.calls().await;
     assert!(calls[0].strip_prefix("alias-").is_some_and(|letters| letters.len() == 24), "{calls:?}");
     assert_eq!(calls[0], calls[1]);
     assert_ne!(calls[0], calls[2], "another number is another call");
     assert_eq!(calls[3], "pbx-7", "what holds no number is kept as it came");
-    let again = house.post(json!([call("441632960123-1", "SIP-441632960123", 0)]).to_string()).await;
+    let again = fixture.post(json!([call("441632960123-1", "SIP-441632960123", 0)]).to_string()).await;
     assert_eq!(again.json["duplicates"], 1, "{}", again.json);
 }
 
 #[tokio::test]
 async fn two_collectors_have_the_same_aliases_and_tenants_have_not() {
-    let house = House::new().await;
-    let second = house.second_collector();
-    house.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
+    let fixture = IntakeFixture::new().await;
+    let second = fixture.second_collector();
+    fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
     let answer = second.post(json!([call("e2", "SIP-441632960123", 1)]).to_string()).await;
     assert_eq!(answer.json["accepted"], 1, "{}", answer.json);
-    let other = house.keys.issue(&crate::house::tenant("other"), &crate::house::source("hook"), "o", Vec::new()).await;
+    let other = fixture
+        .keys
+        .issue(&crate::intake_fixture::tenant("other"), &crate::intake_fixture::source("hook"), "o", Vec::new())
+        .await;
     let bearer = format!("Bearer {}", other.unwrap().key);
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    house.send(&headers, call("e3", "SIP-441632960123", 2).to_string()).await;
-    let calls = house.calls().await;
+    fixture.send(&headers, call("e3", "SIP-441632960123", 2).to_string()).await;
+    let calls = fixture.calls().await;
     assert_eq!(calls[0], calls[1]);
     assert_ne!(calls[0], calls[2]);
 }
 
 #[tokio::test]
 async fn a_registry_that_has_lost_the_secret_gets_it_back() {
-    let house = House::new().await;
-    house.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
-    Engine::set(house.engine.as_ref(), "secret/alias", None).await.unwrap();
-    house.pass_ms(6_000);
-    house.log_after(&[call("e2", "SIP-441632960123", 1)]).await;
+    let fixture = IntakeFixture::new().await;
+    fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
+    Engine::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
+    fixture.pass_ms(6_000);
+    fixture.log_after(&[call("e2", "SIP-441632960123", 1)]).await;
     // Whoever comes new has to find it there.
-    let second = house.second_collector();
+    let second = fixture.second_collector();
     second.post(json!([call("e3", "SIP-441632960123", 2)]).to_string()).await;
-    let calls = house.calls().await;
+    let calls = fixture.calls().await;
     assert_eq!(calls.len(), 3);
     assert!(calls.iter().all(|call| call.starts_with("alias-") && *call == calls[0]), "{calls:?}");
 }
 
 #[tokio::test]
 async fn times_amounts_addresses_and_uuids_are_kept_as_they_came() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let says = "At 2026-11-21 12:30 host 192.168.10.20 had 1,234,567.00 EUR, 7f3a1c20-1b2c-4d3e-8f90-0a1b2c3d4e5f";
     let uuid = "1234567a-1111-4222-8333-44163296012f";
-    let log = house
+    let log = fixture
         .log_after(&[
             json!({"id": "2026-11-21T12:30:00Z", "type": "notification", "at": NOW, "title": says}),
             json!({"id": uuid, "type": "metric", "at": NOW, "name": "revenue_20261121", "value": 1234567.5,
@@ -132,5 +135,5 @@ async fn times_amounts_addresses_and_uuids_are_kept_as_they_came() {
     assert!(log.contains("revenue_20261121") && log.contains("1234567.5") && log.contains("ip-172-31-25-100"), "{log}");
     let sample =
         |kind: &EventKind| matches!(kind, EventKind::Metric(MetricSample { value, .. }) if *value == 1234567.5);
-    assert!(house.logged().await.iter().any(|event| sample(&event.kind)));
+    assert!(fixture.logged().await.iter().any(|event| sample(&event.kind)));
 }

@@ -13,7 +13,7 @@ use ringside_engine::{Engine, EngineError};
 use ringside_model::{AgentId, CallId, Clock, EventId, EventKind, TenantId, Timestamp, id_holds_number, mask_numbers};
 use sha2::Sha256;
 
-use crate::door::Candidate;
+use crate::incoming::IncomingEvent;
 
 /// Where the engine's registry keeps the secret.
 const SECRET: &str = "secret/alias";
@@ -25,7 +25,7 @@ const BELIEVED_MS: i64 = 5_000;
 
 /// The aliases of an installation. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Aliases {
+pub struct Aliases {
     engine: Arc<dyn Engine>,
     clock: Clock,
     /// Held for a look, never across an await.
@@ -34,12 +34,12 @@ pub(crate) struct Aliases {
 
 impl Aliases {
     /// Those that the secret in an engine's registry makes.
-    pub(crate) fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
+    pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
         Self { engine, clock, known: Arc::default() }
     }
 
     /// The secret: the registry's, or the one that is put there now.
-    pub(crate) async fn secret(&self) -> Result<Secret, EngineError> {
+    pub async fn secret(&self) -> Result<Secret, EngineError> {
         let now = (self.clock)();
         let known = self.known().clone();
         if let Some((asked, secret)) = &known
@@ -63,13 +63,13 @@ impl Aliases {
 
 /// What aliases are made with. It never leaves the engine and the collectors.
 #[derive(Clone)]
-pub(crate) struct Secret(Bytes);
+pub struct Secret(Bytes);
 
 impl Secret {
     /// The event with other names for what in it holds a number: the event's id, the call's, the agent's, and values of
     /// labels. Those of campaigns, metrics, sources and tenants are names that people choose, and rights go by them.
-    pub(crate) fn without_numbers(&self, tenant: &TenantId, event: Candidate) -> Candidate {
-        let Candidate { mut id, at, mut kind } = event;
+    pub fn without_numbers(&self, tenant: &TenantId, event: IncomingEvent) -> IncomingEvent {
+        let IncomingEvent { mut id, at, mut kind } = event;
         if holds_number(id.as_str()) {
             id = EventId::parse(&self.alias(tenant, id.as_str())).expect("letters and a dash are an id");
         }
@@ -90,7 +90,7 @@ impl Secret {
             EventKind::Notification(notification) => notification.id = id.as_str().into(),
             EventKind::Campaign(..) | EventKind::Derived(_) => {}
         }
-        Candidate { id, at, kind }
+        IncomingEvent { id, at, kind }
     }
 
     /// `alias-` and 24 letters from a to p. Tenants have different ones, so that none can be told by another's.

@@ -2,9 +2,8 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ringside_intake::IntakeError;
 use serde::Serialize;
-
-use crate::door::DoorError;
 
 /// A request that was refused as a whole.
 #[derive(Debug)]
@@ -65,12 +64,12 @@ impl Problem {
     }
 }
 
-impl From<DoorError> for Problem {
-    fn from(error: DoorError) -> Self {
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
         let (status, code) = match error {
-            DoorError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
-            DoorError::LogFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "log_full"),
-            DoorError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            IntakeError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            IntakeError::LogFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "log_full"),
+            IntakeError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         Self { retry_after_s: Some(error.retry_after_s()), ..Self::new(status, code, error.to_string()) }
     }

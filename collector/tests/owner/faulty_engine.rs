@@ -10,7 +10,7 @@ use ringside_engine::contract::Around;
 use ringside_engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
 
 /// What it does otherwise than the engine behind it, and what it was asked.
-pub(crate) struct Wilful {
+pub(crate) struct FaultyEngine {
     inner: Arc<dyn Engine>,
     /// Renewals get no answer.
     pub(crate) ignores_renewals: AtomicBool,
@@ -27,7 +27,7 @@ pub(crate) struct Wilful {
     pub(crate) refused: AtomicUsize,
 }
 
-impl Wilful {
+impl FaultyEngine {
     pub(crate) fn new(inner: Arc<dyn Engine>) -> Arc<Self> {
         Arc::new(Self {
             inner,
@@ -49,7 +49,7 @@ impl Wilful {
 }
 
 #[async_trait]
-impl Around for Wilful {
+impl Around for FaultyEngine {
     fn inner(&self) -> &dyn Engine {
         &*self.inner
     }

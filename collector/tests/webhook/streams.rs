@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use ringside_collector::door::DoorSettings;
-use ringside_collector::ingest::Limits;
+use ringside_collector::webhook::Limits;
 use ringside_engine::{Engine, Partition, Position};
+use ringside_intake::IntakeSettings;
 use ringside_model::CampaignId;
 use tokio::sync::mpsc;
 
-use crate::house::{House, Mood, event, tenant};
+use crate::intake_fixture::{IntakeFixture, Mood, event, tenant};
 
 fn lines(ids: std::ops::Range<usize>) -> String {
     ids.fold(String::new(), |lines, id| lines + &event(&format!("e{id}")) + "\n")
@@ -29,85 +29,85 @@ fn slow_body() -> (mpsc::UnboundedSender<Bytes>, Body) {
 
 #[tokio::test]
 async fn lines_are_in_the_log_before_the_stream_has_ended() {
-    let house = Arc::new(House::new().await);
+    let fixture = Arc::new(IntakeFixture::new().await);
     let (sender, body) = slow_body();
     let posted = tokio::spawn({
-        let house = Arc::clone(&house);
-        async move { house.post_as("application/x-ndjson", body).await }
+        let fixture = Arc::clone(&fixture);
+        async move { fixture.post_as("application/x-ndjson", body).await }
     });
     let first = lines(0..600);
     for piece in first.as_bytes().chunks(777) {
         sender.send(Bytes::copy_from_slice(piece)).unwrap();
     }
-    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), house.engine.partitions());
-    house.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
-    assert!(house.logged().await.len() >= 500);
+    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
+    fixture.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
+    assert!(fixture.logged().await.len() >= 500);
     sender.send(Bytes::from_static(b"this is no event\n")).unwrap();
     sender.send(lines(600..1_000).into()).unwrap();
     drop(sender);
     let answer = posted.await.unwrap();
     assert_eq!((answer.counts(), answer.rejections()), ((1_000, 0, 1), vec![(600, "bad_event")]));
-    assert_eq!(house.logged().await.len(), 1_000);
+    assert_eq!(fixture.logged().await.len(), 1_000);
 }
 
 #[tokio::test]
 async fn of_many_rejections_a_thousand_are_listed_and_all_are_counted() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let body = format!("{}{}", "{}\n".repeat(2_500), lines(0..1));
-    let answer = house.post_as("application/x-ndjson", body).await;
+    let answer = fixture.post_as("application/x-ndjson", body).await;
     assert_eq!(answer.counts(), (1, 0, 2_500));
     assert_eq!(answer.rejections().len(), 1_000);
 }
 
 #[tokio::test]
 async fn a_stream_that_the_log_stops_taking_says_from_where_to_go_on() {
-    let house = Arc::new(House::new().await);
+    let fixture = Arc::new(IntakeFixture::new().await);
     let (sender, body) = slow_body();
     let posted = tokio::spawn({
-        let house = Arc::clone(&house);
-        async move { house.post_as("application/x-ndjson", body).await }
+        let fixture = Arc::clone(&fixture);
+        async move { fixture.post_as("application/x-ndjson", body).await }
     });
     sender.send(lines(0..500).into()).unwrap();
-    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), house.engine.partitions());
-    house.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
-    house.engine.set(Mood::Away);
+    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
+    fixture.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
+    fixture.engine.set(Mood::Away);
     sender.send(lines(500..1_000).into()).unwrap();
     let answer = posted.await.unwrap();
     assert_eq!((answer.problem().0, answer.json["nextIndex"].as_u64()), (503, Some(500)));
-    house.engine.set(Mood::Willing);
-    let again = house.post_as("application/x-ndjson", lines(0..1_000)).await;
+    fixture.engine.set(Mood::Willing);
+    let again = fixture.post_as("application/x-ndjson", lines(0..1_000)).await;
     assert_eq!(again.counts(), (500, 500, 0));
 }
 
 #[tokio::test]
 async fn a_stream_has_an_end_too() {
     let limits = Limits { stream_bytes: 100_000, ..Limits::default() };
-    let house = House::with(DoorSettings::default(), limits).await;
+    let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
     let (sender, body) = slow_body();
     for first in (0..20).map(|number| number * 100) {
         sender.send(lines(first..first + 100).into()).unwrap();
     }
     drop(sender);
-    let answer = house.post_as("application/x-ndjson", body).await;
+    let answer = fixture.post_as("application/x-ndjson", body).await;
     assert_eq!((answer.problem().0, answer.problem().1), (413, "too_large"));
-    assert_eq!(answer.json["nextIndex"].as_u64(), Some(house.logged().await.len() as u64));
+    assert_eq!(answer.json["nextIndex"].as_u64(), Some(fixture.logged().await.len() as u64));
 }
 
 #[tokio::test]
 async fn a_body_that_stops_arriving_is_given_up() {
     let limits = Limits { patience_ms: 20, ..Limits::default() };
-    let house = House::with(DoorSettings::default(), limits).await;
+    let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
     let (sender, body) = slow_body();
     sender.send(Bytes::from_static(b"[{")).unwrap();
-    let answer = house.post(body).await;
+    let answer = fixture.post(body).await;
     assert_eq!((answer.problem().0, answer.problem().1), (408, "body_timeout"));
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_not_half_taken() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let pieces = [Ok(Bytes::from(event("e1") + "\n")), Err(std::io::Error::other("reset"))];
-    let answer = house.post(Body::from_stream(stream::iter(pieces))).await;
+    let answer = fixture.post(Body::from_stream(stream::iter(pieces))).await;
     assert_eq!((answer.problem().0, answer.problem().1), (400, "broken_body"));
-    assert!(house.logged().await.is_empty());
+    assert!(fixture.logged().await.is_empty());
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac};
 use ringside_access::{IssuedKey, KeyError, Secret};
 use sha2::Sha256;
 
-use crate::house::{Answer, House, event, events};
+use crate::intake_fixture::{Answer, IntakeFixture, event, events};
 
 fn sign(secret: &Secret, id: &str, timestamp: &str, body: &str) -> String {
     let bytes = STANDARD.decode(secret.reveal().trim_start_matches("whsec_")).unwrap();
@@ -15,7 +15,7 @@ fn sign(secret: &Secret, id: &str, timestamp: &str, body: &str) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-async fn deliver(house: &House, key: &IssuedKey, id: &str, at_s: i64, signature: &str, body: &str) -> Answer {
+async fn deliver(fixture: &IntakeFixture, key: &IssuedKey, id: &str, at_s: i64, signature: &str, body: &str) -> Answer {
     let (bearer, at) = (format!("Bearer {}", key.key), at_s.to_string());
     let headers = [
         ("authorization", bearer.as_str()),
@@ -24,28 +24,28 @@ async fn deliver(house: &House, key: &IssuedKey, id: &str, at_s: i64, signature:
         ("webhook-timestamp", &at),
         ("webhook-signature", signature),
     ];
-    house.send(&headers, body.to_owned()).await
+    fixture.send(&headers, body.to_owned()).await
 }
 
 #[tokio::test]
 async fn a_signed_delivery_is_taken_and_its_replay_is_a_duplicate() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
-    let key = house.signed_key(vec![secret.clone()]).await;
-    let now = house.door.now().seconds();
+    let key = fixture.signed_key(vec![secret.clone()]).await;
+    let now = fixture.intake.now().seconds();
     let body = event("e1");
     let signature = sign(&secret, "msg_1", &now.to_string(), &body);
-    assert_eq!(deliver(&house, &key, "msg_1", now, &signature, &body).await.counts(), (1, 0, 0));
-    assert_eq!(deliver(&house, &key, "msg_1", now, &signature, &body).await.counts(), (0, 1, 0));
-    assert_eq!(house.logged().await.len(), 1);
+    assert_eq!(deliver(&fixture, &key, "msg_1", now, &signature, &body).await.counts(), (1, 0, 0));
+    assert_eq!(deliver(&fixture, &key, "msg_1", now, &signature, &body).await.counts(), (0, 1, 0));
+    assert_eq!(fixture.logged().await.len(), 1);
 }
 
 #[tokio::test]
 async fn forged_changed_expired_or_missing_signatures_are_refused() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
-    let key = house.signed_key(vec![secret.clone()]).await;
-    let now = house.door.now().seconds();
+    let key = fixture.signed_key(vec![secret.clone()]).await;
+    let now = fixture.intake.now().seconds();
     let body = event("e1");
     let at = |s: i64| sign(&secret, "m", &s.to_string(), &body);
     let other = sign(&Secret::generate(), "m", &now.to_string(), &body);
@@ -63,29 +63,29 @@ async fn forged_changed_expired_or_missing_signatures_are_refused() {
         ("m", now, "v1,", &body, "empty signature"),
         ("m", now, "v1,!!!", &body, "no base64"),
     ] {
-        let answer = deliver(&house, &key, id, at_s, signature, body).await;
+        let answer = deliver(&fixture, &key, id, at_s, signature, body).await;
         assert_eq!((answer.problem().0, answer.problem().1), (401, "bad_signature"), "{why}");
     }
     let bearer = format!("Bearer {}", key.key);
-    let unsigned = house.send(&[("authorization", &bearer)], body.clone()).await;
+    let unsigned = fixture.send(&[("authorization", &bearer)], body.clone()).await;
     assert!(unsigned.problem().2.contains("webhook-signature"));
-    assert!(house.logged().await.is_empty());
+    assert!(fixture.logged().await.is_empty());
     for at_s in [now - 299, now + 299] {
-        assert!(deliver(&house, &key, "m", at_s, &at(at_s), &body).await.status.is_success());
+        assert!(deliver(&fixture, &key, "m", at_s, &at(at_s), &body).await.status.is_success());
     }
 }
 
 #[tokio::test]
 async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let old = Secret::generate();
-    let key = house.signed_key(vec![old.clone()]).await;
-    let new = house.keys.add_secret(&key.record.id[..12]).await.unwrap();
-    let now = house.door.now().seconds();
+    let key = fixture.signed_key(vec![old.clone()]).await;
+    let new = fixture.keys.add_secret(&key.record.id[..12]).await.unwrap();
+    let now = fixture.intake.now().seconds();
     for (number, secret) in [&old, &new].into_iter().enumerate() {
         let body = event(&format!("e{number}"));
         let signature = sign(secret, "m", &now.to_string(), &body);
-        assert_eq!(deliver(&house, &key, "m", now, &signature, &body).await.counts(), (1, 0, 0));
+        assert_eq!(deliver(&fixture, &key, "m", now, &signature, &body).await.counts(), (1, 0, 0));
     }
     let body = event("both");
     let both = format!(
@@ -93,23 +93,23 @@ async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures()
         sign(&Secret::generate(), "m", &now.to_string(), &body),
         sign(&new, "m", &now.to_string(), &body)
     );
-    assert_eq!(deliver(&house, &key, "m", now, &both, &body).await.counts(), (1, 0, 0));
+    assert_eq!(deliver(&fixture, &key, "m", now, &both, &body).await.counts(), (1, 0, 0));
     // Once the rotation is over the old secret ends.
-    house.keys.keep_newest_secret(&key.record.id[..12]).await.unwrap();
+    fixture.keys.keep_newest_secret(&key.record.id[..12]).await.unwrap();
     let body = event("late");
-    let answer = deliver(&house, &key, "m", now, &sign(&old, "m", &now.to_string(), &body), &body).await;
+    let answer = deliver(&fixture, &key, "m", now, &sign(&old, "m", &now.to_string(), &body), &body).await;
     assert_eq!(answer.problem().1, "bad_signature");
-    let answer = deliver(&house, &key, "m", now, &sign(&new, "m", &now.to_string(), &body), &body).await;
+    let answer = deliver(&fixture, &key, "m", now, &sign(&new, "m", &now.to_string(), &body), &body).await;
     assert_eq!(answer.counts(), (1, 0, 0));
 }
 
 #[tokio::test]
 async fn a_key_has_one_secret_or_two_and_no_other_number_by_a_rotation() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let old = Secret::generate();
-    let (unsigned, signed) = (&house.key.record.id, house.signed_key(vec![old.clone()]).await);
+    let (unsigned, signed) = (&fixture.key.record.id, fixture.signed_key(vec![old.clone()]).await);
     let signed = &signed.record.id;
-    let keys = &house.keys;
+    let keys = &fixture.keys;
     let secrets = async || keys.list(None).await.unwrap().into_iter().find(|key| key.id == *signed).unwrap().secrets;
     assert!(matches!(keys.add_secret(unsigned).await, Err(KeyError::Unsigned(_))), "nobody asked for signatures");
     assert!(matches!(keys.keep_newest_secret(unsigned).await, Err(KeyError::Unsigned(_))));
@@ -130,10 +130,10 @@ async fn a_key_has_one_secret_or_two_and_no_other_number_by_a_rotation() {
 
 #[tokio::test]
 async fn a_signed_stream_of_lines_is_checked_before_any_line_is_taken() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
-    let key = house.signed_key(vec![secret.clone()]).await;
-    let now = house.door.now().seconds().to_string();
+    let key = fixture.signed_key(vec![secret.clone()]).await;
+    let now = fixture.intake.now().seconds().to_string();
     let body = format!("{}\n{}\n", event("e1"), event("e2"));
     let bearer = format!("Bearer {}", key.key);
     let signature = sign(&secret, "m", &now, &body);
@@ -143,14 +143,14 @@ async fn a_signed_stream_of_lines_is_checked_before_any_line_is_taken() {
         ("webhook-id", "m"),
         ("webhook-timestamp", &now),
     ];
-    assert_eq!(house.send(&headers, body.clone()).await.problem().1, "bad_signature");
-    assert!(house.logged().await.is_empty());
+    assert_eq!(fixture.send(&headers, body.clone()).await.problem().1, "bad_signature");
+    assert!(fixture.logged().await.is_empty());
     headers.push(("webhook-signature", &signature));
-    assert_eq!(house.send(&headers, body).await.counts(), (2, 0, 0));
+    assert_eq!(fixture.send(&headers, body).await.counts(), (2, 0, 0));
 }
 
 #[tokio::test]
 async fn a_key_without_a_secret_needs_no_signature() {
-    let house = House::new().await;
-    assert_eq!(house.post(events(0..2)).await.counts(), (2, 0, 0));
+    let fixture = IntakeFixture::new().await;
+    assert_eq!(fixture.post(events(0..2)).await.counts(), (2, 0, 0));
 }

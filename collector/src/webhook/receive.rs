@@ -1,4 +1,4 @@
-//! One request's body, read within its limits, taken apart and given to the door.
+//! One request's body, read within its limits, taken apart and given to the intake.
 
 use std::time::Duration;
 
@@ -7,35 +7,41 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use ringside_access::ApiKey;
+use ringside_intake::{IntakeError, Receipt, Rejection, Reservation, count};
 
 use super::answer::Answer;
 use super::body::{Form, Lines, Parsed, Split, read_event, split, split_array, too_long};
 use super::problem::Problem;
-use super::{Ingest, Limits, cloudevents, signature};
-use crate::door::{DoorError, Receipt, Rejection, Reservation, count};
+use super::{Limits, Webhook, cloudevents, signature};
 
-/// Lines that go to the door together.
+/// Lines that go to the intake together.
 const LINES_AT_ONCE: usize = 500;
 
 /// Rejections of a stream that are listed; the rest is counted.
 const LISTED_OF_STREAM: usize = 1_000;
 
-pub(super) async fn receive(ingest: &Ingest, key: &ApiKey, headers: &HeaderMap, body: Body) -> Result<Answer, Problem> {
+pub(super) async fn receive(
+    webhook: &Webhook,
+    key: &ApiKey,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Answer, Problem> {
     let form = Form::of(headers)?;
-    let pieces = Pieces { stream: body.into_data_stream(), patience: Duration::from_millis(ingest.limits.patience_ms) };
+    let pieces =
+        Pieces { stream: body.into_data_stream(), patience: Duration::from_millis(webhook.limits.patience_ms) };
     // A signature is over the whole body, so a signed stream has to be read as a whole first.
     if form == Form::Lines && key.secrets.is_empty() {
-        return stream(ingest, key, pieces).await;
+        return stream(webhook, key, pieces).await;
     }
-    let mut reservation = ingest.door.reservation();
-    let body = pieces.whole(ingest.limits.body_bytes, &mut reservation).await?;
-    signature::verify(&key.secrets, headers, &body, ingest.door.now())?;
+    let mut reservation = webhook.intake.reservation();
+    let body = pieces.whole(webhook.limits.body_bytes, &mut reservation).await?;
+    signature::verify(&key.secrets, headers, &body, webhook.intake.now())?;
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
-    let Some(parsed) = read_events(form, headers, body, &ingest.limits)? else {
-        return lines(ingest, key, body).await;
+    let Some(parsed) = read_events(form, headers, body, &webhook.limits)? else {
+        return lines(webhook, key, body).await;
     };
-    let mut answer = Answer::listing_up_to(ingest.limits.array_events);
-    answer.add(deliver(ingest, key, 0, parsed).await?);
+    let mut answer = Answer::listing_up_to(webhook.limits.array_events);
+    answer.add(deliver(webhook, key, 0, parsed).await?);
     Ok(answer)
 }
 
@@ -71,24 +77,24 @@ pub(super) fn read_events(
 }
 
 /// Lines of a body that is here already.
-async fn lines(ingest: &Ingest, key: &ApiKey, body: &[u8]) -> Result<Answer, Problem> {
-    let mut batch = LineBatch::new(ingest, key);
-    for piece in body.chunks(ingest.limits.event_bytes.max(1)) {
+async fn lines(webhook: &Webhook, key: &ApiKey, body: &[u8]) -> Result<Answer, Problem> {
+    let mut batch = LineBatch::new(webhook, key);
+    for piece in body.chunks(webhook.limits.event_bytes.max(1)) {
         batch.push(piece).await?;
     }
     batch.finish().await
 }
 
 /// Lines as they arrive: however long the stream is, only some hundreds of them are here at a time.
-async fn stream(ingest: &Ingest, key: &ApiKey, mut pieces: Pieces) -> Result<Answer, Problem> {
-    let mut batch = LineBatch::new(ingest, key);
+async fn stream(webhook: &Webhook, key: &ApiKey, mut pieces: Pieces) -> Result<Answer, Problem> {
+    let mut batch = LineBatch::new(webhook, key);
     let mut read = 0;
-    let mut reservation = ingest.door.reservation();
+    let mut reservation = webhook.intake.reservation();
     while let Some(piece) = pieces.next().await.map_err(|problem| problem.with_next_index(batch.delivered))? {
         read += piece.len();
-        if read > ingest.limits.stream_bytes {
+        if read > webhook.limits.stream_bytes {
             let says =
-                format!("an NDJSON body may have {} MiB; go on in another request", ingest.limits.stream_bytes >> 20);
+                format!("an NDJSON body may have {} MiB; go on in another request", webhook.limits.stream_bytes >> 20);
             return Err(Problem::too_large(says).with_next_index(batch.delivered));
         }
         reservation.clear();
@@ -99,7 +105,7 @@ async fn stream(ingest: &Ingest, key: &ApiKey, mut pieces: Pieces) -> Result<Ans
 }
 
 struct LineBatch<'a> {
-    ingest: &'a Ingest,
+    webhook: &'a Webhook,
     key: &'a ApiKey,
     lines: Lines,
     parsed: Vec<Parsed>,
@@ -108,13 +114,13 @@ struct LineBatch<'a> {
 }
 
 impl<'a> LineBatch<'a> {
-    fn new(ingest: &'a Ingest, key: &'a ApiKey) -> Self {
+    fn new(webhook: &'a Webhook, key: &'a ApiKey) -> Self {
         let answer = Answer::listing_up_to(LISTED_OF_STREAM);
-        Self { ingest, key, lines: Lines::default(), parsed: Vec::new(), delivered: 0, answer }
+        Self { webhook, key, lines: Lines::default(), parsed: Vec::new(), delivered: 0, answer }
     }
 
     async fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
-        let limits = &self.ingest.limits;
+        let limits = &self.webhook.limits;
         let parsed = &mut self.parsed;
         self.lines.push(piece, limits.event_bytes, |line| {
             parsed.push(line.map_or_else(|| Err(too_long(limits)), |line| read_event(line, limits)));
@@ -123,7 +129,7 @@ impl<'a> LineBatch<'a> {
     }
 
     async fn finish(mut self) -> Result<Answer, Problem> {
-        let limits = &self.ingest.limits;
+        let limits = &self.webhook.limits;
         let parsed = &mut self.parsed;
         self.lines.finish(|line| {
             parsed.push(line.map_or_else(|| Err(too_long(limits)), |line| read_event(line, limits)));
@@ -138,7 +144,7 @@ impl<'a> LineBatch<'a> {
     async fn deliver(&mut self) -> Result<(), Problem> {
         let parsed = std::mem::take(&mut self.parsed);
         let (first, lines) = (self.delivered, parsed.len());
-        let receipt = deliver(self.ingest, self.key, first, parsed)
+        let receipt = deliver(self.webhook, self.key, first, parsed)
             .await
             .map_err(|error| Problem::from(error).with_next_index(first))?;
         self.answer.add(receipt);
@@ -147,8 +153,8 @@ impl<'a> LineBatch<'a> {
     }
 }
 
-/// Gives what is well formed to the door, and names what is not by its place in the body.
-async fn deliver(ingest: &Ingest, key: &ApiKey, first: usize, parsed: Vec<Parsed>) -> Result<Receipt, DoorError> {
+/// Gives what is well formed to the intake, and names what is not by its place in the body.
+async fn deliver(webhook: &Webhook, key: &ApiKey, first: usize, parsed: Vec<Parsed>) -> Result<Receipt, IntakeError> {
     let mut indexes = Vec::with_capacity(parsed.len());
     let mut events = Vec::with_capacity(parsed.len());
     let mut bad = Vec::new();
@@ -161,9 +167,9 @@ async fn deliver(ingest: &Ingest, key: &ApiKey, first: usize, parsed: Vec<Parsed
             Err(error) => bad.push(Rejection { index, code: error.code, message: error.message }),
         }
     }
-    let secret = ingest.door.aliases().secret().await?;
+    let secret = webhook.intake.aliases().secret().await?;
     let events = events.into_iter().map(|event| secret.without_numbers(&key.tenant, event)).collect();
-    let mut receipt = ingest.door.take(&key.tenant, &key.source, events).await?;
+    let mut receipt = webhook.intake.accept(&key.tenant, &key.source, events).await?;
     for rejection in &mut receipt.rejected {
         rejection.index = indexes[rejection.index];
     }

@@ -1,89 +1,94 @@
-//! The door itself, as sources see it.
+//! The intake itself, as sources see it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ringside_collector::door::{Candidate, Door, DoorError, DoorSettings};
-use ringside_collector::ingest::Limits;
 use ringside_collector::source::{Feed, Spools, host, simulator};
+use ringside_collector::webhook::Limits;
 use ringside_engine::Engine;
+use ringside_intake::{IncomingEvent, Intake, IntakeError, IntakeSettings};
 use ringside_model::{
     CampaignId, CampaignStatus, DerivedEvent, EventId, EventKind, MetricSample, Timestamp, system_clock,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{House, Mood, source, tenant};
+use crate::intake_fixture::{IntakeFixture, Mood, source, tenant};
 
-fn sample(id: usize, at: Timestamp) -> Candidate {
+fn sample(id: usize, at: Timestamp) -> IncomingEvent {
     let sample = MetricSample { name: "x".into(), unit: "".into(), value: id as f64, labels: Default::default() };
-    Candidate { id: EventId::parse(&format!("m{id}")).unwrap(), at, kind: EventKind::Metric(sample) }
+    IncomingEvent { id: EventId::parse(&format!("m{id}")).unwrap(), at, kind: EventKind::Metric(sample) }
 }
 
 #[tokio::test]
 async fn what_is_older_than_the_horizon_is_refused_and_what_is_as_old_is_taken() {
-    let house =
-        House::with(DoorSettings { dedupe_horizon_ms: 1_000, ..DoorSettings::default() }, Limits::default()).await;
-    let now = house.door.now();
+    let fixture = IntakeFixture::with(
+        IntakeSettings { dedupe_horizon_ms: 1_000, ..IntakeSettings::default() },
+        Limits::default(),
+    )
+    .await;
+    let now = fixture.intake.now();
     let events =
         vec![sample(0, now.plus_millis(-1_001)), sample(1, now.plus_millis(-1_000)), sample(2, now.plus_millis(9))];
-    let receipt = house.door.take(&tenant("acme"), &source("s"), events).await.unwrap();
+    let receipt = fixture.intake.accept(&tenant("acme"), &source("s"), events).await.unwrap();
     assert_eq!((receipt.accepted, receipt.rejected.len()), (2, 1));
     assert_eq!((receipt.rejected[0].index, receipt.rejected[0].code), (0, "too_old"));
 }
 
 #[tokio::test]
 async fn derived_events_do_not_come_from_sources() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let derived = DerivedEvent::Campaign {
         campaign: CampaignId::parse("alpha").unwrap(),
         name: "Alpha".into(),
         status: CampaignStatus::Running,
     };
-    let event = Candidate { id: EventId::parse("d").unwrap(), at: house.door.now(), kind: EventKind::Derived(derived) };
-    let receipt = house.door.take(&tenant("acme"), &source("s"), vec![event]).await.unwrap();
+    let event =
+        IncomingEvent { id: EventId::parse("d").unwrap(), at: fixture.intake.now(), kind: EventKind::Derived(derived) };
+    let receipt = fixture.intake.accept(&tenant("acme"), &source("s"), vec![event]).await.unwrap();
     assert_eq!((receipt.accepted, receipt.rejected[0].code), (0, "unknown_type"));
 }
 
 #[tokio::test]
 async fn errors_say_when_to_come_back() {
-    let house = House::new().await;
-    house.engine.set(Mood::Full);
-    let error = house.door.take(&tenant("a"), &source("s"), vec![sample(0, house.door.now())]).await.unwrap_err();
-    assert!(matches!(error, DoorError::LogFull { retry_after_s: 1..=10 }), "{error:?}");
+    let fixture = IntakeFixture::new().await;
+    fixture.engine.set(Mood::Full);
+    let error =
+        fixture.intake.accept(&tenant("a"), &source("s"), vec![sample(0, fixture.intake.now())]).await.unwrap_err();
+    assert!(matches!(error, IntakeError::LogFull { retry_after_s: 1..=10 }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_feed_keeps_the_newest_while_the_log_is_away_and_delivers_them_after() {
-    let house = House::new().await;
-    let mut feed = Feed::new(house.door.clone(), tenant("acme"), source("s"), 100, &Spools::none());
-    house.engine.set(Mood::Away);
-    let now = house.door.now();
+    let fixture = IntakeFixture::new().await;
+    let mut feed = Feed::new(fixture.intake.clone(), tenant("acme"), source("s"), 100, &Spools::none());
+    fixture.engine.set(Mood::Away);
+    let now = fixture.intake.now();
     feed.push((0..80).map(|id| sample(id, now)));
     feed.flush().await;
     feed.push((80..150).map(|id| sample(id, now)));
     assert_eq!((feed.waiting(), feed.dropped()), (100, 50));
-    house.engine.set(Mood::Willing);
+    fixture.engine.set(Mood::Willing);
     // It does not hammer a log that has just failed; after its pause it goes on by itself.
     feed.flush().await;
     assert_eq!(feed.waiting(), 100);
     feed.rested().await;
     feed.flush().await;
     assert_eq!(feed.waiting(), 0);
-    let ids: BTreeSet<String> = house.logged().await.iter().map(|event| event.id.to_string()).collect();
+    let ids: BTreeSet<String> = fixture.logged().await.iter().map(|event| event.id.to_string()).collect();
     assert_eq!(ids, (50..150).map(|id| format!("m{id}")).collect());
 }
 
 #[tokio::test]
 async fn the_host_tells_how_it_is_doing() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let shutdown = CancellationToken::new();
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 100 };
-    let running = tokio::spawn(host::run(cfg, house.door.clone(), Spools::none(), shutdown.clone()));
-    house.engine.until_appended(2).await;
+    let running = tokio::spawn(host::run(cfg, fixture.intake.clone(), Spools::none(), shutdown.clone()));
+    fixture.engine.until_appended(2).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
     let mut names = BTreeSet::new();
-    for event in house.logged().await {
+    for event in fixture.logged().await {
         let EventKind::Metric(sample) = event.kind else { panic!("metrics only") };
         assert!(sample.labels.contains_key("host"), "{sample:?}");
         assert!(sample.value.is_finite() && sample.value >= 0.0, "{sample:?}");
@@ -101,37 +106,37 @@ async fn the_host_tells_how_it_is_doing() {
 
 #[tokio::test]
 async fn an_interval_that_makes_no_sense_is_refused_with_a_sentence() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 0 };
-    let error = host::run(cfg, house.door.clone(), Spools::none(), CancellationToken::new()).await.unwrap_err();
+    let error = host::run(cfg, fixture.intake.clone(), Spools::none(), CancellationToken::new()).await.unwrap_err();
     assert!(error.to_string().contains("100 ms to an hour"), "{error}");
 }
 
 #[tokio::test]
 async fn the_simulator_fills_the_log_with_history_and_a_second_run_only_with_the_gap() {
-    let house = House::new().await;
-    let shared: Arc<dyn Engine> = house.engine.clone();
-    let door = Door::new(shared, DoorSettings::default(), system_clock());
+    let fixture = IntakeFixture::new().await;
+    let shared: Arc<dyn Engine> = fixture.engine.clone();
+    let intake = Intake::new(shared, IntakeSettings::default(), system_clock());
     let cfg = simulator::SimulatorConfig {
         backfill_ms: 120_000,
         ..simulator::SimulatorConfig::new(tenant("demo"), source("simulator"))
     };
     let live = |appends: usize| {
-        let (cfg, door, engine) = (cfg.clone(), door.clone(), Arc::clone(&house.engine));
+        let (cfg, intake, engine) = (cfg.clone(), intake.clone(), Arc::clone(&fixture.engine));
         async move {
             let shutdown = CancellationToken::new();
-            let running = tokio::spawn(simulator::run(cfg, door, Spools::none(), shutdown.clone()));
+            let running = tokio::spawn(simulator::run(cfg, intake, Spools::none(), shutdown.clone()));
             engine.until_appended(appends).await;
             shutdown.cancel();
             running.await.unwrap().unwrap();
         }
     };
     live(8).await;
-    let first = house.logged().await;
+    let first = fixture.logged().await;
     assert!(first.len() > 3_000, "{}", first.len());
     let newest = first.iter().map(|event| event.at).max().unwrap();
-    live(house.engine.appended() + 2).await;
-    let all = house.logged().await;
+    live(fixture.engine.appended() + 2).await;
+    let all = fixture.logged().await;
     let ids: BTreeSet<&str> = first.iter().map(|event| event.id.as_str()).collect();
     let second: Vec<_> = all.iter().filter(|event| !ids.contains(event.id.as_str())).collect();
     assert!(!second.is_empty());

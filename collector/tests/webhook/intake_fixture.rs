@@ -1,4 +1,4 @@
-//! A door and its routes on an engine of its own, whose log can be made to refuse or to wait.
+//! A intake and its routes on an engine of its own, whose log can be made to refuse or to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use ringside_access::{IssuedKey, Keys, Secret};
-use ringside_collector::door::{Door, DoorSettings};
-use ringside_collector::ingest::{Ingest, Limits, ingest_routes};
+use ringside_collector::webhook::{Limits, Webhook, webhook_routes};
 use ringside_engine::contract::Around;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_engine::{Engine, EngineError, Partition, Position};
+use ringside_intake::{Intake, IntakeSettings};
 use ringside_model::{Clock, Event, SourceId, TenantId, Timestamp};
 use ringside_wire::Record;
 use serde_json::Value;
@@ -132,9 +132,9 @@ impl Answer {
 }
 
 /// All of it.
-pub(crate) struct House {
+pub(crate) struct IntakeFixture {
     pub(crate) engine: Arc<Moody>,
-    pub(crate) door: Door,
+    pub(crate) intake: Intake,
     pub(crate) keys: Keys,
     pub(crate) routes: Router,
     /// A key of tenant `acme`, source `hook`.
@@ -143,12 +143,12 @@ pub(crate) struct House {
     _folder: TempDir,
 }
 
-impl House {
+impl IntakeFixture {
     pub(crate) async fn new() -> Self {
-        Self::with(DoorSettings::default(), Limits::default()).await
+        Self::with(IntakeSettings::default(), Limits::default()).await
     }
 
-    pub(crate) async fn with(settings: DoorSettings, limits: Limits) -> Self {
+    pub(crate) async fn with(settings: IntakeSettings, limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let inner = Embedded::open(folder.path(), EmbeddedSettings { partitions: 8, ..EmbeddedSettings::default() });
         let engine = Arc::new(Moody {
@@ -162,19 +162,19 @@ impl House {
         let read = Arc::clone(&millis);
         let clock: Clock = Arc::new(move || Timestamp::from_millis(read.load(Ordering::SeqCst)));
         let shared: Arc<dyn Engine> = engine.clone();
-        let door = Door::new(Arc::clone(&shared), settings, Arc::clone(&clock));
+        let intake = Intake::new(Arc::clone(&shared), settings, Arc::clone(&clock));
         let keys = Keys::new(shared, clock);
         let key = keys.issue(&tenant("acme"), &source("hook"), "test", Vec::new()).await.unwrap();
-        let routes = ingest_routes(Ingest { door: door.clone(), keys: keys.clone(), limits });
-        Self { engine, door, keys, routes, key, millis, _folder: folder }
+        let routes = webhook_routes(Webhook { intake: intake.clone(), keys: keys.clone(), limits });
+        Self { engine, intake, keys, routes, key, millis, _folder: folder }
     }
 
     /// Another collector on the same engine, asked with the same keys.
     pub(crate) fn second_collector(&self) -> SecondCollector {
         let read = Arc::clone(&self.millis);
         let clock: Clock = Arc::new(move || Timestamp::from_millis(read.load(Ordering::SeqCst)));
-        let door = Door::new(self.engine.clone(), DoorSettings::default(), clock);
-        let routes = ingest_routes(Ingest { door, keys: self.keys.clone(), limits: Limits::default() });
+        let intake = Intake::new(self.engine.clone(), IntakeSettings::default(), clock);
+        let routes = webhook_routes(Webhook { intake, keys: self.keys.clone(), limits: Limits::default() });
         SecondCollector { routes, bearer: format!("Bearer {}", self.key.key) }
     }
 
@@ -220,7 +220,7 @@ impl House {
     }
 }
 
-/// Another collector of the house.
+/// Another collector of the fixture.
 pub(crate) struct SecondCollector {
     routes: Router,
     bearer: String,

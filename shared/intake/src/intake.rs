@@ -1,40 +1,29 @@
-//! Where events come in: whatever a source speaks, it ends here as [`Candidate`]s.
+//! Where events come in: whatever a source speaks, it ends here as [`IncomingEvent`]s.
 //!
 //! ```text
-//! source ─ candidates ─▶ Door::take ─ stamp · refuse · encode ─▶ Engine::append ─▶ receipt
+//! source ─ events ─▶ Intake::accept ─ stamp · refuse · encode ─▶ Engine::append ─▶ receipt
 //! ```
 //!
-//! The door stamps `received_at`, refuses what is too old to be counted safely, and answers only once everything it
+//! The intake stamps `received_at`, refuses what is too old to be counted safely, and answers only once everything it
 //! accepted is durable. It remembers the ids it took lately, so that a repeated delivery is told from a new one and
 //! is not appended again; that is a courtesy to the log, and no total depends on it, because the fold merges facts.
 
-mod recent;
-
 use std::sync::{Arc, Mutex};
 
-use rand::RngExt;
-use recent::{Fingerprint, Recent};
-use ringside_engine::{Engine, EngineError, Partition};
-use ringside_model::{Clock, Event, EventId, EventKind, SourceId, TenantId, Timestamp};
+use ringside_engine::{Engine, Partition};
+use ringside_model::{Clock, Event, EventKind, SourceId, TenantId, Timestamp};
 use ringside_wire::Record;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::ingest::alias::Aliases;
+use crate::alias::Aliases;
+use crate::error::IntakeError;
+use crate::incoming::IncomingEvent;
+use crate::receipt::{Receipt, Rejection};
+use crate::recent::{Fingerprint, Recent};
 
-/// An event that is well formed, before the door has taken it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// The sender's name for it.
-    pub id: EventId,
-    /// When it happened, by the sender's clock.
-    pub at: Timestamp,
-    /// What it was.
-    pub kind: EventKind,
-}
-
-/// How the door behaves.
+/// How the intake behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DoorSettings {
+pub struct IntakeSettings {
     /// Events that happened longer ago are refused: the fold no longer knows whether it has counted them.
     pub dedupe_horizon_ms: i64,
     /// Bytes that may be on their way into the log at once, bodies included.
@@ -45,7 +34,7 @@ pub struct DoorSettings {
     pub remembered_ids: usize,
 }
 
-impl Default for DoorSettings {
+impl Default for IntakeSettings {
     fn default() -> Self {
         Self {
             dedupe_horizon_ms: 24 * 3_600_000,
@@ -57,91 +46,15 @@ impl Default for DoorSettings {
     }
 }
 
-/// An event that was not taken, for the one who sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// Its place in what was sent, from 0.
-    pub index: usize,
-    /// Stable, for programs.
-    pub code: &'static str,
-    /// A sentence that says what to do.
-    pub message: String,
-}
-
-/// What became of a delivery. Everything accepted is durable.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Events that are in the log now.
-    pub accepted: usize,
-    /// Events that were there already.
-    pub duplicates: usize,
-    /// Events that were refused.
-    pub rejected: Vec<Rejection>,
-}
-
-/// Why the door took nothing. Sending the same again later is right, and safe.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DoorError {
-    /// Too much is on its way in already.
-    #[error("too many events are on their way in; send again in {retry_after_s} s")]
-    Busy {
-        /// When to come back, spread over some seconds so that not all come back at once.
-        retry_after_s: u32,
-    },
-    /// The log has no room until its owners have caught up.
-    #[error("the log is full until it is caught up with; send again in {retry_after_s} s")]
-    LogFull {
-        /// When to come back.
-        retry_after_s: u32,
-    },
-    /// The log can't be written. The cause is for the operator.
-    #[error("the log can't take events now; send again in {retry_after_s} s")]
-    Unavailable {
-        /// When to come back.
-        retry_after_s: u32,
-        /// What the engine said.
-        #[source]
-        cause: EngineError,
-    },
-}
-
-impl DoorError {
-    /// When to come back, in seconds.
-    pub fn retry_after_s(&self) -> u32 {
-        match self {
-            Self::Busy { retry_after_s }
-            | Self::LogFull { retry_after_s }
-            | Self::Unavailable { retry_after_s, .. } => *retry_after_s,
-        }
-    }
-
-    fn busy() -> Self {
-        Self::Busy { retry_after_s: rand::rng().random_range(1..=4) }
-    }
-}
-
-impl From<EngineError> for DoorError {
-    fn from(cause: EngineError) -> Self {
-        let retry_after_s = rand::rng().random_range(2..=8);
-        match cause {
-            EngineError::LogFull(_) => Self::LogFull { retry_after_s },
-            EngineError::Fenced(_)
-            | EngineError::Diverged { .. }
-            | EngineError::Unavailable(_)
-            | EngineError::Damaged(_) => Self::Unavailable { retry_after_s, cause },
-        }
-    }
-}
-
 /// The way into the log. Cheap to clone; all clones share one memory and one limit.
 #[derive(Clone)]
-pub struct Door {
+pub struct Intake {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     engine: Arc<dyn Engine>,
-    settings: DoorSettings,
+    settings: IntakeSettings,
     clock: Clock,
     bytes: Arc<Semaphore>,
     deliveries: Arc<Semaphore>,
@@ -158,10 +71,10 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Takes so many bytes more, or says that the door is busy.
-    pub fn grow(&mut self, bytes: usize) -> Result<(), DoorError> {
-        let bytes = u32::try_from(bytes).map_err(|_| DoorError::busy())?;
-        let more = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| DoorError::busy())?;
+    /// Takes so many bytes more, or says that the intake is busy.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), IntakeError> {
+        let bytes = u32::try_from(bytes).map_err(|_| IntakeError::busy())?;
+        let more = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| IntakeError::busy())?;
         match &mut self.held {
             Some(held) => held.merge(more),
             None => self.held = Some(more),
@@ -178,9 +91,9 @@ impl Reservation {
 /// Bytes of bookkeeping that an event costs beside its record, roughly.
 const EVENT_OVERHEAD_BYTES: usize = 256;
 
-impl Door {
-    /// A door in front of an engine.
-    pub fn new(engine: Arc<dyn Engine>, settings: DoorSettings, clock: Clock) -> Self {
+impl Intake {
+    /// A intake in front of an engine.
+    pub fn new(engine: Arc<dyn Engine>, settings: IntakeSettings, clock: Clock) -> Self {
         let inner = Inner {
             bytes: Arc::new(Semaphore::new(settings.in_flight_bytes as usize)),
             deliveries: Arc::new(Semaphore::new(settings.in_flight_deliveries as usize)),
@@ -198,7 +111,7 @@ impl Door {
         Reservation { bytes: Arc::clone(&self.inner.bytes), held: None }
     }
 
-    /// The time, as the door knows it.
+    /// The time, as the intake knows it.
     pub fn now(&self) -> Timestamp {
         (self.inner.clock)()
     }
@@ -206,15 +119,15 @@ impl Door {
     /// Takes a delivery: appends what is new, all in one append, and answers once it is durable.
     ///
     /// On an error nothing is acknowledged; part of it may be in the log, which a second try does no harm to.
-    pub async fn take(
+    pub async fn accept(
         &self,
         tenant: &TenantId,
         source: &SourceId,
-        events: Vec<Candidate>,
-    ) -> Result<Receipt, DoorError> {
+        events: Vec<IncomingEvent>,
+    ) -> Result<Receipt, IntakeError> {
         let _delivery = Arc::clone(&self.inner.deliveries).try_acquire_owned().map_err(|_| {
             count("busy", 1);
-            DoorError::busy()
+            IntakeError::busy()
         })?;
         let received_at = self.now();
         let partitions = self.inner.engine.partitions();
@@ -234,7 +147,7 @@ impl Door {
                 receipt.duplicates += 1;
                 continue;
             }
-            let Candidate { id, at, kind } = event;
+            let IncomingEvent { id, at, kind } = event;
             let event = Event { tenant: tenant.clone(), source: source.clone(), id, at, received_at, kind };
             let partition = Partition::of(tenant, event.campaign(), partitions);
             let record = Record::Event(event).encode();
@@ -263,12 +176,13 @@ impl Door {
         Ok(receipt)
     }
 
-    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+    /// The engine whose log this writes to.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.inner.engine
     }
 
     /// What ids with telephone numbers in them are called in this log.
-    pub(crate) fn aliases(&self) -> &Aliases {
+    pub fn aliases(&self) -> &Aliases {
         &self.inner.aliases
     }
 
@@ -276,7 +190,7 @@ impl Door {
         self.inner.recent.lock().expect("nothing panics while it holds the memory of recent ids")
     }
 
-    fn refusal(&self, index: usize, event: &Candidate, received_at: Timestamp) -> Option<Rejection> {
+    fn refusal(&self, index: usize, event: &IncomingEvent, received_at: Timestamp) -> Option<Rejection> {
         let horizon_ms = self.inner.settings.dedupe_horizon_ms;
         if received_at.since(event.at) > horizon_ms {
             let message = format!(
@@ -296,7 +210,7 @@ impl Door {
 }
 
 /// Counts events by what became of them. No tenant and no campaign: their number is not bounded.
-pub(crate) fn count(result: &'static str, events: usize) {
+pub fn count(result: &'static str, events: usize) {
     if events > 0 {
         metrics::counter!("ringside_events_in_total", "result" => result).increment(events as u64);
     }

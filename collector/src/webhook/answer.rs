@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use ringside_intake::{Receipt, Rejection};
 use serde::Serialize;
-
-use crate::door::{Receipt, Rejection};
 
 /// Gathers what became of the parts of one delivery.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod delivery;
-mod door;
 mod forms;
 mod hostile;
-mod house;
+mod intake;
+mod intake_fixture;
 mod keys;
 mod numbers;
 mod signatures;

@@ -1,7 +1,7 @@
 //! The webhook: `POST /ingest/events`.
 //!
 //! ```text
-//! request ─ key ─ signature ─ body ─▶ candidates ─ aliases ─▶ Door::take ─▶ one answer for all
+//! request ─ key ─ signature ─ body ─▶ events ─ aliases ─▶ Intake::accept ─▶ one answer for all
 //! ```
 //!
 //! [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
@@ -9,7 +9,6 @@
 //! event is named by its index and the rest is taken; the whole request fails only for a wrong key, a body that is none of
 //! these, or too much of it. `docs/sources.md` says all of it for senders.
 
-pub(crate) mod alias;
 mod answer;
 mod body;
 mod cloudevents;
@@ -29,14 +28,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use problem::Problem;
 use ringside_access::{ApiKey, KeyError, Keys};
+use ringside_intake::Intake;
 
-use crate::door::Door;
-
-/// What the ingest routes need.
+/// What the webhook routes need.
 #[derive(Clone)]
-pub struct Ingest {
+pub struct Webhook {
     /// Where events go.
-    pub door: Door,
+    pub intake: Intake,
     /// Who may send them.
     pub keys: Keys,
     /// How much one request may bring.
@@ -72,16 +70,16 @@ impl Default for Limits {
 }
 
 /// The routes for senders. They carry their own authentication.
-pub fn ingest_routes(ingest: Ingest) -> Router {
+pub fn webhook_routes(webhook: Webhook) -> Router {
     Router::new()
         .route("/ingest/events", post(take_events).options(allow_webhook).fallback(refuse_method))
-        .with_state(Arc::new(ingest))
+        .with_state(Arc::new(webhook))
 }
 
-async fn take_events(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+async fn take_events(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = match find_key(&ingest.keys, &parts.headers).await {
-        Ok(key) => receive::receive(&ingest, &key, &parts.headers, body).await,
+    let answered = match find_key(&webhook.keys, &parts.headers).await {
+        Ok(key) => receive::receive(&webhook, &key, &parts.headers, body).await,
         Err(problem) => Err(problem),
     };
     let response = answered.map_or_else(IntoResponse::into_response, IntoResponse::into_response);

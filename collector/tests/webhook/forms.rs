@@ -3,24 +3,24 @@
 use http::{Method, StatusCode};
 use ringside_model::{CallFact, EventKind, MetricSample};
 
-use crate::house::{House, NOW, event, events, tenant};
+use crate::intake_fixture::{IntakeFixture, NOW, event, events, tenant};
 
 #[tokio::test]
 async fn one_event_is_in_the_log_with_the_tenant_of_its_key_when_the_answer_comes() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let answer =
-        house.post(event("e1").replace("\"id\"", "\"tenant\":\"victim\",\"tenantid\":\"victim\",\"id\"")).await;
+        fixture.post(event("e1").replace("\"id\"", "\"tenant\":\"victim\",\"tenantid\":\"victim\",\"id\"")).await;
     assert_eq!(answer.counts(), (1, 0, 0));
-    let logged = house.logged().await;
+    let logged = fixture.logged().await;
     assert_eq!(logged.len(), 1);
     assert_eq!((logged[0].tenant.as_str(), logged[0].source.as_str()), ("acme", "hook"));
-    assert_eq!((logged[0].id.as_str(), logged[0].received_at), ("e1", house.door.now()));
+    assert_eq!((logged[0].id.as_str(), logged[0].received_at), ("e1", fixture.intake.now()));
     assert!(matches!(&logged[0].kind, EventKind::Call(call) if call.fact == CallFact::Answered));
 }
 
 #[tokio::test]
 async fn an_array_is_taken_and_the_bad_ones_are_named_by_their_place() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let body = format!(
         r#"[{}, {{"id":"e2","type":"call.exploded","at":"{NOW}","callId":"c"}}, {}, 7, {{"type":"metric"}},
             {{"id":"e6","type":"call.ended","at":"yesterday","callId":"c"}}, {}]"#,
@@ -28,42 +28,45 @@ async fn an_array_is_taken_and_the_bad_ones_are_named_by_their_place() {
         event("e3"),
         event("e7"),
     );
-    let answer = house.post(body).await;
+    let answer = fixture.post(body).await;
     assert_eq!(answer.counts(), (3, 0, 4));
     assert_eq!(answer.rejections(), [(1, "unknown_type"), (3, "bad_event"), (4, "missing_member"), (5, "bad_time")]);
-    assert_eq!(house.logged().await.len(), 3);
+    assert_eq!(fixture.logged().await.len(), 3);
 }
 
 #[tokio::test]
 async fn lines_are_taken_by_content_type_and_by_content() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let body = format!("{}\r\n\n{}\nnot json\n{}", event("e1"), event("e2"), event("e3"));
-    let answer = house.post_as("application/x-ndjson; charset=utf-8", body.clone()).await;
+    let answer = fixture.post_as("application/x-ndjson; charset=utf-8", body.clone()).await;
     assert_eq!((answer.counts(), answer.rejections()), ((3, 0, 1), vec![(2, "bad_event")]));
-    let again = house.post_as("application/json", body).await;
+    let again = fixture.post_as("application/json", body).await;
     assert_eq!((again.counts(), again.rejections()), ((0, 3, 1), vec![(2, "bad_event")]));
 }
 
 #[tokio::test]
 async fn an_empty_array_and_an_array_of_only_bad_events_are_answered_with_200() {
-    let house = House::new().await;
-    assert_eq!(house.post("[]").await.counts(), (0, 0, 0));
-    assert_eq!(house.post("[{},{}]").await.counts(), (0, 0, 2));
-    assert!(house.logged().await.is_empty());
+    let fixture = IntakeFixture::new().await;
+    assert_eq!(fixture.post("[]").await.counts(), (0, 0, 0));
+    assert_eq!(fixture.post("[{},{}]").await.counts(), (0, 0, 2));
+    assert!(fixture.logged().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_structured_cloudevent_fills_in_what_its_data_lacks() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let body = format!(
         r#"{{"specversion":"1.0","id":"7","source":"//pbx/1","type":"dev.ringside.call.answered.v1","time":"{NOW}",
             "subject":"c-9","tenantid":"victim","data":{{"campaign":"alpha"}}}}"#
     );
-    assert_eq!(house.post_as("application/cloudevents+json", body.clone()).await.counts(), (1, 0, 0));
-    assert_eq!(house.post_as("application/cloudevents+json", body.clone()).await.counts(), (0, 1, 0));
+    assert_eq!(fixture.post_as("application/cloudevents+json", body.clone()).await.counts(), (1, 0, 0));
+    assert_eq!(fixture.post_as("application/cloudevents+json", body.clone()).await.counts(), (0, 1, 0));
     // The same id from another source is another event.
-    assert_eq!(house.post_as("application/cloudevents+json", body.replace("pbx/1", "pbx/2")).await.counts(), (1, 0, 0));
-    let mut logged = house.logged().await;
+    assert_eq!(
+        fixture.post_as("application/cloudevents+json", body.replace("pbx/1", "pbx/2")).await.counts(),
+        (1, 0, 0)
+    );
+    let mut logged = fixture.logged().await;
     logged.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(logged[0].id.as_str(), "//pbx/1#7");
     assert_eq!(logged[0].tenant, tenant("acme"));
@@ -72,7 +75,7 @@ async fn a_structured_cloudevent_fills_in_what_its_data_lacks() {
 
 #[tokio::test]
 async fn a_batch_of_cloudevents_takes_base64_and_names_the_bad_ones() {
-    let house = House::new().await;
+    let fixture = IntakeFixture::new().await;
     let head = format!(r#""specversion":"1.0","source":"s","time":"{NOW}","type":"dev.ringside.metric.v1""#);
     let body = format!(
         r#"[{{{head},"id":"1","data":{{"name":"revenue","unit":"EUR","value":12.5}}}},
@@ -82,10 +85,10 @@ async fn a_batch_of_cloudevents_takes_base64_and_names_the_bad_ones() {
             {{"id":"5"}},
             {{"specversion":"0.3","source":"s","id":"6","type":"t"}}]"#
     );
-    let answer = house.post_as("application/cloudevents-batch+json", body).await;
+    let answer = fixture.post_as("application/cloudevents-batch+json", body).await;
     assert_eq!(answer.counts(), (2, 0, 4));
     assert_eq!(answer.rejections(), [(2, "bad_value"), (3, "bad_event"), (4, "missing_member"), (5, "bad_value")]);
-    let values = house.logged().await.into_iter().map(|event| match event.kind {
+    let values = fixture.logged().await.into_iter().map(|event| match event.kind {
         EventKind::Metric(MetricSample { value, .. }) => value,
         kind => panic!("{kind:?}"),
     });
@@ -94,8 +97,8 @@ async fn a_batch_of_cloudevents_takes_base64_and_names_the_bad_ones() {
 
 #[tokio::test]
 async fn a_binary_cloudevent_has_its_attributes_in_headers() {
-    let house = House::new().await;
-    let bearer = format!("Bearer {}", house.key.key);
+    let fixture = IntakeFixture::new().await;
+    let bearer = format!("Bearer {}", fixture.key.key);
     let mut headers = vec![
         ("authorization", bearer.as_str()),
         ("content-type", "application/json"),
@@ -106,32 +109,32 @@ async fn a_binary_cloudevent_has_its_attributes_in_headers() {
         ("ce-time", NOW),
     ];
     let body = r#"{"campaign":"alpha","callId":"c","cause":17}"#;
-    assert_eq!(house.send(&headers, body).await.counts(), (1, 0, 0));
-    assert_eq!(house.logged().await[0].id.as_str(), "/pbx#1/2");
+    assert_eq!(fixture.send(&headers, body).await.counts(), (1, 0, 0));
+    assert_eq!(fixture.logged().await[0].id.as_str(), "/pbx#1/2");
     headers.retain(|(name, _)| *name != "ce-id");
-    let answer = house.send(&headers, body).await;
+    let answer = fixture.send(&headers, body).await;
     assert_eq!(answer.rejections(), [(0, "missing_member")]);
     assert!(answer.json["rejected"][0]["message"].as_str().unwrap().contains("ce-id"));
 }
 
 #[tokio::test]
 async fn the_handshake_of_cloudevents_webhooks_is_answered() {
-    let house = House::new().await;
-    let answer = house.request(Method::OPTIONS, &[("webhook-request-origin", "events.example.com")], "").await;
+    let fixture = IntakeFixture::new().await;
+    let answer = fixture.request(Method::OPTIONS, &[("webhook-request-origin", "events.example.com")], "").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers["webhook-allowed-origin"], "events.example.com");
     assert_eq!(answer.headers["webhook-allowed-rate"], "*");
-    assert_eq!(house.request(Method::OPTIONS, &[], "").await.status, StatusCode::NO_CONTENT);
-    let get = house.request(Method::GET, &[], "").await;
+    assert_eq!(fixture.request(Method::OPTIONS, &[], "").await.status, StatusCode::NO_CONTENT);
+    let get = fixture.request(Method::GET, &[], "").await;
     assert_eq!(get.problem().1, "method_not_allowed");
 }
 
 #[tokio::test]
 async fn a_second_delivery_of_the_same_changes_nothing() {
-    let house = House::new().await;
-    assert_eq!(house.post(events(0..100)).await.counts(), (100, 0, 0));
-    assert_eq!(house.post(events(0..100)).await.counts(), (0, 100, 0));
-    assert_eq!(house.post(events(90..110)).await.counts(), (10, 10, 0));
-    assert_eq!(house.post(format!("[{0},{0}]", event("twin"))).await.counts(), (1, 1, 0));
-    assert_eq!(house.logged().await.len(), 111);
+    let fixture = IntakeFixture::new().await;
+    assert_eq!(fixture.post(events(0..100)).await.counts(), (100, 0, 0));
+    assert_eq!(fixture.post(events(0..100)).await.counts(), (0, 100, 0));
+    assert_eq!(fixture.post(events(90..110)).await.counts(), (10, 10, 0));
+    assert_eq!(fixture.post(format!("[{0},{0}]", event("twin"))).await.counts(), (1, 1, 0));
+    assert_eq!(fixture.logged().await.len(), 111);
 }
