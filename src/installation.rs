@@ -88,7 +88,7 @@ impl Installation {
     /// True for one of all processes that ever ask: several that start at once must not make a key each.
     async fn is_first(&self) -> Result<bool, EngineError> {
         let mine = Bytes::from(rand::random::<u64>().to_string());
-        Ok(self.engine.create(FIRST_KEY, mine.clone()).await? == mine)
+        Ok(self.engine.get_or_create(FIRST_KEY, mine.clone()).await? == mine)
     }
 
     /// Makes it anew where an engine has lost everything (somebody flushed it), until `shutdown`: a floor without a
@@ -120,7 +120,7 @@ impl Installation {
 
     /// The same for all, until the engine loses everything.
     async fn life(&self) -> Result<Bytes, EngineError> {
-        self.engine.create(LIFE, Bytes::from(rand::random::<u64>().to_string())).await
+        self.engine.get_or_create(LIFE, Bytes::from(rand::random::<u64>().to_string())).await
     }
 }
 

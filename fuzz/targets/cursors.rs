@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use ringside_engine::NoteId;
+use ringside_engine::JournalEntryId;
 use ringside_gateway::fuzzing::read_cursors;
 use ringside_model::{Cursor, Room};
 
@@ -11,8 +11,8 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     reads_back::<Cursor>(text);
     reads_back::<Room>(text);
-    if let Some(id) = NoteId::parse(text) {
-        assert_eq!(NoteId::parse(&id.to_string()), Some(id));
+    if let Some(id) = JournalEntryId::parse(text) {
+        assert_eq!(JournalEntryId::parse(&id.to_string()), Some(id));
     }
     if let Ok(room) = text.parse::<Room>() {
         assert_eq!(room.to_string(), text, "a room has one spelling");

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use ringside_engine::NoteId;
+use ringside_engine::JournalEntryId;
 
 use super::{Tenant, with_office};
 use crate::config::Config;
@@ -28,11 +28,11 @@ pub(crate) struct AuditArgs {
 pub(crate) async fn audit(config: &Config, args: &AuditArgs) -> anyhow::Result<()> {
     with_office(config, &args.tenant, async |office| {
         let mut out = std::io::stdout().lock();
-        let (mut before, mut left): (Option<NoteId>, usize) = (None, args.limit);
+        let (mut before, mut left): (Option<JournalEntryId>, usize) = (None, args.limit);
         while left > 0 {
             let lines = office.audit.read(&office.tenant, before, left.min(PAGE)).await?;
             let Some(last) = lines.last() else { break };
-            before = NoteId::parse(&last.id);
+            before = JournalEntryId::parse(&last.id);
             left -= lines.len();
             for line in &lines {
                 if args.json {

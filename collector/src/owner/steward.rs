@@ -103,7 +103,7 @@ impl Steward {
 
     /// Who is there, and what follows from it.
     async fn look(&mut self) {
-        let attended = self.engine.attend(COLLECTORS, &self.settings.holder, self.settings.lease).await;
+        let attended = self.engine.heartbeat(COLLECTORS, &self.settings.holder, self.settings.lease).await;
         let looked = match attended {
             Ok(members) => self.take_share(&members).await,
             Err(reason) => Err(reason),

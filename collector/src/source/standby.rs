@@ -32,7 +32,7 @@ where
     let member = format!("{:014}-{holder}", Timestamp::now().millis());
     let mut running: Option<(CancellationToken, JoinHandle<Result<(), SourceError>>)> = None;
     let ended = loop {
-        match engine.attend(group, &member, GONE_AFTER).await {
+        match engine.heartbeat(group, &member, GONE_AFTER).await {
             Ok(members) => {
                 let is_first = members.first() == Some(&member);
                 if let Some((stop, task)) = running.take_if(|_| !is_first) {

@@ -98,9 +98,9 @@ impl Around for FaultyEngine {
         self.inner.release(token).await
     }
 
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
         self.here()?;
-        self.inner.attend(group, member, ttl).await
+        self.inner.heartbeat(group, member, ttl).await
     }
 
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {

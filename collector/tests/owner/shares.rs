@@ -65,7 +65,7 @@ async fn nobody_gives_up_what_is_not_above_its_share() {
     until("halves", || first.held() == 2 && second.held() == 2).await;
     // Members that say nothing new change nothing, for as long as anybody likes to look.
     for _ in 0..20 {
-        floor.engine.attend("collectors", "a", LEASE).await.unwrap();
+        floor.engine.heartbeat("collectors", "a", LEASE).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!((first.held(), second.held()), (2, 2));
     }

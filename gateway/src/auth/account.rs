@@ -194,7 +194,7 @@ impl Accounts {
             phc: hash(password).await?,
         };
         let value = encode(&account);
-        if engine.create(&key, value.clone()).await? == value {
+        if engine.get_or_create(&key, value.clone()).await? == value {
             Ok(())
         } else {
             Err(AccountError::Taken(name.to_owned()))
@@ -381,7 +381,7 @@ impl Accounts {
             let stored = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
             let before = decode(name, &stored)?;
             let after = change(before.clone())?;
-            if engine.swap(&key, Some(stored), after.as_ref().map(encode)).await? {
+            if engine.compare_and_swap(&key, Some(stored), after.as_ref().map(encode)).await? {
                 return Ok((before, after));
             }
         }

@@ -176,7 +176,7 @@ impl Sessions {
             }
             session.seen = now;
             session.ends = self.end_of(&session, now);
-            if in_time(self.engine.swap(&key(&id), Some(stored), Some(encode(&session)))).await? {
+            if in_time(self.engine.compare_and_swap(&key(&id), Some(stored), Some(encode(&session)))).await? {
                 return Ok(session);
             }
         }
@@ -192,7 +192,7 @@ impl Sessions {
         loop {
             let Some(stored) = self.engine.get(&key(id)).await? else { return Ok(None) };
             let session = Session { tenant: tenant.clone(), ..decode(id, &stored)? };
-            if self.engine.swap(&key(id), Some(stored), Some(encode(&session))).await? {
+            if self.engine.compare_and_swap(&key(id), Some(stored), Some(encode(&session))).await? {
                 return Ok(Some(session));
             }
         }

@@ -65,18 +65,18 @@ impl SigningKeys {
         let now_ms = Timestamp::now().millis();
         let first = KeyJson { seed: random_32(), made_ms: now_ms, signs_from_ms: 0 };
         let json = KeysJson { refresh: random_32(), keys: vec![first] };
-        Self::read(engine.create(KEYS, encode(&json)).await?)
+        Self::read(engine.get_or_create(KEYS, encode(&json)).await?)
     }
 
     /// Reads them again, or puts these there where there are none any more.
     pub(super) async fn load_again(&self, engine: &dyn Engine) -> Result<Self, EngineError> {
-        Self::read(engine.create(KEYS, self.stored.clone()).await?)
+        Self::read(engine.get_or_create(KEYS, self.stored.clone()).await?)
     }
 
     /// Makes another key, which signs from ten minutes on, and lets go of those that no token can be of any more. False
     /// where somebody else was faster.
     pub async fn rotate(&self, engine: &dyn Engine, now: Timestamp) -> Result<bool, EngineError> {
-        engine.swap(KEYS, Some(self.stored.clone()), Some(encode(&self.rotated(now)))).await
+        engine.compare_and_swap(KEYS, Some(self.stored.clone()), Some(encode(&self.rotated(now)))).await
     }
 
     fn rotated(&self, now: Timestamp) -> KeysJson {

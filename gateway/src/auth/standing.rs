@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_engine::{Engine, EngineError, Note, NoteId};
+use ringside_engine::{Engine, EngineError, JournalEntry, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
@@ -84,7 +84,7 @@ pub(crate) struct Standing {
     known: RwLock<Known>,
     changed: watch::Sender<u64>,
     /// The newest note that was read. Held while reading, so that two readings don't overlap.
-    read: Mutex<Option<NoteId>>,
+    read: Mutex<Option<JournalEntryId>>,
 }
 
 impl Standing {
@@ -99,7 +99,7 @@ impl Standing {
     /// Takes things back, whoever does it: gateways hear of it within the second.
     pub(crate) async fn tell(engine: &dyn Engine, taken: &[Taken]) -> Result<(), EngineError> {
         let record = |taken: &Taken| Bytes::from(serde_json::to_vec(taken).expect("a plain enum always serialises"));
-        engine.note(JOURNAL, taken.iter().map(record).collect(), KEPT).await
+        engine.append_journal(JOURNAL, taken.iter().map(record).collect(), KEPT).await
     }
 
     /// Reads again and again, until cancelled.
@@ -152,7 +152,7 @@ impl Standing {
         let mut newest = self.read.lock().await;
         // Mostly there is nothing new, which the newest note tells.
         let mut page = self.engine.read_journal(JOURNAL, None, 1).await?;
-        let mut notes: Vec<Note> = Vec::new();
+        let mut notes: Vec<JournalEntry> = Vec::new();
         while let Some(last) = page.last().map(|note| note.id) {
             notes.extend(page.into_iter().take_while(|note| Some(note.id) > *newest));
             if notes.last().is_none_or(|note| note.id != last) {

@@ -37,7 +37,7 @@ async fn sweep_each(engine: &dyn Engine, prefix: &str, is_over: impl Fn(&[u8]) -
     let mut removed = 0;
     for (key, stored) in engine.list(prefix).await? {
         // What was changed in this very moment stays.
-        if is_over(&stored) && engine.swap(&key, Some(stored), None).await? {
+        if is_over(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
             removed += 1;
         }
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use ringside_engine::contract::Around;
-use ringside_engine::{Engine, EngineError, Note, NoteId, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription};
+use ringside_engine::{
+    Engine, EngineError, JournalEntry, JournalEntryId, Partition, ReadFrom, RoomId, RoomView, Signal, Subscription,
+};
 use ringside_model::Epoch;
 use tokio::sync::{broadcast, watch};
 
@@ -281,30 +283,35 @@ impl Around for Faulty {
         self.inner.set(key, value).await
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
         self.wrong.there().await?;
-        self.inner.create(key, value).await
+        self.inner.get_or_create(key, value).await
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
         self.wrong.there().await?;
-        self.inner.swap(key, expected, value).await
+        self.inner.compare_and_swap(key, expected, value).await
     }
 
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         self.wrong.there().await?;
         if journal == "taken-back" && self.wrong.untold.load(Ordering::SeqCst) {
             return Err(away());
         }
-        self.inner.note(journal, records, keep).await
+        self.inner.append_journal(journal, records, keep).await
     }
 
     async fn read_journal(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         self.wrong.there().await?;
         self.inner.read_journal(journal, before, limit).await
     }

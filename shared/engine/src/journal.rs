@@ -11,12 +11,12 @@ pub const LONGEST_PAGE: usize = 10_000;
 /// The place of a note in its journal: the moment it was written, and its number in that millisecond. A later note has
 /// a greater one, also where the clock was set back between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct NoteId {
+pub struct JournalEntryId {
     pub(super) at_ms: u64,
     pub(super) number: u64,
 }
 
-impl NoteId {
+impl JournalEntryId {
     /// Reads what `Display` wrote; none where it is something else.
     pub fn parse(text: &str) -> Option<Self> {
         let (at_ms, number) = text.split_once('-')?;
@@ -30,7 +30,7 @@ impl NoteId {
     }
 }
 
-impl fmt::Display for NoteId {
+impl fmt::Display for JournalEntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.at_ms, self.number)
     }
@@ -38,9 +38,9 @@ impl fmt::Display for NoteId {
 
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct JournalEntry {
     /// Where it is.
-    pub id: NoteId,
+    pub id: JournalEntryId,
     /// What was written.
     pub record: Bytes,
 }
@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back_and_nothing_else_is() {
-        for id in [NoteId::default(), NoteId { at_ms: u64::MAX, number: 7 }] {
-            assert_eq!(NoteId::parse(&id.to_string()), Some(id));
+        for id in [JournalEntryId::default(), JournalEntryId { at_ms: u64::MAX, number: 7 }] {
+            assert_eq!(JournalEntryId::parse(&id.to_string()), Some(id));
         }
         for text in ["", "-", "1", "1-", "-1", "+1-2", "1-2-3", "1-18446744073709551616", "0x1-2"] {
-            assert_eq!(NoteId::parse(text), None, "{text}");
+            assert_eq!(JournalEntryId::parse(text), None, "{text}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod redis;
 mod room;
 
 pub use history::{Histories, History};
-pub use journal::{LONGEST_PAGE, Note, NoteId};
+pub use journal::{JournalEntry, JournalEntryId, LONGEST_PAGE};
 pub use room::RoomId;
 
 use std::time::Duration;
@@ -244,7 +244,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn release(&self, token: Token) -> Result<(), EngineError>;
 
     /// Says that a member of a group is there for another `ttl`; returns all who are, in the order of their names.
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError>;
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError>;
 
     /// Says that it is not there any more, so that nobody need wait for its `ttl` to pass.
     async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError>;
@@ -277,14 +277,19 @@ pub trait Engine: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError>;
 
     /// Sets a value if there is none, durably; returns the one that is there now, so that of many creators all agree.
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError>;
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError>;
 
     /// Sets a value, durably; none removes it.
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError>;
 
     /// Sets a value, durably, where the one that is there is the expected one; none is one that is not there. True where
     /// it was. On an error it may have been set or not: only who reads it knows.
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError>;
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError>;
 
     /// All values of a shelf whose keys begin so, in the order of the keys. A shelf is what keys have before their first
     /// `/`; those without one are on a shelf of their own.
@@ -292,12 +297,16 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Writes records to the end of a journal, in the order given; when it returns, they survive a crash. Notes that are
     /// older than `keep` may be trimmed from then on.
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError>;
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError>;
 
     /// Notes before one, or the newest where none is named: newest first, at most `limit` and at most [`LONGEST_PAGE`].
     /// Empty where there are no more, or no such journal.
-    async fn read_journal(&self, journal: &str, before: Option<NoteId>, limit: usize)
-    -> Result<Vec<Note>, EngineError>;
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<JournalEntryId>,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, EngineError>;
 
     /// Ok where the engine answers and its news travel: what readiness asks.
     async fn ping(&self) -> Result<(), EngineError>;

@@ -51,7 +51,7 @@ impl Aliases {
             || Secret(Bytes::from_owner(rand::rng().random::<[u8; SECRET_BYTES]>())),
             |(_, secret)| secret,
         );
-        let secret = Secret(self.engine.create(SECRET, mine.0).await?);
+        let secret = Secret(self.engine.get_or_create(SECRET, mine.0).await?);
         *self.known() = Some((now, secret.clone()));
         Ok(secret)
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use ringside_engine::{EngineError, NoteId};
+use ringside_engine::{EngineError, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub(crate) async fn read_audit(
     gateway: &Gateway,
     tenant: &TenantId,
     filter: &AuditFilter,
-    mut before: Option<NoteId>,
+    mut before: Option<JournalEntryId>,
     limit: usize,
 ) -> Result<AuditPage, Error> {
     let mut entries = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) async fn read_audit(
         let lines = gateway.audit().read(tenant, before, CHUNK).await?;
         let last = lines.len() < CHUNK;
         for line in lines {
-            before = NoteId::parse(&line.id);
+            before = JournalEntryId::parse(&line.id);
             looked_through += 1;
             if filter.takes(&line.entry) {
                 entries.push(line);
@@ -111,9 +111,9 @@ pub(crate) async fn list_audit(
 }
 
 /// The place of a page.
-pub(crate) fn read_before(text: Option<&str>) -> Result<Option<NoteId>, Error> {
+pub(crate) fn read_before(text: Option<&str>) -> Result<Option<JournalEntryId>, Error> {
     let bad = || Error::BadRequest("before must be the \"next\" of the page that came last.".to_owned());
-    text.filter(|text| !text.is_empty()).map(|text| NoteId::parse(text).ok_or_else(bad)).transpose()
+    text.filter(|text| !text.is_empty()).map(|text| JournalEntryId::parse(text).ok_or_else(bad)).transpose()
 }
 
 /// How a file is written.
@@ -159,7 +159,7 @@ pub(crate) async fn export_audit(
 /// How far a file is written.
 enum Place {
     Start,
-    Before(NoteId),
+    Before(JournalEntryId),
     End,
 }
 
@@ -193,7 +193,7 @@ impl File {
                 return Some(Err(error));
             }
         };
-        let last = lines.last().filter(|_| lines.len() == CHUNK).and_then(|line| NoteId::parse(&line.id));
+        let last = lines.last().filter(|_| lines.len() == CHUNK).and_then(|line| JournalEntryId::parse(&line.id));
         self.place = last.map_or(Place::End, Place::Before);
         for line in lines.iter().filter(|line| self.filter.takes(&line.entry)) {
             self.format.put(&mut piece, line);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringside_engine::{Engine, EngineError, NoteId};
+use ringside_engine::{Engine, EngineError, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,7 +110,7 @@ impl Audit {
     /// Writes an entry; once it returns, it survives a crash.
     pub async fn note(&self, tenant: &TenantId, entry: &AuditEntry) -> Result<(), EngineError> {
         let record = Bytes::from(serde_json::to_vec(entry).expect("a plain struct always serialises"));
-        self.engine.note(&journal(tenant), vec![record], self.keep).await
+        self.engine.append_journal(&journal(tenant), vec![record], self.keep).await
     }
 
     /// Writes what was refused, in the background and only so much of it: of each who and where, and of each tenant.
@@ -141,11 +141,11 @@ impl Audit {
     pub async fn read(
         &self,
         tenant: &TenantId,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
     ) -> Result<Vec<AuditLine>, EngineError> {
         let notes = self.engine.read_journal(&journal(tenant), before, limit).await?;
-        let line = |note: ringside_engine::Note| {
+        let line = |note: ringside_engine::JournalEntry| {
             let entry = serde_json::from_slice(&note.record).unwrap_or_else(|_| AuditEntry {
                 outcome: "damaged".to_owned(),
                 ..AuditEntry::by("?", None, "?", "this entry can't be read")

@@ -25,7 +25,7 @@ pub(super) struct PendingKey([u8; 32]);
 impl PendingKey {
     pub(super) async fn load(engine: &dyn Engine) -> Result<Self, EngineError> {
         let mine: [u8; 32] = rand::random();
-        let stored = engine.create(KEY, mine.to_vec().into()).await?;
+        let stored = engine.get_or_create(KEY, mine.to_vec().into()).await?;
         let stored = stored[..].try_into();
         stored.map(Self).map_err(|_| EngineError::Damaged("the secret of sign-ins is none".to_owned()))
     }

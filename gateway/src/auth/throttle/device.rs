@@ -93,7 +93,7 @@ impl Devices {
 
     async fn code(&self, engine: &dyn Engine, name: &str, id: &str) -> Result<Hmac<Sha256>, EngineError> {
         let made_up = || Bytes::copy_from_slice(&rand::random::<[u8; SECRET_BYTES]>());
-        let secret = self.secret.get_or_try_init(|| in_time(engine.create(SECRET, made_up()))).await?;
+        let secret = self.secret.get_or_try_init(|| in_time(engine.get_or_create(SECRET, made_up()))).await?;
         let mut code = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
         // An id has the same length always, so that no other name with another id gives the same text.
         code.update(name.as_bytes());

@@ -77,7 +77,7 @@ impl Gate {
                 return Err(locked(tries.until()));
             }
             let tries = Tries { count: before.map_or(0, |tries| tries.count) + 1, last: now };
-            if in_time(engine.swap(&self.key, stored, Some(tries.write()))).await? {
+            if in_time(engine.compare_and_swap(&self.key, stored, Some(tries.write()))).await? {
                 *self.lock.lock().expect("nobody panics at a gate") = None;
                 return Ok(Counted { gate: self, tries, _turn: turn });
             }
@@ -128,7 +128,9 @@ impl Counted {
                 return Ok(());
             };
             let fewer = Tries { count: tries.count.saturating_sub(1), ..tries };
-            if in_time(engine.swap(&self.gate.key, stored, (fewer.count > 0).then(|| fewer.write()))).await? {
+            if in_time(engine.compare_and_swap(&self.gate.key, stored, (fewer.count > 0).then(|| fewer.write())))
+                .await?
+            {
                 return Ok(());
             }
         }

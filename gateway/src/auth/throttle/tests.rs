@@ -45,9 +45,14 @@ impl Around for Registry {
         self.engine.get(key).await
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
         self.ask()?;
-        self.engine.swap(key, expected, value).await
+        self.engine.compare_and_swap(key, expected, value).await
     }
 }
 

@@ -175,7 +175,7 @@ impl Keys {
             return Err(KeyError::Malformed(key.chars().count()));
         }
         let wanted = self.record(key, tenant, source, "from the configuration", Vec::new());
-        let kept = self.engine.create(&registry_key(&wanted.id), KeyJson::of(&wanted)).await?;
+        let kept = self.engine.get_or_create(&registry_key(&wanted.id), KeyJson::of(&wanted)).await?;
         let kept = KeyJson::read(&wanted.id, &kept)?;
         if (&kept.tenant, &kept.source) != (tenant, source) {
             return Err(KeyError::Taken { tenant: kept.tenant, source_id: kept.source });
@@ -225,7 +225,7 @@ impl Keys {
             let (id, bytes) = self.by_id(id).await?;
             let mut key = KeyJson::read(&id, &bytes)?;
             key.secrets = change(id.get(..12).unwrap_or(&id), &key.secrets)?;
-            if self.engine.swap(&registry_key(&id), Some(bytes), Some(KeyJson::of(&key))).await? {
+            if self.engine.compare_and_swap(&registry_key(&id), Some(bytes), Some(KeyJson::of(&key))).await? {
                 self.forget(&id);
                 return Ok(());
             }

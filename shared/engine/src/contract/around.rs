@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::super::{
-    Batch, Checkpoint, Engine, EngineError, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId, RoomView,
-    Subscription, Token,
+    Batch, Checkpoint, Engine, EngineError, JournalEntry, JournalEntryId, LogEntry, Partition, Position, ReadFrom,
+    RoomId, RoomView, Subscription, Token,
 };
 
 /// Whoever is around an engine is one too; what it does not do otherwise, the inner one does.
@@ -50,8 +50,8 @@ pub trait Around: Send + Sync + 'static {
         self.inner().release(token).await
     }
 
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        self.inner().attend(group, member, ttl).await
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        self.inner().heartbeat(group, member, ttl).await
     }
 
     async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
@@ -88,32 +88,37 @@ pub trait Around: Send + Sync + 'static {
         self.inner().get(key).await
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        self.inner().create(key, value).await
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        self.inner().get_or_create(key, value).await
     }
 
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         self.inner().set(key, value).await
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
-        self.inner().swap(key, expected, value).await
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        self.inner().compare_and_swap(key, expected, value).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         self.inner().list(prefix).await
     }
 
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
-        self.inner().note(journal, records, keep).await
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        self.inner().append_journal(journal, records, keep).await
     }
 
     async fn read_journal(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         self.inner().read_journal(journal, before, limit).await
     }
 
@@ -165,8 +170,8 @@ impl<T: Around> Engine for T {
         Around::release(self, token).await
     }
 
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        Around::attend(self, group, member, ttl).await
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        Around::heartbeat(self, group, member, ttl).await
     }
 
     async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
@@ -203,32 +208,37 @@ impl<T: Around> Engine for T {
         Around::get(self, key).await
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        Around::create(self, key, value).await
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        Around::get_or_create(self, key, value).await
     }
 
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         Around::set(self, key, value).await
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
-        Around::swap(self, key, expected, value).await
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        Around::compare_and_swap(self, key, expected, value).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
         Around::list(self, prefix).await
     }
 
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
-        Around::note(self, journal, records, keep).await
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        Around::append_journal(self, journal, records, keep).await
     }
 
     async fn read_journal(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         Around::read_journal(self, journal, before, limit).await
     }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::super::{Engine, Note, NoteId};
+use super::super::{Engine, JournalEntry, JournalEntryId};
 use super::arena::{Arena, SOON, bytes, text};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn read(engine: &dyn Engine, journal: &str) -> Vec<Note> {
+async fn read(engine: &dyn Engine, journal: &str) -> Vec<JournalEntry> {
     engine.read_journal(journal, None, 1_000).await.unwrap()
 }
 
-fn texts(notes: &[Note]) -> Vec<String> {
+fn texts(notes: &[JournalEntry]) -> Vec<String> {
     notes.iter().map(|note| text(&note.record)).collect()
 }
 
@@ -21,18 +21,18 @@ pub async fn notes_are_read_newest_first_in_pages<A: Arena>(arena: impl Fn() -> 
     let arena = arena();
     let engine = arena.open().await;
     assert_eq!(engine.read_journal("audit/acme", None, 10).await, Ok(vec![]));
-    engine.note("audit/acme", vec![], DAY).await.unwrap();
+    engine.append_journal("audit/acme", vec![], DAY).await.unwrap();
     assert_eq!(read(&*engine, "audit/acme").await, []);
     for first in (0..20).step_by(4) {
         let records = (first..first + 4).map(|n| bytes(format!("{n}"))).collect();
-        engine.note("audit/acme", records, DAY).await.unwrap();
+        engine.append_journal("audit/acme", records, DAY).await.unwrap();
     }
     let (mut pages, mut before) = (Vec::new(), None);
     loop {
         let page = engine.read_journal("audit/acme", before, 7).await.unwrap();
         let Some(last) = page.last() else { break };
         // As a client would hand it back.
-        before = NoteId::parse(&last.id.to_string());
+        before = JournalEntryId::parse(&last.id.to_string());
         pages.push(texts(&page));
     }
     let newest_first = |from: u32, to: u32| (to..=from).rev().map(|n| n.to_string()).collect::<Vec<_>>();
@@ -41,7 +41,7 @@ pub async fn notes_are_read_newest_first_in_pages<A: Arena>(arena: impl Fn() -> 
     assert!(notes.is_sorted_by(|newer, older| newer.id > older.id), "{notes:?}");
     assert_eq!(engine.read_journal("audit/acme", None, 0).await, Ok(vec![]));
     assert_eq!(engine.read_journal("audit/acme", None, usize::MAX).await.unwrap().len(), 20);
-    assert_eq!(engine.read_journal("audit/acme", Some(NoteId::default()), 5).await, Ok(vec![]));
+    assert_eq!(engine.read_journal("audit/acme", Some(JournalEntryId::default()), 5).await, Ok(vec![]));
     engine.close().await.unwrap();
 }
 
@@ -51,7 +51,7 @@ pub async fn journals_do_not_mix<A: Arena>(arena: impl Fn() -> A) {
     let engine = arena.open().await;
     let names = ["audit/a", "audit/ab", "audit", "audit/a}b", "audit/{a}", "audit/ä"];
     for name in names {
-        engine.note(name, vec![bytes(name)], DAY).await.unwrap();
+        engine.append_journal(name, vec![bytes(name)], DAY).await.unwrap();
     }
     engine.set("audit/a", Some(bytes("registry"))).await.unwrap();
     for name in names {
@@ -65,11 +65,11 @@ pub async fn journals_do_not_mix<A: Arena>(arena: impl Fn() -> A) {
 pub async fn what_is_too_old_is_trimmed_and_nothing_else<A: Arena>(arena: impl Fn() -> A) {
     let arena = arena();
     let engine = arena.open().await;
-    engine.note("short", vec![bytes("old"), bytes("as old")], DAY).await.unwrap();
-    engine.note("long", vec![bytes("old")], DAY).await.unwrap();
+    engine.append_journal("short", vec![bytes("old"), bytes("as old")], DAY).await.unwrap();
+    engine.append_journal("long", vec![bytes("old")], DAY).await.unwrap();
     let deadline = Instant::now() + SOON;
     loop {
-        engine.note("short", vec![bytes("new")], Duration::ZERO).await.unwrap();
+        engine.append_journal("short", vec![bytes("new")], Duration::ZERO).await.unwrap();
         let notes = texts(&read(&*engine, "short").await);
         assert_eq!(notes[0], "new");
         if !notes.iter().any(|note| note.ends_with("old")) {
@@ -77,8 +77,8 @@ pub async fn what_is_too_old_is_trimmed_and_nothing_else<A: Arena>(arena: impl F
         }
         assert!(Instant::now() < deadline, "still there: {notes:?}");
     }
-    engine.note("long", vec![bytes("new")], DAY).await.unwrap();
-    engine.note("long", vec![bytes("newer")], Duration::MAX).await.unwrap();
+    engine.append_journal("long", vec![bytes("new")], DAY).await.unwrap();
+    engine.append_journal("long", vec![bytes("newer")], Duration::MAX).await.unwrap();
     assert_eq!(texts(&read(&*engine, "long").await), ["newer", "new", "old"]);
     engine.close().await.unwrap();
 }
@@ -93,7 +93,7 @@ pub async fn nothing_is_lost_of_what_many_write_at_once<A: Arena>(arena: impl Fn
             tokio::spawn(async move {
                 for n in (0..10).step_by(2) {
                     let records = vec![bytes(format!("{writer} {n}")), bytes(format!("{writer} {}", n + 1))];
-                    engine.note("audit/acme", records, DAY).await.unwrap();
+                    engine.append_journal("audit/acme", records, DAY).await.unwrap();
                 }
             })
         })
@@ -116,12 +116,12 @@ pub async fn nothing_is_lost_of_what_many_write_at_once<A: Arena>(arena: impl Fn
 pub async fn notes_and_their_order_survive_a_restart<A: Arena>(arena: impl Fn() -> A) {
     let arena = arena();
     let engine = arena.open().await;
-    engine.note("audit/acme", (0..5).map(|n| bytes(format!("{n}"))).collect(), DAY).await.unwrap();
+    engine.append_journal("audit/acme", (0..5).map(|n| bytes(format!("{n}"))).collect(), DAY).await.unwrap();
     let before = read(&*engine, "audit/acme").await;
     engine.close().await.unwrap();
     let engine = arena.open().await;
     assert_eq!(read(&*engine, "audit/acme").await, before);
-    engine.note("audit/acme", vec![bytes("5")], DAY).await.unwrap();
+    engine.append_journal("audit/acme", vec![bytes("5")], DAY).await.unwrap();
     let after = read(&*engine, "audit/acme").await;
     assert_eq!(texts(&after), ["5", "4", "3", "2", "1", "0"]);
     assert!(after[0].id > before[0].id);

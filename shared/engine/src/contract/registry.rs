@@ -10,7 +10,7 @@ pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
     let creators: Vec<_> = (0..32)
         .map(|n| {
             let engine = engine.clone();
-            tokio::spawn(async move { engine.create("keys/signing", bytes(format!("{n}"))).await })
+            tokio::spawn(async move { engine.get_or_create("keys/signing", bytes(format!("{n}"))).await })
         })
         .collect();
     let mut values = Vec::new();
@@ -19,7 +19,7 @@ pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
     }
     let stored = engine.get("keys/signing").await.unwrap().expect("it was created");
     assert!(values.iter().all(|value| *value == stored), "creators disagree: {values:?}");
-    assert_eq!(engine.create("keys/signing", bytes("late")).await, Ok(stored));
+    assert_eq!(engine.get_or_create("keys/signing", bytes("late")).await, Ok(stored));
     engine.close().await.unwrap();
 }
 
@@ -49,9 +49,9 @@ pub async fn values_are_set_listed_and_removed<A: Arena>(arena: impl Fn() -> A) 
 pub async fn a_removed_value_can_be_created_again<A: Arena>(arena: impl Fn() -> A) {
     let arena = arena();
     let engine = arena.open().await;
-    assert_eq!(engine.create("k", bytes("1")).await, Ok::<_, EngineError>(bytes("1")));
+    assert_eq!(engine.get_or_create("k", bytes("1")).await, Ok::<_, EngineError>(bytes("1")));
     engine.set("k", None).await.unwrap();
-    assert_eq!(engine.create("k", bytes("2")).await, Ok::<_, EngineError>(bytes("2")));
+    assert_eq!(engine.get_or_create("k", bytes("2")).await, Ok::<_, EngineError>(bytes("2")));
     engine.close().await.unwrap();
 }
 
@@ -75,12 +75,12 @@ pub async fn a_value_is_swapped_only_for_the_expected_one<A: Arena>(arena: impl 
         (some("3"), None, true, None),
     ] {
         let step = format!("{expected:?} to {value:?}");
-        assert_eq!(engine.swap("k", expected, value).await, Ok(is_swapped), "{step}");
+        assert_eq!(engine.compare_and_swap("k", expected, value).await, Ok(is_swapped), "{step}");
         assert_eq!(engine.get("k").await.unwrap(), after, "{step}");
     }
     engine.set("k", some("4")).await.unwrap();
-    assert_eq!(engine.create("k", bytes("5")).await, Ok::<_, EngineError>(bytes("4")));
-    assert_eq!(engine.swap("k", some("4"), some("6")).await, Ok(true));
+    assert_eq!(engine.get_or_create("k", bytes("5")).await, Ok::<_, EngineError>(bytes("4")));
+    assert_eq!(engine.compare_and_swap("k", some("4"), some("6")).await, Ok(true));
     engine.close().await.unwrap();
     let engine = arena.open().await;
     assert_eq!(engine.get("k").await.unwrap(), some("6"), "it survives a restart");
@@ -98,7 +98,7 @@ pub async fn of_many_who_swap_at_once_nobody_is_lost<A: Arena>(arena: impl Fn() 
                 loop {
                     let there = engine.get("count").await.unwrap();
                     let count: u32 = there.as_ref().map_or(0, |there| text(there).parse().unwrap());
-                    if engine.swap("count", there, Some(bytes(format!("{}", count + 1)))).await.unwrap() {
+                    if engine.compare_and_swap("count", there, Some(bytes(format!("{}", count + 1)))).await.unwrap() {
                         break;
                     }
                 }

@@ -134,7 +134,8 @@ impl Model {
                 let there = self.registry.get(KEYS[key]).cloned();
                 let expected = if is_right { there } else { Some("something else".to_owned()) };
                 let value = value.map(|value| value.to_string());
-                let swapped = self.engine.swap(KEYS[key], expected.map(bytes), value.clone().map(bytes)).await;
+                let swapped =
+                    self.engine.compare_and_swap(KEYS[key], expected.map(bytes), value.clone().map(bytes)).await;
                 assert_eq!(swapped, Ok(is_right));
                 match value {
                     _ if !is_right => None,
@@ -144,7 +145,7 @@ impl Model {
             }
             Step::Create(key, value) => {
                 let there = self.registry.entry(KEYS[key].into()).or_insert_with(|| value.to_string());
-                let got = self.engine.create(KEYS[key], bytes(value.to_string())).await.unwrap();
+                let got = self.engine.get_or_create(KEYS[key], bytes(value.to_string())).await.unwrap();
                 assert_eq!(text(&got), *there);
             }
             Step::Restart => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 use ringside_model::Timestamp;
 
-use super::super::{EngineError, LONGEST_PAGE, Note, NoteId};
+use super::super::{EngineError, JournalEntry, JournalEntryId, LONGEST_PAGE};
 use super::store::{Store, failed, note_key};
 
 const ID_BYTES: usize = 2 * size_of::<u64>();
@@ -19,11 +19,11 @@ pub(super) struct Journals(HashMap<Box<str>, Known>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    newest: Option<NoteId>,
+    newest: Option<JournalEntryId>,
     /// Notes before it were too old when the newest one was written.
-    outdated: NoteId,
+    outdated: JournalEntryId,
     /// Nothing is kept before it. The store walks over removed notes one by one, so nobody begins there.
-    trimmed_to: NoteId,
+    trimmed_to: JournalEntryId,
 }
 
 impl Journals {
@@ -46,11 +46,12 @@ impl Journals {
         };
         let now_ms = u64::try_from(Timestamp::now().millis()).unwrap_or_default();
         let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-        known.outdated = NoteId { at_ms: now_ms.saturating_sub(keep_ms), number: 0 };
-        let now = NoteId { at_ms: now_ms, number: 0 };
+        known.outdated = JournalEntryId { at_ms: now_ms.saturating_sub(keep_ms), number: 0 };
+        let now = JournalEntryId { at_ms: now_ms, number: 0 };
         for record in records {
             // The clock may have been set back; the order of what happened may not.
-            let next = known.newest.map_or(now, |newest| now.max(NoteId { number: newest.number + 1, ..newest }));
+            let next =
+                known.newest.map_or(now, |newest| now.max(JournalEntryId { number: newest.number + 1, ..newest }));
             batch.insert(&store.state, note_key(journal, next), &record[..]);
             known.newest = Some(next);
         }
@@ -76,34 +77,36 @@ impl Journals {
 pub(super) fn read(
     store: &Store,
     journal: &str,
-    before: Option<NoteId>,
+    before: Option<JournalEntryId>,
     limit: usize,
-) -> Result<Vec<Note>, EngineError> {
+) -> Result<Vec<JournalEntry>, EngineError> {
     let now = store.now();
     let notes = match before {
         None => now.range(&store.state, all(journal)),
-        Some(before) => now.range(&store.state, note_key(journal, NoteId::default())..note_key(journal, before)),
+        Some(before) => {
+            now.range(&store.state, note_key(journal, JournalEntryId::default())..note_key(journal, before))
+        }
     };
     notes
         .rev()
         .take(limit.min(LONGEST_PAGE))
         .map(|note| {
             let (key, value) = note.into_inner().map_err(failed)?;
-            Ok(Note { id: id(&key)?, record: Bytes::copy_from_slice(&value) })
+            Ok(JournalEntry { id: id(&key)?, record: Bytes::copy_from_slice(&value) })
         })
         .collect()
 }
 
 fn all(journal: &str) -> RangeInclusive<Vec<u8>> {
-    let last = NoteId { at_ms: u64::MAX, number: u64::MAX };
-    note_key(journal, NoteId::default())..=note_key(journal, last)
+    let last = JournalEntryId { at_ms: u64::MAX, number: u64::MAX };
+    note_key(journal, JournalEntryId::default())..=note_key(journal, last)
 }
 
-fn id(key: &[u8]) -> Result<NoteId, EngineError> {
+fn id(key: &[u8]) -> Result<JournalEntryId, EngineError> {
     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
     let (at_ms, rest) = key[key.len().saturating_sub(ID_BYTES)..].split_at(ID_BYTES / 2);
     match (number(at_ms), number(rest)) {
-        (Some(at_ms), Some(number)) => Ok(NoteId { at_ms, number }),
+        (Some(at_ms), Some(number)) => Ok(JournalEntryId { at_ms, number }),
         _ => Err(EngineError::Damaged("a journal has a note that is no note".to_owned())),
     }
 }
@@ -116,7 +119,7 @@ mod tests {
     fn a_clock_that_was_set_back_sets_no_note_back() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), true).unwrap();
-        let ahead = NoteId { at_ms: 4_000_000_000_000, number: 7 };
+        let ahead = JournalEntryId { at_ms: 4_000_000_000_000, number: 7 };
         let mut batch = store.database.batch();
         batch.insert(&store.state, note_key("audit", ahead), "before");
         store.write(batch, true).unwrap();
@@ -125,6 +128,6 @@ mod tests {
         journals.trim(&store, &mut batch, "audit").unwrap();
         store.write(batch, true).unwrap();
         let ids: Vec<_> = read(&store, "audit", None, 9).unwrap().iter().map(|note| note.id).collect();
-        assert_eq!(ids, [NoteId { number: 8, ..ahead }, ahead]);
+        assert_eq!(ids, [JournalEntryId { number: 8, ..ahead }, ahead]);
     }
 }

@@ -44,8 +44,8 @@ use self::session::Session;
 use self::store::Store;
 use self::writer::{Answer, Books, Commit, Job, State, Writer};
 use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId,
-    RoomView, Subscription, Token,
+    Batch, Checkpoint, Engine, EngineError, Histories, JournalEntry, JournalEntryId, LogEntry, Partition, Position,
+    ReadFrom, RoomId, RoomView, Subscription, Token,
 };
 
 /// Jobs that may wait for the writer before callers wait for a place.
@@ -251,7 +251,7 @@ impl Engine for Embedded {
         self.ask(|answer| Job::Release { token, answer }).await
     }
 
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
         Ok(self.members.attend(group, member, ttl, Instant::now()))
     }
 
@@ -297,7 +297,7 @@ impl Engine for Embedded {
         self.read(move |store| registry::get(store, &key)).await
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
         check_key(key)?;
         let key = key.into();
         self.ask(|answer| Job::Create { key, value, answer }).await
@@ -309,7 +309,12 @@ impl Engine for Embedded {
         self.ask(|answer| Job::Set { key, value, answer }).await
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
         check_key(key)?;
         let key = key.into();
         self.ask(|answer| Job::Swap { key, expected, value, answer }).await
@@ -320,18 +325,18 @@ impl Engine for Embedded {
         self.read(move |store| registry::list(store, &prefix)).await
     }
 
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         check_key(journal)?;
         let journal = journal.into();
-        self.ask(|answer| Job::Note { journal, records, keep, answer }).await
+        self.ask(|answer| Job::JournalEntry { journal, records, keep, answer }).await
     }
 
     async fn read_journal(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         let journal = journal.to_owned();
         self.read(move |store| journals::read(store, &journal, before, limit)).await
     }

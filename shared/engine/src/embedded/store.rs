@@ -20,7 +20,7 @@ use fjall::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::{EngineError, NoteId, Partition, RoomId};
+use super::super::{EngineError, JournalEntryId, Partition, RoomId};
 
 const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
@@ -109,7 +109,7 @@ pub(super) fn registry_key(key: &str) -> Vec<u8> {
 }
 
 /// A key of a note in a journal.
-pub(super) fn note_key(journal: &str, id: NoteId) -> Vec<u8> {
+pub(super) fn note_key(journal: &str, id: JournalEntryId) -> Vec<u8> {
     [b"j", journal.as_bytes(), b"\0", &id.at_ms.to_be_bytes(), &id.number.to_be_bytes()].concat()
 }
 

@@ -46,7 +46,7 @@ pub(super) enum Job {
     Create { key: Box<str>, value: Bytes, answer: Answer<Bytes> },
     Set { key: Box<str>, value: Option<Bytes>, answer: Answer<()> },
     Swap { key: Box<str>, expected: Option<Bytes>, value: Option<Bytes>, answer: Answer<bool> },
-    Note { journal: Box<str>, records: Vec<Bytes>, keep: Duration, answer: Answer<()> },
+    JournalEntry { journal: Box<str>, records: Vec<Bytes>, keep: Duration, answer: Answer<()> },
     Ping { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
@@ -67,7 +67,7 @@ impl Job {
             | Self::Commit { answer, .. }
             | Self::Release { answer, .. }
             | Self::Set { answer, .. }
-            | Self::Note { answer, .. }
+            | Self::JournalEntry { answer, .. }
             | Self::Ping { answer }
             | Self::Close { answer } => drop(answer.send(Err(error))),
             Self::Publish { answer, .. } => drop(answer.send(Err(error))),
@@ -298,7 +298,7 @@ impl Group {
                 let swapped = self.pending.swap(&books.store, &mut self.rest, key, expected.as_ref(), value);
                 self.waiting.push(when_written(answer, swapped));
             }
-            Job::Note { journal, records, keep, answer } => {
+            Job::JournalEntry { journal, records, keep, answer } => {
                 self.bytes += records.iter().map(Bytes::len).sum::<usize>();
                 let done = books.journals.note(&books.store, &mut self.rest, &journal, &records, keep);
                 self.noted.insert(journal);

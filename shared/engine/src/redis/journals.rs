@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::cmd;
 
-use super::super::{EngineError, LONGEST_PAGE, Note, NoteId};
+use super::super::{EngineError, JournalEntry, JournalEntryId, LONGEST_PAGE};
 use super::keys::journal_slot;
 use super::node::Road;
 use super::router::Request;
@@ -28,24 +28,24 @@ impl Redis {
         if records.is_empty() {
             return Ok(());
         }
-        let mut command = script::call(&script::NOTE, &[self.keys.journal(journal)]);
+        let mut command = script::call(&script::APPEND_JOURNAL, &[self.keys.journal(journal)]);
         command.arg(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
         for record in &records {
             command.arg(&record[..]);
         }
-        let (slot, script) = (journal_slot(journal), Some(&*script::NOTE));
+        let (slot, script) = (journal_slot(journal), Some(&*script::APPEND_JOURNAL));
         self.router.send(Request { slot, command, script, road: Road::Hot }).await.map(|_| ())
     }
 
     pub(super) async fn read_notes(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         self.check_open()?;
         // Redis takes no range that ends before the first id there is.
-        if before == Some(NoteId::default()) {
+        if before == Some(JournalEntryId::default()) {
             return Ok(Vec::new());
         }
         let limit = limit.min(LONGEST_PAGE);
@@ -56,8 +56,8 @@ impl Redis {
         let entries = reply::entries(self.router.send(Request { slot, command, script: None, road }).await?)?;
         let note = |(id, fields): (String, Vec<_>)| {
             let record = fields.into_iter().next().map(reply::bytes).transpose()?.flatten();
-            match (NoteId::parse(&id), record) {
-                (Some(id), Some(record)) => Ok(Note { id, record }),
+            match (JournalEntryId::parse(&id), record) {
+                (Some(id), Some(record)) => Ok(JournalEntry { id, record }),
                 _ => Err(EngineError::Damaged(format!("the journal {journal} has an entry {id} that is no note"))),
             }
         };

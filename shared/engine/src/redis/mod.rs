@@ -52,8 +52,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::subscriber::Subscriber;
 use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, LogEntry, Note, NoteId, Partition, Position, ReadFrom, RoomId,
-    RoomView, Subscription, Token,
+    Batch, Checkpoint, Engine, EngineError, Histories, JournalEntry, JournalEntryId, LogEntry, Partition, Position,
+    ReadFrom, RoomId, RoomView, Subscription, Token,
 };
 
 /// A message engine on Redis.
@@ -140,9 +140,9 @@ impl Redis {
 
     /// Sets a field of a hash if there is none; returns the value that is there now.
     async fn create_field(&self, slot: u16, key: String, field: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        let mut command = script::call(&script::CREATE, &[key]);
+        let mut command = script::call(&script::GET_OR_CREATE, &[key]);
         command.arg(field).arg(&value[..]);
-        let script = Some(&*script::CREATE);
+        let script = Some(&*script::GET_OR_CREATE);
         let there = self.router.send(Request { slot, command, script, road: Road::Hot }).await?;
         Ok(reply::bytes(there)?.unwrap_or_default())
     }
@@ -223,10 +223,10 @@ impl Engine for Redis {
         self.call(token.partition, &script::RELEASE, command, Road::Hot).await.map(|_| ())
     }
 
-    async fn attend(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        let mut command = script::call(&script::ATTEND, &[self.keys.members(group)]);
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        let mut command = script::call(&script::HEARTBEAT, &[self.keys.members(group)]);
         command.arg(member).arg(micros(ttl));
-        let members = reply::list(self.ask(command, Some(&script::ATTEND), Road::Hot).await?)?;
+        let members = reply::list(self.ask(command, Some(&script::HEARTBEAT), Road::Hot).await?)?;
         let mut members: Vec<String> =
             members.into_iter().filter_map(|member| reply::text(member).transpose()).collect::<Result<_, _>>()?;
         members.sort();
@@ -294,7 +294,7 @@ impl Engine for Redis {
         reply::bytes(self.ask(command, None, Road::Hot).await?)
     }
 
-    async fn create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
         self.check_open()?;
         self.create_field(installation_slot(), self.keys.shelf(key), key, value).await
     }
@@ -305,13 +305,18 @@ impl Engine for Redis {
         self.ask(command, None, Road::Hot).await.map(|_| ())
     }
 
-    async fn swap(&self, key: &str, expected: Option<Bytes>, value: Option<Bytes>) -> Result<bool, EngineError> {
-        let mut command = script::call(&script::SWAP, &[self.keys.shelf(key)]);
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        let mut command = script::call(&script::COMPARE_AND_SWAP, &[self.keys.shelf(key)]);
         command.arg(key);
         for one in [&expected, &value] {
             command.arg(u8::from(one.is_some())).arg(one.as_deref().unwrap_or_default());
         }
-        Ok(reply::number(self.ask(command, Some(&script::SWAP), Road::Hot).await?)? == Some(1))
+        Ok(reply::number(self.ask(command, Some(&script::COMPARE_AND_SWAP), Road::Hot).await?)? == Some(1))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
@@ -322,16 +327,16 @@ impl Engine for Redis {
         Ok(all)
     }
 
-    async fn note(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         self.write_notes(journal, records, keep).await
     }
 
     async fn read_journal(
         &self,
         journal: &str,
-        before: Option<NoteId>,
+        before: Option<JournalEntryId>,
         limit: usize,
-    ) -> Result<Vec<Note>, EngineError> {
+    ) -> Result<Vec<JournalEntry>, EngineError> {
         self.read_notes(journal, before, limit).await
     }
 

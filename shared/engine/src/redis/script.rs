@@ -17,16 +17,16 @@ macro_rules! scripts {
 scripts! {
     ACQUIRE: "acquire.lua";
     APPEND: "append.lua";
-    ATTEND: "attend.lua";
+    HEARTBEAT: "heartbeat.lua";
     COMMIT: "commit.lua";
-    CREATE: "create.lua";
+    GET_OR_CREATE: "get_or_create.lua";
     LOAD: "load.lua";
-    NOTE: "note.lua";
+    APPEND_JOURNAL: "append_journal.lua";
     PUBLISH: "publish.lua";
     READ_ROOM: "read_room.lua";
     RELEASE: "release.lua";
     RENEW: "renew.lua";
-    SWAP: "swap.lua";
+    COMPARE_AND_SWAP: "compare_and_swap.lua";
 }
 
 /// The call of a script on these keys; arguments follow.

@@ -86,11 +86,11 @@ async fn everything_works_over_tls_as_a_user_of_few_rights() {
     engine.append(vec![(Partition(1), bytes("a"))]).await.unwrap();
     publish(&engine, token, &room, "heard").await.unwrap();
     assert!(!hear(&engine, &mut *subscription, &room, "heard").await);
-    engine.attend("collectors", "one", std::time::Duration::from_secs(5)).await.unwrap();
+    engine.heartbeat("collectors", "one", std::time::Duration::from_secs(5)).await.unwrap();
     engine.set("users/ann", Some(bytes("1"))).await.unwrap();
     assert_eq!(engine.list("users/").await.unwrap().len(), 1);
-    assert_eq!(engine.swap("users/ann", Some(bytes("1")), Some(bytes("2"))).await, Ok(true));
-    engine.note("audit/acme", vec![bytes("who")], std::time::Duration::from_secs(60)).await.unwrap();
+    assert_eq!(engine.compare_and_swap("users/ann", Some(bytes("1")), Some(bytes("2"))).await, Ok(true));
+    engine.append_journal("audit/acme", vec![bytes("who")], std::time::Duration::from_secs(60)).await.unwrap();
     assert_eq!(engine.read_journal("audit/acme", None, 10).await.unwrap().len(), 1);
     assert_eq!(engine.used_partitions().await.unwrap(), [Partition(1)]);
     engine.ping().await.unwrap();

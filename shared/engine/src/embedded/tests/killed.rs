@@ -58,7 +58,7 @@ async fn work_until_killed(folder: &Path) {
         let records = (0..8).flat_map(|p| [format!("{number} a"), format!("{number} b")].map(|r| (Partition(p), r)));
         engine.append(records.map(|(p, record)| (p, Bytes::from(record))).collect()).await.unwrap();
         say(format!("appended {number}"));
-        engine.note("audit", vec![Bytes::from(format!("{number}"))], Duration::MAX).await.unwrap();
+        engine.append_journal("audit", vec![Bytes::from(format!("{number}"))], Duration::MAX).await.unwrap();
         say(format!("noted {number}"));
         for _ in 0..3 {
             seq = publish(&engine, token, seq).await;
