@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use anyhow::{Context, bail};
-use ringside_gateway::{Origins, TrustedProxies, try_issuer};
+use ringside_gateway::try_issuer;
+use ringside_http::{Origins, TrustedProxies};
 use ringside_model::{TenantId, Timestamp};
 
 use crate::config::Loaded;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringside_collector::fold::FoldSettings;
-use ringside_collector::health::{Health, health_routes};
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
 use ringside_collector::webhook::{Limits, Webhook, webhook_routes};
-use ringside_engine::Engine;
-use ringside_gateway::{Gateway, GatewaySettings, Origins, Readiness, TrustedProxies};
+use ringside_engine::{Engine, EngineProbe};
+use ringside_gateway::{Gateway, GatewaySettings};
+use ringside_http::{Health, HttpSettings, Origins, Readiness, RenderMetrics, TrustedProxies};
 use ringside_intake::{Intake, IntakeSettings};
 use ringside_model::{SourceId, TenantId, system_clock};
 use tokio::task::{JoinHandle, JoinSet};
@@ -75,12 +75,15 @@ impl Floor {
         let simulate = simulates(config, role);
         let demo = Arc::new(AtomicBool::new(simulate));
         let settings = GatewaySettings {
-            allowed_origins,
-            cors_origins,
+            http: HttpSettings {
+                allowed_origins,
+                cors_origins,
+                secure_cookies: config.secure_cookies,
+                trusted_proxies,
+                ..HttpSettings::default()
+            },
             issuers: issuers::read(&config.issuers)?,
             public_url: config.public_url.clone(),
-            secure_cookies: config.secure_cookies,
-            trusted_proxies,
             drain_over: Duration::from_millis(config.drain_ms),
             demo: demo.clone(),
             readiness: readiness.clone(),
@@ -101,25 +104,16 @@ impl Floor {
             Role::Collector => None,
         };
 
+        let keep = CancellationToken::new();
         let mut router = match &gateway {
             Some(gateway) => gateway.router(),
-            None => health_routes(Health {
-                engine: engine.clone(),
-                readiness,
-                metrics: metrics.map(|handle| -> Arc<dyn Fn() -> String + Send + Sync> {
-                    Arc::new(move || {
-                        handle.run_upkeep();
-                        handle.render()
-                    })
-                }),
-                version: env!("CARGO_PKG_VERSION"),
-            }),
+            None => collector_health(&engine, readiness, metrics, &keep).routes(),
         };
         let mut floor = Self {
             engine: engine.clone(),
             gateway,
             stopping,
-            keep: CancellationToken::new(),
+            keep,
             sources: JoinSet::new(),
             stop_sources: CancellationToken::new(),
             owners: None,
@@ -182,6 +176,25 @@ impl Floor {
         }
         Ok(())
     }
+}
+
+/// What a collector reports about itself to probes and Prometheus.
+fn collector_health(
+    engine: &Arc<dyn Engine>,
+    mut readiness: Vec<Readiness>,
+    metrics: Option<PrometheusHandle>,
+    keep: &CancellationToken,
+) -> Health {
+    let probe = EngineProbe::new();
+    tokio::spawn(probe.clone().run(engine.clone(), keep.clone()));
+    readiness.insert(0, Arc::new(move || probe.trouble()));
+    let metrics = metrics.map(|handle| -> RenderMetrics {
+        Arc::new(move || {
+            handle.run_upkeep();
+            handle.render()
+        })
+    });
+    Health { readiness, metrics, version: env!("CARGO_PKG_VERSION") }
 }
 
 pub(crate) fn days(days: u64) -> Duration {

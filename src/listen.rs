@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use ringside_gateway::Tls;
+use ringside_http::Tls;
 use tokio::net::TcpListener;
 
 use crate::config::Config;

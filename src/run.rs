@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ringside_gateway::{ServeSettings, serve_with};
+use ringside_http::{ServeSettings, serve_with};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -101,7 +101,7 @@ struct Server {
 
 /// Opens the role once its engine answers. What is wrong for good ends it, what is away is waited for.
 async fn open(config: &Config, role: Role, lobby: &Lobby, url: &str) -> anyhow::Result<Floor> {
-    let metrics = ringside_gateway::recorder().install_recorder().ok();
+    let metrics = ringside_http::recorder().install_recorder().ok();
     let mut engine = None;
     let mut said: Option<Instant> = None;
     // What the one who started us should read.

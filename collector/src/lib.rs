@@ -5,7 +5,6 @@
 //! ```
 
 pub mod fold;
-pub mod health;
 pub mod owner;
 mod publish;
 pub mod source;

@@ -63,7 +63,7 @@ struct Post {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Nobody knows yet.
-    Asked,
+    QueryParams,
     Ours,
     Others,
     /// The engine does not answer.
@@ -83,15 +83,15 @@ impl Bench {
         let home = room.home(self.engine.partitions());
         let line = self.lines[usize::from(home.0)].get_or_init(|| self.begin(home));
         let mut standing = *line.standing.borrow();
-        if standing == Standing::Asked {
+        if standing == Standing::QueryParams {
             let mut asked = line.standing.clone();
             standing =
-                *asked.wait_for(|standing| *standing != Standing::Asked).await.map_err(|_| Error::Unavailable)?;
+                *asked.wait_for(|standing| *standing != Standing::QueryParams).await.map_err(|_| Error::Unavailable)?;
         }
         match standing {
             Standing::Ours => {}
             Standing::Others => return Err(Error::OwnedByCollector),
-            Standing::Asked | Standing::Away => return Err(Error::Unavailable),
+            Standing::QueryParams | Standing::Away => return Err(Error::Unavailable),
         }
         let weight = u32::try_from(POST_BYTES + body.len()).map_err(|_| Error::Busy)?;
         let place = line.free.clone().try_acquire_many_owned(weight).map_err(|_| Error::Busy)?;
@@ -107,7 +107,7 @@ impl Bench {
 
     fn begin(&self, partition: Partition) -> Line {
         let (posts, taken) = mpsc::unbounded_channel();
-        let (standing, told) = watch::channel(Standing::Asked);
+        let (standing, told) = watch::channel(Standing::QueryParams);
         let publisher = Publisher {
             engine: self.engine.clone(),
             holder: self.holder.clone(),

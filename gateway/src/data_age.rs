@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::observe::SECONDS;
+use ringside_http::SECONDS;
 
 const BUCKETS: usize = SECONDS.len() + 1;
 const TRANSPORTS: [&str; 3] = ["websocket", "sse", "poll"];

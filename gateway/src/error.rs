@@ -2,11 +2,10 @@
 //!
 //! Whatever only the operator should read is logged here and not sent. Pages are told in HTML: `pages/error.rs`.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ringside_engine::EngineError;
-use serde_json::json;
+use ringside_http::Problem;
 use tracing::{error, warn};
 
 use crate::hub::Refusal;
@@ -47,9 +46,9 @@ pub enum Error {
         /// For how long.
         wait_secs: u64,
     },
-    /// 403: another site sent it.
-    #[error("This request came from another site. Open Ringside itself, or ask an admin to allow that origin.")]
-    ForeignOrigin,
+    /// What the port itself rejects, such as a request from another site.
+    #[error("{}", .0.detail)]
+    Rejected(Problem),
     /// 403: a room outside of the token's scope.
     #[error("You may not watch {0}. Ask an admin for the campaign.")]
     ForbiddenRoom(String),
@@ -80,9 +79,6 @@ pub enum Error {
     /// 404: no such address.
     #[error("There is nothing at this address.")]
     NoSuchAddress,
-    /// 405: the address has other methods.
-    #[error("This address does not take that method.")]
-    WrongMethod,
     /// 413: more than is taken at once.
     #[error("A body has at most {} KiB. Send less at once.", .most_bytes >> 10)]
     TooLarge {
@@ -153,7 +149,7 @@ impl Error {
             Self::ProviderAway => (StatusCode::SERVICE_UNAVAILABLE, "provider_away"),
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
             Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
-            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::Rejected(problem) => (problem.status, problem.code),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
             Self::OnlyOnePage => (StatusCode::FORBIDDEN, "forbidden_page"),
             Self::NotOperator | Self::NotReviewer | Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden_role"),
@@ -162,7 +158,6 @@ impl Error {
             Self::NoSuchEntry(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "not_found"),
-            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::OwnedByCollector => (StatusCode::SERVICE_UNAVAILABLE, "owned_by_collector"),
@@ -182,48 +177,36 @@ impl Error {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, code) = error.parts();
+        let problem = Self::new(status, code, error.to_string());
+        match error {
+            Error::Rejected(problem) => problem,
+            Error::TooManyConnects { retry_secs: secs }
+            | Error::Full { retry_secs: secs }
+            | Error::TooManyLogins { wait_secs: secs }
+            | Error::Locked { wait_secs: secs } => problem.with_retry_after(secs),
+            Error::Busy => problem.with_retry_after(1),
+            Error::ProviderAway => problem.with_retry_after(30),
+            Error::Unavailable | Error::OwnedByCollector => problem.with_retry_after(2),
+            Error::UpgradeRequired => problem
+                .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+                .with_header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            _ => problem,
+        }
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, code) = self.parts();
-        let body = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-            "code": code,
-        });
-        let mut response = (status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            // Required of each 401 (RFC 9110, 15.5.2). Of Bearer a browser asks nobody anything, as it would of Basic.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        match self {
-            Self::TooManyConnects { retry_secs: secs }
-            | Self::Full { retry_secs: secs }
-            | Self::TooManyLogins { wait_secs: secs }
-            | Self::Locked { wait_secs: secs } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
-            }
-            Self::UpgradeRequired => {
-                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            }
-            Self::Busy => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            Self::ProviderAway => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-            }
-            Self::Unavailable | Self::OwnedByCollector => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-            }
-            _ => {}
-        }
-        // For who draws it as a page.
-        response.extensions_mut().insert(self);
-        response
+        Problem::from(self).into_response()
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Rejected(problem)
     }
 }
 

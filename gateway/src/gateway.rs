@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::extract::FromRef;
 use ringside_access::Keys;
-use ringside_engine::{Engine, EngineError};
+use ringside_engine::{Engine, EngineError, EngineProbe};
+use ringside_http::{Health, HttpSettings, Readiness, RenderMetrics};
 use ringside_model::{Room, Timestamp, system_clock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,9 +22,9 @@ use crate::delivery::{Admission, Goodbye, Ledger, Shard};
 use crate::error::Error;
 use crate::hub::{Hub, Initial, Refusal};
 use crate::memory::Memory;
-use crate::observe;
-use crate::pulse::Pulse;
+use crate::routes::CORS_PATHS;
 use crate::settings::GatewaySettings;
+use crate::{data_age, observe};
 
 /// How long the last connections get to read their goodbye.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
@@ -45,8 +47,9 @@ pub struct Gateway(Arc<Inside>);
 struct Inside {
     engine: Arc<dyn Engine>,
     settings: GatewaySettings,
+    http: Arc<HttpSettings>,
     hub: Arc<Hub>,
-    pulse: Arc<Pulse>,
+    probe: Arc<EngineProbe>,
     tokens: Arc<Tokens>,
     passwords: Passwords,
     throttle: Throttle,
@@ -78,9 +81,9 @@ impl Gateway {
         let standing = Standing::load(engine.clone()).await?;
         let stop = CancellationToken::new();
         tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
-        let pulse = Pulse::new();
-        tokio::spawn(pulse.clone().run(engine.clone(), stop.clone()));
-        let hub = Hub::new(engine.clone(), pulse.clone(), settings.publish_every, stop.clone());
+        let probe = EngineProbe::new();
+        tokio::spawn(probe.clone().run(engine.clone(), stop.clone()));
+        let hub = Hub::new(engine.clone(), probe.clone(), settings.publish_every, stop.clone());
         tokio::spawn(hub.clone().run());
         tokio::spawn(standing.clone().run(stop.clone()));
         tokio::spawn(keep_sweeping(engine.clone(), stop.clone()));
@@ -104,8 +107,9 @@ impl Gateway {
             audit: Audit::new(engine.clone(), settings.audit_kept),
             issuers,
             hub,
-            pulse,
+            probe,
             engine,
+            http: Arc::new(HttpSettings { cors_paths: &CORS_PATHS, ..settings.http.clone() }),
             settings,
             bench,
             goodbye,
@@ -147,6 +151,35 @@ impl Gateway {
     /// What an operator has set.
     pub fn settings(&self) -> &GatewaySettings {
         &self.0.settings
+    }
+
+    /// What this gateway reports about itself to probes and Prometheus.
+    pub(crate) fn health(&self) -> Health {
+        let check = |check: fn(&Inside) -> Option<String>| -> Readiness {
+            let gateway = self.0.clone();
+            Arc::new(move || check(&gateway))
+        };
+        let mut readiness = vec![
+            check(|gateway| gateway.probe.trouble()),
+            check(|gateway| gateway.hub.trouble()),
+            check(|gateway| gateway.memory.trouble()),
+        ];
+        readiness.extend(self.0.settings.readiness.iter().cloned());
+        readiness.push(check(|gateway| gateway.goodbye.has_begun().then(|| "draining".to_owned())));
+        let metrics = self.0.settings.metrics.clone().map(|handle| -> RenderMetrics {
+            let ledger = self.0.ledger.clone();
+            Arc::new(move || {
+                observe::queues(ledger.queued_bytes());
+                handle.run_upkeep();
+                handle.render() + &data_age::render()
+            })
+        });
+        Health { readiness, metrics, version: self.0.settings.version }
+    }
+
+    /// What the port believes about its clients.
+    pub(crate) fn http(&self) -> &Arc<HttpSettings> {
+        &self.0.http
     }
 
     /// Who an access token is for, if it still counts.
@@ -259,22 +292,20 @@ impl Gateway {
         &self.0.ledger
     }
 
-    pub(crate) fn memory(&self) -> &Memory {
-        &self.0.memory
-    }
-
     /// Who writes for the next socket.
     pub(crate) fn next_shard(&self) -> Arc<Shard> {
         let number = self.0.sockets.fetch_add(1, Ordering::Relaxed);
         self.0.shards[number % self.0.shards.len()].clone()
     }
 
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.0.pulse
-    }
-
     pub(crate) fn connections(&self) -> &TaskTracker {
         &self.0.connections
+    }
+}
+
+impl FromRef<Gateway> for Arc<HttpSettings> {
+    fn from_ref(gateway: &Gateway) -> Self {
+        gateway.http().clone()
     }
 }
 

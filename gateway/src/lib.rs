@@ -7,11 +7,10 @@
 mod api;
 mod auth;
 mod bench;
-mod caller;
-mod cors;
 mod data_age;
 mod delivery;
 mod error;
+mod extract;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -19,15 +18,10 @@ mod gateway;
 mod hub;
 mod memory;
 mod observe;
-mod origin;
 mod pages;
 mod protect;
-mod proxies;
-mod pulse;
 mod routes;
-mod serve;
 mod settings;
-mod tls;
 
 pub use auth::{
     Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
@@ -39,9 +33,5 @@ pub use error::Error;
 pub use gateway::{Gateway, GatewayError};
 pub use hub::{Initial, Refusal};
 pub use memory::MemoryReading;
-pub use observe::recorder;
-pub use origin::{BadOrigin, Origins};
-pub use proxies::{BadNetwork, TrustedProxies};
-pub use serve::{ServeSettings, serve, serve_with};
-pub use settings::{GatewaySettings, Readiness};
-pub use tls::{Tls, TlsError};
+pub use routes::ROUTES;
+pub use settings::GatewaySettings;

@@ -7,22 +7,10 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use ringside_model::Timestamp;
 use tracing::{debug, info};
 
 use crate::data_age::Ages;
-
-/// Upper bounds of the buckets of everything that is measured in seconds: from a read of the ring to a lost minute.
-pub(crate) const SECONDS: [f64; 15] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-
-/// What a process installs so that `/metrics` has something to show: histograms with buckets, which can be summed over
-/// gateways, where the default would be quantiles, which can't.
-pub fn recorder() -> PrometheusBuilder {
-    let ending = Matcher::Suffix("_seconds".to_owned());
-    PrometheusBuilder::new().set_buckets_for_metric(ending, &SECONDS).expect("there are buckets")
-}
 
 /// Says what each of them is, and shows them from the start: what is not there can't be told from what never happened.
 pub(crate) fn begin() {

@@ -5,8 +5,8 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use ringside_http::Peer;
 
-use crate::caller::Caller;
 use crate::gateway::Gateway;
 
 /// A browser that was here over TLS comes by no other way for a year.
@@ -29,7 +29,7 @@ const BESIDES_FILES: [(HeaderName, &str); 5] = [
 
 /// Sets the headers; what a handler has set stays.
 pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let secure = Caller::of(&gateway, request.extensions(), request.headers()).secure;
+    let secure = Peer::of(gateway.http(), request.extensions(), request.headers()).secure;
     let policy = content_policy(request.headers(), secure);
     let below_files = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;

@@ -6,7 +6,8 @@ use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{MethodFilter, on};
+use ringside_http::{guard, open_to, wrong_method};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -16,91 +17,142 @@ use tower_http::trace::TraceLayer;
 use tracing::Instrument as _;
 
 use crate::error::Error;
+use crate::extract::body_limit;
 use crate::gateway::Gateway;
-use crate::{api, auth, cors, delivery, observe, origin, pages, protect};
+use crate::{api, auth, delivery, observe, pages, protect};
 
+/// Paths that other origins may request, if the operator has listed them.
+pub(crate) const CORS_PATHS: [&str; 2] = ["/analytics/", "/auth/"];
 /// Pages are long and much the same inside: a little more work than usual makes them a tenth smaller.
 const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(6);
+
+/// Declares routes once: as routers by group, and as the list [`ROUTES`] that the permission table and the OpenAPI
+/// document are held against.
+macro_rules! routes {
+    ($($(#[$doc:meta])* $group:ident { $($method:ident $path:literal => $handler:expr;)+ })+) => {
+        $(
+            $(#[$doc])*
+            fn $group() -> Router<Gateway> {
+                Router::new()$(.route($path, on(MethodFilter::$method, $handler)))+
+            }
+        )+
+
+        /// Method and path of every route, without those of [`HEALTH_ROUTES`](ringside_http::HEALTH_ROUTES).
+        pub const ROUTES: &[(&str, &str)] = &[$($((stringify!($method), $path),)+)+];
+    };
+}
+
+routes! {
+    /// Signing in with a password, or with a token of another issuer, which may be long.
+    login {
+        POST "/auth/login" => auth::log_in;
+    }
+
+    /// Going on with a session, switching tenants, signing out.
+    session {
+        POST "/auth/refresh" => auth::refresh;
+        GET "/auth/resume" => auth::resume;
+        POST "/auth/tenant" => auth::switch_tenant;
+        POST "/auth/logout" => auth::log_out;
+        GET "/auth/sso/{id}" => auth::begin_sso;
+        GET "/auth/sso/{id}/callback" => auth::end_sso;
+        GET "/auth/me" => auth::show_me;
+    }
+
+    /// The keys that verify access tokens.
+    keys {
+        GET "/.well-known/jwks.json" => auth::show_key_set;
+    }
+
+    /// Live connections, which last as long as the client listens.
+    live {
+        GET "/ws" => delivery::open_socket;
+        GET "/ws/metrics" => delivery::open_metrics_socket;
+        GET "/events" => delivery::stream_events;
+        GET "/events/alerts" => delivery::stream_alerts;
+        GET "/poll" => delivery::poll;
+    }
+
+    /// Single reads of the rooms.
+    analytics {
+        GET "/analytics/metrics" => api::list_campaigns;
+        GET "/analytics/campaigns/{id}/metrics" => api::show_campaign;
+        GET "/analytics/campaigns/{id}/calls" => api::list_calls;
+        GET "/analytics/system/health" => api::show_system;
+        GET "/analytics/stats" => api::show_stats;
+        GET "/analytics/recent" => api::show_recent;
+        GET "/analytics/latest" => api::show_latest;
+        GET "/analytics/dashboard" => api::show_dashboard;
+    }
+
+    /// The same under the names that older scripts use.
+    analytics_aliases {
+        GET "/api/stats" => api::show_stats;
+        GET "/api/metrics/recent" => api::show_recent;
+        GET "/api/metrics/latest" => api::show_latest;
+    }
+
+    /// Who has access, and who is connected.
+    admin {
+        GET "/admin/connections" => api::list_connections;
+        GET "/admin/users" => api::list_users;
+        POST "/admin/users" => api::add_user;
+        PATCH "/admin/users/{name}" => api::change_user;
+        DELETE "/admin/users/{name}" => api::remove_user;
+        POST "/admin/users/{name}/password" => api::set_password;
+        POST "/admin/users/{name}/end" => api::end_logins;
+        GET "/admin/tokens" => api::list_passes;
+        POST "/admin/tokens" => api::issue_pass;
+        DELETE "/admin/tokens/{id}" => api::revoke_pass;
+        GET "/admin/keys" => api::list_keys;
+        POST "/admin/keys" => api::issue_key;
+        DELETE "/admin/keys/{id}" => api::revoke_key;
+        GET "/admin/sessions" => api::list_sessions;
+        POST "/admin/sessions/end" => api::end_all_sessions;
+        DELETE "/admin/sessions/{id}" => api::end_session;
+        GET "/admin/audit" => api::list_audit;
+        GET "/admin/audit/export" => api::export_audit;
+    }
+
+    /// Pages.
+    pages {
+        GET "/" => pages::show_overview;
+        GET "/analytics/realtime" => pages::show_overview;
+        GET "/campaigns" => pages::list_campaigns;
+        GET "/campaigns/{id}" => pages::show_campaign;
+        GET "/admin" => pages::show_admin;
+        GET "/login" => pages::show_login;
+    }
+
+    /// Scripts, styles, images.
+    files {
+        GET "/static/{*path}" => pages::send_asset;
+        GET "/favicon.ico" => pages::send_favicon;
+    }
+
+    /// Load runs, only with `--bench`.
+    bench {
+        POST "/bench/{n}" => api::publish_bench;
+    }
+}
 
 impl Gateway {
     /// Everything that this gateway answers.
     pub fn router(&self) -> Router {
-        let who = Router::new()
-            // A token of somebody else's may be long, and is refused as any other.
-            .route("/auth/login", post(auth::log_in).layer(api::body_limit(32 << 10)))
-            .route("/auth/refresh", post(auth::refresh))
-            .route("/auth/resume", get(auth::resume))
-            .route("/auth/tenant", post(auth::switch_tenant))
-            .route("/auth/logout", post(auth::log_out))
-            .route("/auth/sso/{id}", get(auth::begin_sso))
-            .route("/auth/sso/{id}/callback", get(auth::end_sso))
-            .route("/auth/me", get(auth::show_me))
-            .layer(api::body_limit(8 << 10));
-        let keys = Router::new().route("/.well-known/jwks.json", get(auth::show_key_set));
-        let live = Router::new()
-            .route("/ws", get(delivery::open_socket))
-            .route("/ws/metrics", get(delivery::open_metrics_socket))
-            .route("/events", get(delivery::stream_events))
-            .route("/events/alerts", get(delivery::stream_alerts))
-            .route("/poll", get(delivery::poll));
-        let questions = Router::new()
-            .route("/analytics/metrics", get(api::list_campaigns))
-            .route("/analytics/campaigns/{id}/metrics", get(api::show_campaign))
-            .route("/analytics/campaigns/{id}/calls", get(api::list_calls))
-            .route("/analytics/system/health", get(api::show_system))
-            .route("/analytics/stats", get(api::show_stats))
-            .route("/analytics/recent", get(api::show_recent))
-            .route("/analytics/latest", get(api::show_latest))
-            .route("/analytics/dashboard", get(api::show_dashboard));
-        let by_other_names = Router::new()
-            .route("/api/stats", get(api::show_stats))
-            .route("/api/metrics/recent", get(api::show_recent))
-            .route("/api/metrics/latest", get(api::show_latest));
-        let operators = Router::new()
-            .route("/healthz", get(api::show_liveness))
-            .route("/readyz", get(api::show_readiness))
-            .route("/metrics", get(api::show_metrics))
-            .route("/admin/connections", get(api::list_connections));
-        let admins = Router::new()
-            .route("/admin/users", get(api::list_users).post(api::add_user))
-            .route("/admin/users/{name}", patch(api::change_user).delete(api::remove_user))
-            .route("/admin/users/{name}/password", post(api::set_password))
-            .route("/admin/users/{name}/end", post(api::end_logins))
-            .route("/admin/tokens", get(api::list_passes).post(api::issue_pass))
-            .route("/admin/tokens/{id}", delete(api::revoke_pass))
-            .route("/admin/keys", get(api::list_keys).post(api::issue_key))
-            .route("/admin/keys/{id}", delete(api::revoke_key))
-            .route("/admin/sessions", get(api::list_sessions))
-            .route("/admin/sessions/end", post(api::end_all_sessions))
-            .route("/admin/sessions/{id}", delete(api::end_session))
-            .route("/admin/audit", get(api::list_audit))
-            .route("/admin/audit/export", get(api::export_audit))
-            .layer(api::body_limit(64 << 10));
-        let pages = Router::new()
-            .route("/", get(pages::show_overview))
-            .route("/analytics/realtime", get(pages::show_overview))
-            .route("/campaigns", get(pages::list_campaigns))
-            .route("/campaigns/{id}", get(pages::show_campaign))
-            .route("/admin", get(pages::show_admin))
-            .route("/login", get(pages::show_login));
+        let access = login().layer(body_limit(32 << 10)).merge(session().layer(body_limit(8 << 10)));
+        let admin = admin().layer(body_limit(64 << 10));
         // The files are many and small: no request id and no log line for each.
         pages::begin_packing();
-        let files = Router::new()
-            .route("/static/{*path}", get(pages::send_asset))
-            .route("/favicon.ico", get(pages::send_favicon))
-            .layer(CompressionLayer::new())
-            .layer(from_fn_with_state(self.clone(), protect::protect));
-
-        // What other origins may ask, where the operator has listed them; see `cors::covers`.
-        let open = cors::open_to(&self.settings().cors_origins, who.merge(questions));
-        let routes = open.merge(keys).merge(by_other_names).merge(operators).merge(admins).merge(pages);
-        let mut all = self.around(routes, live).merge(files);
+        let files = files().layer(CompressionLayer::new()).layer(from_fn_with_state(self.clone(), protect::protect));
+        // Other origins may request these, if the operator has listed them; see `CORS_PATHS`.
+        let open = open_to(&self.http().cors_origins, access.merge(analytics()));
+        let routes =
+            open.merge(keys()).merge(analytics_aliases()).merge(admin).merge(pages()).merge(self.health().routes());
+        let mut all = self.around(routes, live()).merge(files);
         if self.bench().is_some() {
-            // Thousands a second, and what each costs is taken for the cost of what is measured: only the guard around them.
-            let bench = post(api::publish_bench).fallback(async || Error::WrongMethod);
-            let bench = bench.layer(api::body_limit(api::BODY_BYTES));
-            let guard = from_fn_with_state(self.clone(), origin::guard);
-            all = all.merge(Router::new().route("/bench/{n}", bench).layer(guard));
+            // Thousands a second, and each one's cost counts as part of what is measured: only the guard around them.
+            let bench = bench().method_not_allowed_fallback(wrong_method).layer(body_limit(api::BODY_BYTES));
+            all = all.merge(bench.layer(from_fn_with_state(self.http().clone(), guard)));
         }
         all.with_state(self.clone())
     }
@@ -111,9 +163,9 @@ impl Gateway {
         let secret = [AUTHORIZATION, COOKIE, SET_COOKIE, SEC_WEBSOCKET_PROTOCOL];
         let guarded = |routes: Router<Self>| {
             routes
-                .method_not_allowed_fallback(async || Error::WrongMethod)
+                .method_not_allowed_fallback(wrong_method)
                 .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
-                .layer(from_fn_with_state(self.clone(), origin::guard))
+                .layer(from_fn_with_state(self.http().clone(), guard))
                 .layer(from_fn_with_state(self.clone(), auth::note_refusals))
         };
         guarded(routes.fallback(async || Error::NoSuchAddress))
@@ -156,6 +208,8 @@ mod tests {
 
     use ringside_engine::embedded::{Embedded, EmbeddedSettings};
     use tower::ServiceExt;
+
+    use axum::routing::get;
 
     use super::*;
     use crate::settings::GatewaySettings;

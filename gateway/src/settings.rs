@@ -5,15 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_http::{HttpSettings, Readiness};
 use ringside_model::TenantId;
 
 use crate::auth::IssuerSettings;
 use crate::memory::{MemoryReading, resident_bytes};
-use crate::origin::Origins;
-use crate::proxies::TrustedProxies;
-
-/// Says what is not well, if anything.
-pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What an operator can set of a gateway. The defaults are right for a single machine.
 #[derive(Clone)]
@@ -34,18 +30,12 @@ pub struct GatewaySettings {
     pub audit_kept: Duration,
     /// The installation's first tenant: in whose audit log it is noted what belongs to nobody else.
     pub tenant: TenantId,
-    /// Origins whose pages may use the gateway with a login; empty means the host that the request itself names.
-    pub allowed_origins: Origins,
-    /// Origins whose pages may besides ask `/analytics` and `/auth` with `fetch`.
-    pub cors_origins: Origins,
+    /// What the port believes about its clients, and which other origins it serves.
+    pub http: HttpSettings,
     /// Whose tokens count here besides ours, and where people can sign on.
     pub issuers: Vec<IssuerSettings>,
     /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
     pub public_url: Option<String>,
-    /// True where TLS ends before this process: the cookie is `Secure` and `__Host-`, as it is where TLS ends here.
-    pub secure_cookies: bool,
-    /// Load balancers whose word on a client's address, and on TLS, counts.
-    pub trusted_proxies: TrustedProxies,
     /// Connections are told to go elsewhere spread over this time.
     pub drain_over: Duration,
     /// True while a simulator makes data: pages say so.
@@ -69,7 +59,7 @@ pub struct GatewaySettings {
     pub memory_limit: Option<u64>,
     /// What it takes.
     pub memory_reading: MemoryReading,
-    /// What `/metrics` shows, of a recorder as [`crate::recorder`] makes it; none where no recorder is installed.
+    /// What `/metrics` shows, of a recorder as [`ringside_http::recorder`] makes it; none where no recorder is installed.
     pub metrics: Option<PrometheusHandle>,
 }
 
@@ -84,12 +74,9 @@ impl Default for GatewaySettings {
             new_key_every: Duration::from_secs(30 * 24 * 3600),
             audit_kept: Duration::from_secs(365 * 24 * 3600),
             tenant: TenantId::parse("default").expect("a plain name"),
-            allowed_origins: Origins::default(),
-            cors_origins: Origins::default(),
+            http: HttpSettings::default(),
             issuers: Vec::new(),
             public_url: None,
-            secure_cookies: false,
-            trusted_proxies: TrustedProxies::default(),
             drain_over: Duration::from_secs(5),
             demo: Arc::default(),
             version: env!("CARGO_PKG_VERSION"),

@@ -54,7 +54,7 @@ async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
     let gateway = Gateway::start(engine.clone(), GatewaySettings::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(ringside_gateway::serve(listener, gateway.router(), CancellationToken::new()));
+    tokio::spawn(ringside_http::serve(listener, gateway.router(), CancellationToken::new()));
 
     let http = Client::new();
     let log_in = async |body: Value| {

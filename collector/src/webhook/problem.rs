@@ -1,36 +1,16 @@
-//! Errors as `application/problem+json`, with a stable code and a sentence for a person.
+//! Rejections of the webhook as `application/problem+json`.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ringside_intake::IntakeError;
-use serde::Serialize;
 
-/// A request that was refused as a whole.
+/// A request that was rejected as a whole.
 #[derive(Debug)]
-pub(super) struct Problem {
-    status: StatusCode,
-    code: &'static str,
-    detail: String,
-    retry_after_s: Option<u32>,
-    /// Of an NDJSON stream: lines before this one were dealt with and need not be sent again.
-    next_index: Option<usize>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ProblemJson<'a> {
-    r#type: &'static str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_index: Option<usize>,
-}
+pub(super) struct Problem(ringside_http::Problem);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after_s: None, next_index: None }
+        Self(ringside_http::Problem::new(status, code, detail))
     }
 
     /// 400: nothing in the body could be read.
@@ -55,12 +35,13 @@ impl Problem {
 
     /// 503: not now.
     pub(super) fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-        Self { retry_after_s: Some(retry_after_s), ..problem }
+        let problem = ringside_http::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        Self(problem.with_retry_after(u64::from(retry_after_s)))
     }
 
+    /// Of an NDJSON stream: lines before this one were handled and need not be sent again.
     pub(super) fn with_next_index(self, next_index: usize) -> Self {
-        Self { next_index: Some(next_index), ..self }
+        Self(self.0.with_member("nextIndex", next_index))
     }
 }
 
@@ -71,30 +52,13 @@ impl From<IntakeError> for Problem {
             IntakeError::LogFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "log_full"),
             IntakeError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
-        Self { retry_after_s: Some(error.retry_after_s()), ..Self::new(status, code, error.to_string()) }
+        let problem = ringside_http::Problem::new(status, code, error.to_string());
+        Self(problem.with_retry_after(u64::from(error.retry_after_s())))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let json = ProblemJson {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
-            next_index: self.next_index,
-        };
-        let body = serde_json::to_vec(&json).expect("plain JSON members always serialise");
-        let mut response = (self.status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ringside\""));
-        }
-        response
+        self.0.into_response()
     }
 }

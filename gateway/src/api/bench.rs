@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Body, Path};
 use crate::auth::{Power, bearer};
 use crate::error::Error;
+use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
 
 /// The longest body.

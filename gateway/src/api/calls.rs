@@ -9,9 +9,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::campaigns::existing;
-use super::{Asked, Path, Query, json_answer};
+use super::json_answer;
 use crate::auth::Viewer;
 use crate::error::Error;
+use crate::extract::{Path, Query, QueryParams};
 use crate::gateway::Gateway;
 
 const DEFAULT_LIMIT: usize = 50;
@@ -23,7 +24,7 @@ pub(crate) struct CallsQuery {
     before: Option<String>,
 }
 
-impl Asked for CallsQuery {
+impl QueryParams for CallsQuery {
     const ALLOWED: &'static str = "limit is a whole number, 1 to 500; before is the \"before\" of the page that came \
         last. Give each at most once, such as limit=50.";
 }

@@ -4,9 +4,10 @@ use axum::extract::State;
 use axum::response::Response;
 use ringside_model::{CampaignId, Room};
 
-use super::{OverviewParts, Path, json_answer, with_place};
+use super::{OverviewParts, json_answer, with_place};
 use crate::auth::Viewer;
 use crate::error::Error;
+use crate::extract::Path;
 use crate::gateway::Gateway;
 use crate::hub::Initial;
 

@@ -6,10 +6,11 @@ use ringside_model::{Room, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Asked, Query, json_answer};
+use super::json_answer;
 use crate::auth::{Power, Viewer};
 use crate::delivery::{Line, Look};
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 
 const DEFAULT_LIMIT: usize = 100;
@@ -25,7 +26,7 @@ pub(crate) struct ConnectionsQuery {
     after: Option<u64>,
 }
 
-impl Asked for ConnectionsQuery {
+impl QueryParams for ConnectionsQuery {
     const ALLOWED: &'static str = "user and room are names, limit is a whole number, 1 to 1000; after is the \"next\" of \
         the page that came last. Give each at most once, such as room=overview&limit=100.";
 }

@@ -6,9 +6,10 @@ use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Query, json_answer, with_place};
+use super::{json_answer, with_place};
 use crate::auth::Viewer;
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 
 const PARTS: [&str; 5] = ["campaigns", "aggregate", "system", "metrics", "alerts"];
@@ -19,7 +20,7 @@ pub(crate) struct DashboardQuery {
     period: Option<String>,
 }
 
-impl Asked for DashboardQuery {
+impl QueryParams for DashboardQuery {
     const ALLOWED: &'static str = "include is a list of parts and period is today, hour or total. Give each at most once, \
         such as include=campaigns,alerts&period=today.";
 }

@@ -7,9 +7,10 @@ use axum::response::Response;
 use ringside_wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Query, json_answer, metrics_of};
+use super::{json_answer, metrics_of};
 use crate::auth::Viewer;
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 
 /// A chart's points, which is as many as are kept.
@@ -26,7 +27,7 @@ pub(crate) struct RecentQuery {
     count: Option<usize>,
 }
 
-impl Asked for RecentQuery {
+impl QueryParams for RecentQuery {
     const ALLOWED: &'static str = "count is a whole number, 1 or more. Give it at most once, such as count=60.";
 }
 

@@ -2,27 +2,21 @@
 
 mod admin;
 mod bench;
-mod body;
 mod calls;
 mod campaigns;
 mod connections;
 mod dashboard;
 mod health;
 mod metrics;
-mod path;
-mod query;
 
 pub(crate) use admin::*;
 pub(crate) use bench::{BODY_BYTES, publish_bench};
-pub(crate) use body::{Body, body_limit};
 pub(crate) use calls::list_calls;
 pub(crate) use campaigns::{list_campaigns, show_campaign};
 pub(crate) use connections::list_connections;
 pub(crate) use dashboard::show_dashboard;
-pub(crate) use health::{show_liveness, show_metrics, show_readiness, show_system};
+pub(crate) use health::show_system;
 pub(crate) use metrics::{show_latest, show_recent, show_stats};
-pub(crate) use path::Path;
-pub(crate) use query::{Asked, Query};
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

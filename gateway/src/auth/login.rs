@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json, RequestExt};
 use ringside_engine::EngineError;
+use ringside_http::Peer;
 use ringside_model::{TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,9 +23,8 @@ use super::sign_in::{Shown, SignedIn, about, count_login, renew, short, sign_in,
 use super::throttle::{LOCKED_FOR, Refused};
 use super::viewer::{AnyViewer, Viewer, offered};
 use super::way_back::{NextQuery, escape_query, local_path, login_error_address};
-use crate::api::{Body, Query};
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::extract::{Body, Query};
 use crate::gateway::Gateway;
 
 /// So much is kept of a name that is perhaps nobody's.
@@ -46,7 +46,7 @@ pub(crate) struct Credentials {
 /// `POST /auth/login`
 pub(crate) async fn log_in(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Response {
@@ -55,7 +55,7 @@ pub(crate) async fn log_in(
             return Redirect::to("/login?error=incomplete").into_response();
         };
         let next = local_path(credentials.next.as_deref());
-        return match check(&gateway, &headers, &caller, credentials).await {
+        return match check(&gateway, &headers, &peer, credentials).await {
             Ok(signed_in) => signed_in.redirect(&next),
             Err(error) => Redirect::to(&login_error_address(&error, &next)).into_response(),
         };
@@ -68,7 +68,7 @@ pub(crate) async fn log_in(
         return how_to_log_in().into_response();
     };
     let cookies = credentials.cookies.unwrap_or(true);
-    match check(&gateway, &headers, &caller, credentials).await {
+    match check(&gateway, &headers, &peer, credentials).await {
         Ok(signed_in) => signed_in.answer(cookies),
         Err(error) => error.into_response(),
     }
@@ -96,7 +96,7 @@ struct RefreshBody {
 /// `POST /auth/refresh`: with the cookie, or with `{"refreshToken":"…"}`.
 pub(crate) async fn refresh(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Error> {
@@ -107,12 +107,12 @@ pub(crate) async fn refresh(
         serde_json::from_slice(&body).map_err(|_| Error::BadRequest(how.to_owned()))?
     };
     if let Some(token) = body.refresh_token {
-        return Ok(renew(&gateway, &caller, &token).await?.answer(false));
+        return Ok(renew(&gateway, &peer, &token).await?.answer(false));
     }
-    let token = Cookie::Refresh.find(&headers, caller.secure).ok_or(Error::LoginEnded)?;
-    match renew(&gateway, &caller, token).await {
+    let token = Cookie::Refresh.find(&headers, peer.secure).ok_or(Error::LoginEnded)?;
+    match renew(&gateway, &peer, token).await {
         Ok(signed_in) => Ok(signed_in.answer(true)),
-        Err(Error::LoginEnded) => Ok(without_cookies(Error::LoginEnded.into_response(), caller.secure)),
+        Err(Error::LoginEnded) => Ok(without_cookies(Error::LoginEnded.into_response(), peer.secure)),
         Err(error) => Err(error),
     }
 }
@@ -121,16 +121,16 @@ pub(crate) async fn refresh(
 /// has none is asked to log in.
 pub(crate) async fn resume(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
     Query(query): Query<NextQuery>,
 ) -> Response {
     let next = query.path();
     let login = |more: &str| Redirect::to(&format!("/login?{more}next={}", escape_query(&next))).into_response();
-    let Some(token) = Cookie::Refresh.find(&headers, caller.secure) else { return login("") };
-    match renew(&gateway, &caller, token).await {
+    let Some(token) = Cookie::Refresh.find(&headers, peer.secure) else { return login("") };
+    match renew(&gateway, &peer, token).await {
         Ok(signed_in) => signed_in.redirect(&next),
-        Err(Error::LoginEnded) => without_cookies(login("expired=1&"), caller.secure),
+        Err(Error::LoginEnded) => without_cookies(login("expired=1&"), peer.secure),
         Err(_) => login("error=unavailable&"),
     }
 }
@@ -139,28 +139,28 @@ pub(crate) async fn resume(
 /// left there who could renew it.
 pub(crate) async fn log_out(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
     viewer: Result<AnyViewer, Error>,
 ) -> Response {
-    let answer = match end(&gateway, &caller, &headers, viewer).await {
+    let answer = match end(&gateway, &peer, &headers, viewer).await {
         Ok(()) => Redirect::to("/login").into_response(),
         Err(_) if is_form(&headers) => Redirect::to("/login?error=not_ended").into_response(),
         Err(error) => error.into_response(),
     };
-    without_cookies(answer, caller.secure)
+    without_cookies(answer, peer.secure)
 }
 
 /// Ends the login of a token, or, where that is over already, of the refresh token.
 async fn end(
     gateway: &Gateway,
-    caller: &Caller,
+    peer: &Peer,
     headers: &HeaderMap,
     viewer: Result<AnyViewer, Error>,
 ) -> Result<(), Error> {
-    let viewer = match (viewer, Cookie::Refresh.find(headers, caller.secure)) {
+    let viewer = match (viewer, Cookie::Refresh.find(headers, peer.secure)) {
         (Ok(AnyViewer(viewer)), _) => Viewer::clone(&viewer),
-        (Err(Error::Unauthorized), Some(token)) => match renew(gateway, caller, token).await {
+        (Err(Error::Unauthorized), Some(token)) => match renew(gateway, peer, token).await {
             Ok(signed_in) => signed_in.viewer().clone(),
             Err(Error::LoginEnded) => return Ok(()),
             Err(error) => return Err(error),
@@ -169,10 +169,10 @@ async fn end(
         (Err(error), _) => return Err(error),
     };
     // A token that lasts is no login: it is revoked, and not logged out.
-    if offered(headers, caller.secure).is_some_and(is_pass) {
+    if offered(headers, peer.secure).is_some_and(is_pass) {
         return Ok(());
     }
-    let entry = AuditEntry::of(&viewer, caller, "logout", short(&viewer.session_id));
+    let entry = AuditEntry::of(&viewer, peer, "logout", short(&viewer.session_id));
     in_time(gateway.audit().note(&viewer.tenant, &entry)).await?;
     in_time(gateway.end_session(&viewer.session_id)).await?;
     info!(user = %viewer.user, tenant = %viewer.tenant, session.id = short(&viewer.session_id), "logged out");
@@ -188,14 +188,14 @@ pub(crate) struct SwitchBody {
 /// `POST /auth/tenant`
 pub(crate) async fn switch_tenant(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     viewer: Viewer,
     Body(body): Body,
 ) -> Result<Response, Error> {
     let how = || Error::BadRequest("Send {\"tenant\":\"…\"} with one of the tenants of GET /auth/me.".to_owned());
     let SwitchBody { tenant } = serde_json::from_slice(&body).map_err(|_| how())?;
     let tenant = TenantId::parse(&tenant).map_err(|_| how())?;
-    Ok(switch(&gateway, &caller, &viewer, &tenant).await?.answer(true))
+    Ok(switch(&gateway, &peer, &viewer, &tenant).await?.answer(true))
 }
 
 /// `GET /auth/me`
@@ -222,18 +222,18 @@ pub(crate) async fn show_key_set(State(gateway): State<Gateway>) -> Response {
 async fn check(
     gateway: &Gateway,
     headers: &HeaderMap,
-    caller: &Caller,
+    peer: &Peer,
     credentials: Credentials,
 ) -> Result<SignedIn, Error> {
     match credentials {
         Credentials { username: Some(name), password: Some(password), token: None, .. } => {
-            let device = Cookie::Device.find(headers, caller.secure);
-            let (shown, device) = check_password(gateway, caller, &name, &password, device).await?;
-            Ok(sign_in(gateway, caller, headers, shown).await?.at_device(device))
+            let device = Cookie::Device.find(headers, peer.secure);
+            let (shown, device) = check_password(gateway, peer, &name, &password, device).await?;
+            Ok(sign_in(gateway, peer, headers, shown).await?.at_device(device))
         }
         Credentials { token: Some(token), username: None, password: None, .. } => {
-            let shown = check_token(gateway, caller, &token).await?;
-            sign_in(gateway, caller, headers, shown).await
+            let shown = check_token(gateway, peer, &token).await?;
+            sign_in(gateway, peer, headers, shown).await
         }
         _ => Err(how_to_log_in()),
     }
@@ -242,12 +242,12 @@ async fn check(
 /// Who it is, and the cookie by which the device is known from now on.
 async fn check_password(
     gateway: &Gateway,
-    caller: &Caller,
+    peer: &Peer,
     username: &str,
     password: &str,
     device: Option<&str>,
 ) -> Result<(Shown, String), Error> {
-    let address = caller.address;
+    let address = peer.address;
     let shown_address = address.map(display);
     gateway.turnstile().look(username, Instant::now()).map_err(too_many)?;
     let attempt = gateway.throttle().attempt(gateway.engine(), username, address, device).await;
@@ -298,7 +298,7 @@ fn beginning(username: &str) -> String {
 }
 
 /// Somebody who brings a token in place of a password: one of ours that lasts, or one of an issuer that we trust.
-async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<Shown, Error> {
+async fn check_token(gateway: &Gateway, peer: &Peer, token: &str) -> Result<Shown, Error> {
     if is_pass(token)
         && let Some(pass) = gateway.passes().ask(token, Timestamp::now()).await?
     {
@@ -310,8 +310,8 @@ async fn check_token(gateway: &Gateway, caller: &Caller, token: &str) -> Result<
     };
     let (who, reason) = refused.audited();
     count_login(reason);
-    info!(user = who, address = caller.address.map(display), reason, "login refused: {refused}");
-    let entry = AuditEntry::by(who, caller.address, "login", "token").refused(reason);
+    info!(user = who, address = peer.address.map(display), reason, "login refused: {refused}");
+    let entry = AuditEntry::by(who, peer.address, "login", "token").refused(reason);
     gateway.audit().note_refusal(&gateway.settings().tenant, entry);
     Err(refused.into())
 }

@@ -1,20 +1,19 @@
 //! What somebody may not do goes to the audit log: who tried, from where, and what.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use ringside_http::{Peer, Problem};
 
 use super::audit::AuditEntry;
 use super::viewer::offered;
-use crate::caller::Caller;
-use crate::error::Error;
 use crate::gateway::Gateway;
 
 /// Around all that is answered: notes what was answered with 403.
 pub(crate) async fn note_refusals(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     request: Request,
     next: Next,
 ) -> Response {
@@ -27,17 +26,16 @@ pub(crate) async fn note_refusals(
         }
     }
     let response = next.run(request).await;
-    if let Some(error) = response.extensions().get::<Error>()
-        && let (status, code) = error.parts()
-        && status == 403
+    if let Some(problem) = response.extensions().get::<Problem>()
+        && problem.status == StatusCode::FORBIDDEN
         // Whoever wanted to watch has noted that already.
-        && code != "forbidden_room"
+        && problem.code != "forbidden_room"
     {
-        let viewer = gateway.identify(offered(&shown, caller.secure)).await.ok();
+        let viewer = gateway.identify(offered(&shown, peer.secure)).await.ok();
         let who = viewer.as_ref().map_or("?", |viewer| viewer.user.as_str());
         let tenant = viewer.as_ref().map_or(&gateway.settings().tenant, |viewer| &viewer.tenant);
         let target = format!("{method} {}", uri.path());
-        gateway.audit().note_refusal(tenant, AuditEntry::by(who, caller.address, "access", target).refused(code));
+        gateway.audit().note_refusal(tenant, AuditEntry::by(who, peer.address, "access", target).refused(problem.code));
     }
     response
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use metrics::counter;
+use ringside_http::Peer;
 use ringside_model::Timestamp;
 use serde_json::{Value, json};
 use tracing::{info, warn};
@@ -20,7 +21,6 @@ use super::in_time::in_time;
 use super::pass::Pass;
 use super::session::{Beginning, NotRenewed, Session};
 use super::viewer::Viewer;
-use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -53,7 +53,7 @@ pub(crate) struct SignedIn {
 /// Begins a login.
 pub(crate) async fn sign_in(
     gateway: &Gateway,
-    caller: &Caller,
+    peer: &Peer,
     headers: &HeaderMap,
     shown: Shown,
 ) -> Result<SignedIn, Error> {
@@ -67,11 +67,11 @@ pub(crate) async fn sign_in(
     };
     gateway.turnstile().pass(&identity.user, Instant::now()).map_err(too_many)?;
     // Whoever logs in anew from a browser has left the login that it had.
-    if let Some(token) = Cookie::Refresh.find(headers, caller.secure) {
+    if let Some(token) = Cookie::Refresh.find(headers, peer.secure) {
         in_time(gateway.sessions().leave(token, &gateway.tokens().keys().refresh)).await?;
     }
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let beginning = Beginning { identity: &identity, via: &via, has_account, pass, address: caller.address, agent };
+    let beginning = Beginning { identity: &identity, via: &via, has_account, pass, address: peer.address, agent };
     let session = in_time(gateway.sessions().begin(beginning, since)).await?;
     // A password may wait for its turn: what was changed meanwhile counts, and what is changed from here on takes back a
     // token that says that it is from now.
@@ -80,13 +80,13 @@ pub(crate) async fn sign_in(
         in_time(gateway.sessions().end(&session.id)).await?;
         return Err(Error::LoginEnded);
     };
-    let entry = AuditEntry::by(&identity.user, caller.address, "login", &via);
+    let entry = AuditEntry::by(&identity.user, peer.address, "login", &via);
     let (role, campaigns) = (identity.role.as_str(), identity.scope.to_string());
     let after = json!({ "session": short(&session.id), "role": role, "campaigns": campaigns });
     in_time(gateway.audit().note(&identity.tenant, &entry.changed(Value::Null, after))).await?;
     count_login("ok");
     info!(user = %identity.user, tenant = %identity.tenant, via, session.id = short(&session.id), "logged in");
-    issue(gateway, caller, identity, &session, now).await
+    issue(gateway, peer, identity, &session, now).await
 }
 
 /// Somebody logs in too often.
@@ -101,7 +101,7 @@ pub(super) fn count_login(result: &'static str) {
 }
 
 /// Renews a login by its refresh token. Whoever has an account gets what the account may see by now.
-pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &str) -> Result<SignedIn, Error> {
+pub(crate) async fn renew(gateway: &Gateway, peer: &Peer, refresh_token: &str) -> Result<SignedIn, Error> {
     let now = Timestamp::now();
     let secret = gateway.tokens().keys().refresh;
     let count = |result: &'static str| counter!("ringside_gateway_renewals_total", "result" => result).increment(1);
@@ -113,7 +113,7 @@ pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &st
         }
         Err(NotRenewed::Reused(session)) => {
             count("reused");
-            tell_reuse(gateway, caller.address, &session);
+            tell_reuse(gateway, peer.address, &session);
             return Err(Error::LoginEnded);
         }
         Err(NotRenewed::Engine(error)) => return Err(error.into()),
@@ -124,13 +124,13 @@ pub(crate) async fn renew(gateway: &Gateway, caller: &Caller, refresh_token: &st
         return Err(Error::LoginEnded);
     };
     count("ok");
-    issue(gateway, caller, identity, &session, now).await
+    issue(gateway, peer, identity, &session, now).await
 }
 
 /// Lets a login look at another tenant that its account belongs to.
 pub(crate) async fn switch(
     gateway: &Gateway,
-    caller: &Caller,
+    peer: &Peer,
     viewer: &Viewer,
     tenant: &ringside_model::TenantId,
 ) -> Result<SignedIn, Error> {
@@ -139,10 +139,10 @@ pub(crate) async fn switch(
     let session = in_time(gateway.sessions().switch(&viewer.session_id, tenant)).await?.ok_or(Error::LoginEnded)?;
     let now = Timestamp::now();
     let identity = identity_of(gateway, &session, now).await?.ok_or(Error::LoginEnded)?;
-    let entry = AuditEntry::of(viewer, caller, "tenant.switch", tenant.to_string());
+    let entry = AuditEntry::of(viewer, peer, "tenant.switch", tenant.to_string());
     in_time(gateway.audit().note(tenant, &entry.changed(json!(viewer.tenant.as_str()), json!(tenant.as_str()))))
         .await?;
-    issue(gateway, caller, identity, &session, now).await
+    issue(gateway, peer, identity, &session, now).await
 }
 
 /// Who a login's owner is by now; none where they may not go on.
@@ -163,7 +163,7 @@ async fn identity_of(gateway: &Gateway, session: &Session, now: Timestamp) -> Re
 /// Tokens for somebody who was looked up after `now`.
 async fn issue(
     gateway: &Gateway,
-    caller: &Caller,
+    peer: &Peer,
     mut identity: Identity,
     session: &Session,
     mut now: Timestamp,
@@ -177,7 +177,7 @@ async fn issue(
                 let ends = now.plus_millis(token_ms).min(session.ends);
                 let (token, viewer) = gateway.tokens().issue(&identity, &session.id, issued_at, ends, now);
                 let refresh_token = session.refresh_token(&gateway.tokens().keys().refresh);
-                let secure = caller.secure;
+                let secure = peer.secure;
                 return Ok(SignedIn { token, viewer, refresh_token, ends: session.ends, secure, device: None });
             }
             // Rights were changed since, or all was taken back: looked up after that, perhaps by a clock ahead of ours.

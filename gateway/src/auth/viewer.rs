@@ -6,13 +6,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use ringside_http::Peer;
 use ringside_model::{TenantId, Timestamp};
 
 use super::cookie::Cookie;
 use super::role::{Power, Role};
 use super::scope::{Page, Scope};
 use super::way_back::resume_address;
-use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -72,8 +72,8 @@ impl FromRequestParts<Gateway> for AnyViewer {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
-        gateway.identify(offered(&parts.headers, caller.secure)).await.map(Self)
+        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
+        gateway.identify(offered(&parts.headers, peer.secure)).await.map(Self)
     }
 }
 

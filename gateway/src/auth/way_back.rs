@@ -3,8 +3,8 @@
 use axum::http::Uri;
 use serde::Deserialize;
 
-use crate::api::Asked;
 use crate::error::Error;
+use crate::extract::QueryParams;
 
 /// Where to after.
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ impl NextQuery {
     }
 }
 
-impl Asked for NextQuery {
+impl QueryParams for NextQuery {
     const ALLOWED: &'static str = "next is a path to go on to. Give it at most once, such as next=/campaigns.";
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use ringside_http::Peer;
 use ringside_model::Timestamp;
 use ringside_wire::frame_kind;
 use serde_json::json;
@@ -16,10 +17,9 @@ use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
 use super::standpoint::Standpoint;
-use crate::api::Query;
 use crate::auth::AnyViewer;
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::extract::Query;
 use crate::gateway::Gateway;
 use crate::hub::Mailbox;
 use crate::observe::Connected;
@@ -32,7 +32,7 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// `GET /poll?rooms=…&wait=25`
 pub(crate) async fn poll(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
 ) -> Result<Response, Error> {
@@ -42,7 +42,7 @@ pub(crate) async fn poll(
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));
     let came_with = standpoint.came_with();
     let weak = Arc::downgrade(&standpoint);
-    let entry = gateway.ledger().enter("poll", &viewer, caller.address, weak);
+    let entry = gateway.ledger().enter("poll", &viewer, peer.address, weak);
     let mut counted = Connected::by("poll", entry.id());
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
+use ringside_http::Peer;
 use ringside_model::{Room, Timestamp};
 use ringside_wire::frame_kind;
 use serde::Deserialize;
@@ -25,10 +26,9 @@ use super::ledger::Entry;
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use super::standpoint::Standpoint;
-use crate::api::{Asked, Query};
 use crate::auth::{AnyViewer, Viewer};
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 use crate::hub::{Filter, Mailbox};
 use crate::observe::Connected;
@@ -44,7 +44,7 @@ pub(crate) struct RoomsQuery {
     pub(super) wait: Option<u64>,
 }
 
-impl Asked for RoomsQuery {
+impl QueryParams for RoomsQuery {
     const ALLOWED: &'static str = "rooms and metrics are lists, wait is a whole number of seconds, of which 55 count. Give \
         each at most once, such as rooms=overview,alerts&wait=25.";
 }
@@ -60,30 +60,30 @@ impl RoomsQuery {
 pub(crate) async fn stream_events(
     State(gateway): State<Gateway>,
     admitted: Admitted,
-    caller: Caller,
+    peer: Peer,
     AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, admitted, caller, &viewer, cursors, query.filter().as_ref(), &headers)
+    open(gateway, admitted, peer, &viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
 pub(crate) async fn stream_alerts(
     State(gateway): State<Gateway>,
     admitted: Admitted,
-    caller: Caller,
+    peer: Peer,
     AnyViewer(viewer): AnyViewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    open(gateway, admitted, caller, &viewer, Cursors::of(Room::Alerts), None, &headers)
+    open(gateway, admitted, peer, &viewer, Cursors::of(Room::Alerts), None, &headers)
 }
 
 fn open(
     gateway: Gateway,
     admitted: Admitted,
-    caller: Caller,
+    peer: Peer,
     viewer: &Arc<Viewer>,
     mut cursors: Cursors,
     filter: Option<&Filter>,
@@ -99,7 +99,7 @@ fn open(
     admitted.enter();
     let standpoint = Arc::new(Standpoint::new(cursors));
     let weak = Arc::downgrade(&standpoint);
-    let entry = gateway.ledger().enter("sse", viewer, caller.address, weak);
+    let entry = gateway.ledger().enter("sse", viewer, peer.address, weak);
     let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     // `Sse` itself says `no-cache`.

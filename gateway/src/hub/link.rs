@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringside_engine::{Engine, Partition, RoomId, Signal, Subscription};
+use ringside_engine::{Engine, EngineProbe, Partition, RoomId, Signal, Subscription};
 use ringside_pacing::Backoff;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Refusal;
 use super::room::RoomCell;
-use crate::pulse::Pulse;
 
 /// How long a room stays after its last watcher left: who reloads a page finds it as it was.
 const LINGER: Duration = Duration::from_secs(15);
@@ -27,7 +26,7 @@ const REFUSED_LATELY: Duration = Duration::from_millis(500);
 pub(crate) struct Link {
     partition: Partition,
     engine: Arc<dyn Engine>,
-    pulse: Arc<Pulse>,
+    probe: Arc<EngineProbe>,
     /// Short and never across an await.
     rooms: Mutex<Rooms>,
     /// What ends the running subscription's task.
@@ -47,11 +46,11 @@ struct Rooms {
 }
 
 impl Link {
-    pub(crate) fn new(partition: Partition, engine: Arc<dyn Engine>, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn new(partition: Partition, engine: Arc<dyn Engine>, probe: Arc<EngineProbe>) -> Self {
         Self {
             partition,
             engine,
-            pulse,
+            probe,
             rooms: Mutex::new(Rooms { cells: HashMap::new(), empty_since: Instant::now() }),
             following: tokio::sync::Mutex::default(),
             up: AtomicBool::new(true),
@@ -62,7 +61,7 @@ impl Link {
     pub(crate) async fn room(self: &Arc<Self>, id: &RoomId) -> Result<Arc<RoomCell>, Refusal> {
         let cell = {
             let mut rooms = self.rooms.lock().expect("nobody panics in a link");
-            let made = || Arc::new(RoomCell::new(id.clone(), self.engine.clone(), self.pulse.clone()));
+            let made = || Arc::new(RoomCell::new(id.clone(), self.engine.clone(), self.probe.clone()));
             rooms.cells.entry(id.clone()).or_insert_with(made).clone()
         };
         cell.touch();
@@ -99,13 +98,13 @@ impl Link {
     }
 
     async fn subscribe(&self) -> Result<Box<dyn Subscription>, Refusal> {
-        match self.pulse.within(SUBSCRIBE_WITHIN, self.engine.subscribe(self.partition)).await {
+        match self.probe.within(SUBSCRIBE_WITHIN, self.engine.subscribe(self.partition)).await {
             Some(Ok(subscription)) => return Ok(subscription),
             // Of an engine that is away the operator has been told.
-            Some(Err(error)) if self.pulse.is_well() => {
+            Some(Err(error)) if self.probe.is_healthy() => {
                 warn!(partition = self.partition.0, %error, "a partition can't be followed");
             }
-            None if self.pulse.is_well() => {
+            None if self.probe.is_healthy() => {
                 warn!(partition = self.partition.0, "the engine took too long to take a subscription");
             }
             Some(Err(_)) | None => {}
@@ -159,7 +158,7 @@ impl Link {
         let mut rooms = self.rooms.lock().expect("nobody panics in a link");
         let before = rooms.cells.len();
         // While the engine is away, what is known here is all there is to show.
-        let away = !self.pulse.is_well();
+        let away = !self.probe.is_healthy();
         rooms
             .cells
             .retain(|_, cell| Arc::strong_count(cell) > 1 || cell.unused() < LINGER || (away && cell.is_filled()));

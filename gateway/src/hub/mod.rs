@@ -35,12 +35,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use link::Link;
-use ringside_engine::{Engine, Partition, RoomId};
+use ringside_engine::{Engine, EngineProbe, Partition, RoomId};
 use ringside_model::{Room, TenantId};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Scope, Viewer};
-use crate::pulse::Pulse;
 
 /// Why somebody does not get a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +55,7 @@ pub enum Refusal {
 /// All rooms of this gateway.
 pub(crate) struct Hub {
     engine: Arc<dyn Engine>,
-    pulse: Arc<Pulse>,
+    probe: Arc<EngineProbe>,
     links: Vec<Arc<Link>>,
     overviews: Mutex<HashMap<(TenantId, Scope), Arc<Overview>>>,
     publish_every: Duration,
@@ -66,13 +65,13 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(
         engine: Arc<dyn Engine>,
-        pulse: Arc<Pulse>,
+        probe: Arc<EngineProbe>,
         publish_every: Duration,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let link = |n| Arc::new(Link::new(Partition(n), engine.clone(), pulse.clone()));
+        let link = |n| Arc::new(Link::new(Partition(n), engine.clone(), probe.clone()));
         let links = (0..engine.partitions()).map(link).collect();
-        Arc::new(Self { engine, pulse, links, overviews: Mutex::default(), publish_every, stop })
+        Arc::new(Self { engine, probe, links, overviews: Mutex::default(), publish_every, stop })
     }
 
     /// The room, filled and followed.
@@ -91,7 +90,7 @@ impl Hub {
             overviews.entry(key.clone()).or_insert_with(made).clone()
         };
         overview.touch();
-        overview.ready(&self.pulse).await?;
+        overview.ready(&self.probe).await?;
         Ok(overview)
     }
 
@@ -107,8 +106,9 @@ impl Hub {
     }
 
     /// Why live data may be missing, for readiness.
-    pub(crate) fn broken_links(&self) -> usize {
-        self.links.iter().filter(|link| !link.is_up()).count()
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let broken = self.links.iter().filter(|link| !link.is_up()).count();
+        (broken > 0).then(|| format!("{broken} subscriptions are being restored"))
     }
 
     /// Looks after rooms and overviews until the gateway ends.
@@ -121,7 +121,7 @@ impl Hub {
             self.overviews
                 .lock()
                 .expect("nobody panics in the hub")
-                .retain(|_, overview| overview.is_wanted(&self.pulse));
+                .retain(|_, overview| overview.is_wanted(&self.probe));
         }
         self.overviews.lock().expect("nobody panics in the hub").clear();
         for link in &self.links {

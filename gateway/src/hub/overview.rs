@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use ringside_engine::EngineProbe;
 use ringside_model::{Aggregate, CampaignId, Cursor, Epoch, Room, TenantId, Timestamp};
 use ringside_wire::{AggregateJson, CampaignSnapshot, DirectoryBody, SeriesPointJson, compose_frame, frame_kind};
 use tokio::sync::watch;
@@ -21,7 +22,6 @@ use super::row::Row;
 use super::series::Summed;
 use super::{Hub, Initial, Refusal, RoomCell};
 use crate::auth::{self, Scope};
-use crate::pulse::Pulse;
 
 /// How long an overview stays after the last one who watched it.
 const LINGER: Duration = Duration::from_secs(15);
@@ -100,9 +100,9 @@ impl Overview {
     }
 
     /// Returns once all campaigns have been looked at.
-    pub(super) async fn ready(&self, pulse: &Pulse) -> Result<(), Refusal> {
+    pub(super) async fn ready(&self, probe: &EngineProbe) -> Result<(), Refusal> {
         let mut ready = self.ready.subscribe();
-        let ready = pulse.within(READY_WITHIN, async { ready.wait_for(|ready| *ready).await.is_ok() });
+        let ready = probe.within(READY_WITHIN, async { ready.wait_for(|ready| *ready).await.is_ok() });
         if ready.await == Some(true) { Ok(()) } else { Err(Refusal::Unavailable) }
     }
 
@@ -113,8 +113,8 @@ impl Overview {
 
     /// False once nobody has watched it for a while; it has ended then. While the engine is away, what is known here is
     /// all there is to show.
-    pub(super) fn is_wanted(&self, pulse: &Pulse) -> bool {
-        if self.members.any() || (*self.ready.borrow() && !pulse.is_well()) {
+    pub(super) fn is_wanted(&self, probe: &EngineProbe) -> bool {
+        if self.members.any() || (*self.ready.borrow() && !probe.is_healthy()) {
             self.touch();
         }
         let wanted = self.used.lock().expect("nobody panics here").elapsed() < LINGER;

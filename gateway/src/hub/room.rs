@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringside_engine::{Engine, ReadFrom, RoomFrame, RoomId, RoomView};
+use ringside_engine::{Engine, EngineProbe, ReadFrom, RoomFrame, RoomId, RoomView};
 use ringside_model::{Cursor, Timestamp};
 use ringside_pacing::Backoff;
 use tracing::warn;
@@ -23,7 +23,6 @@ use super::ring::{Accepted, RING_FRAMES, Ring};
 use super::{Refusal, filter};
 use crate::auth::{Numbers, Scope};
 use crate::observe::{self, Gap};
-use crate::pulse::Pulse;
 
 /// Pauses between tries to repair a room. When one room can't be read, many can't, and all return with the engine.
 const REPAIR_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
@@ -49,7 +48,7 @@ pub(crate) struct RoomCell {
     pub(crate) id: RoomId,
     room: Arc<ringside_model::Room>,
     engine: Arc<dyn Engine>,
-    pulse: Arc<Pulse>,
+    probe: Arc<EngineProbe>,
     /// Short and never across an await.
     inside: Mutex<Inside>,
     pub(crate) members: Arc<Members>,
@@ -78,12 +77,12 @@ struct Inside {
 }
 
 impl RoomCell {
-    pub(crate) fn new(id: RoomId, engine: Arc<dyn Engine>, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn new(id: RoomId, engine: Arc<dyn Engine>, probe: Arc<EngineProbe>) -> Self {
         Self {
             room: Arc::new(id.room.clone()),
             id,
             engine,
-            pulse,
+            probe,
             inside: Mutex::default(),
             members: Arc::default(),
             reading: tokio::sync::Mutex::default(),
@@ -191,7 +190,7 @@ impl RoomCell {
                 let _one = self.reading.lock().await;
                 match self.fresh_initial() {
                     Some(initial) => initial,
-                    None => match self.pulse.within(KNOWN_AFTER, self.read_initial()).await {
+                    None => match self.probe.within(KNOWN_AFTER, self.read_initial()).await {
                         Some(Ok(read)) => read,
                         Some(Err(_)) | None => self.known_initial()?,
                     },
@@ -331,7 +330,7 @@ impl RoomCell {
                     Ok(false) => {}
                     Err(_) => {
                         backoff.wait().await;
-                        let _ = tokio::time::timeout(REPAIRED_EVERY, cell.pulse.well()).await;
+                        let _ = tokio::time::timeout(REPAIRED_EVERY, cell.probe.healthy()).await;
                     }
                 }
             }
@@ -390,7 +389,7 @@ impl RoomCell {
     }
 
     async fn read(&self, from: ReadFrom) -> Result<RoomView, Refusal> {
-        let read = self.pulse.within(READ_WITHIN, self.engine.read_room(&self.id, from)).await;
+        let read = self.probe.within(READ_WITHIN, self.engine.read_room(&self.id, from)).await;
         match read {
             Some(Ok(view)) => {
                 self.heard();
@@ -398,8 +397,8 @@ impl RoomCell {
                 return Ok(view);
             }
             // Of an engine that is away the operator has been told; a thousand rooms need not repeat it.
-            Some(Err(error)) if self.pulse.is_well() => warn!(room = %self.id, %error, "a room could not be read"),
-            None if self.pulse.is_well() => warn!(room = %self.id, "the engine took too long to read a room"),
+            Some(Err(error)) if self.probe.is_healthy() => warn!(room = %self.id, %error, "a room could not be read"),
+            None if self.probe.is_healthy() => warn!(room = %self.id, "the engine took too long to read a room"),
             Some(Err(_)) | None => {}
         }
         self.inside.lock().expect("nobody panics in a room").failed = Some(Instant::now());

@@ -18,11 +18,12 @@ use super::document::Document;
 use super::frames::{AlertsInitial, Frames};
 use super::shell::Shell;
 use crate::api::{
-    Asked, AuditFilter, KeyRow, PassRow, Query, Reviewer, SessionRow, UserRow, keys_of, passes_of, read_audit,
-    read_before, sessions_of, users_of,
+    AuditFilter, KeyRow, PassRow, Reviewer, SessionRow, UserRow, keys_of, passes_of, read_audit, read_before,
+    sessions_of, users_of,
 };
 use crate::auth::{AuditLine, CampaignsJson, PageViewer, Power, Viewer};
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 
 /// So many entries of the audit log are on one page.
@@ -38,7 +39,7 @@ pub(crate) struct AdminQuery {
     outcome: Option<String>,
 }
 
-impl Asked for AdminQuery {
+impl QueryParams for AdminQuery {
     const ALLOWED: &'static str = "show is users, tokens, keys, sessions or audit. Go to /admin and choose one.";
 }
 

@@ -12,7 +12,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use super::packed::{Packed, without_comments};
-use crate::api::Path;
+use crate::extract::Path;
 
 #[derive(RustEmbed)]
 #[folder = "../static"]

@@ -9,10 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ringside_http::{Peer, Problem};
 
 use super::document::Document;
 use crate::auth::offered;
-use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -61,7 +61,7 @@ impl Way {
 /// Draws errors of pages as pages.
 pub(crate) async fn tell_browsers(
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     request: Request,
     next: Next,
 ) -> Response {
@@ -70,8 +70,8 @@ pub(crate) async fn tell_browsers(
     }
     let asked: HeaderMap = request.headers().clone();
     let mut response = next.run(request).await;
-    let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
-    let mut page = (response.status(), ErrorPage::new(&error, caller, &asked, &gateway)).into_response();
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let mut page = (response.status(), ErrorPage::new(&problem, peer, &asked, &gateway)).into_response();
     if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
         page.headers_mut().insert(header::RETRY_AFTER, retry.clone());
     }
@@ -85,27 +85,26 @@ fn wants_page(path: &str, headers: &HeaderMap) -> bool {
 }
 
 impl ErrorPage {
-    fn new(error: &Error, caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> Self {
-        let (status, code) = error.parts();
-        let (title, sentence, way) = match error {
-            Error::NoSuchCampaign => ("No such campaign", no_such_campaign(caller, headers, gateway), Way::CAMPAIGNS),
-            Error::NoSuchAddress => ("Nothing here", error.to_string(), Way::OVERVIEW),
-            Error::ForbiddenRoom(_) | Error::ForeignOrigin | Error::NotReviewer => {
-                ("Not allowed", error.to_string(), Way::OVERVIEW)
-            }
-            Error::Unavailable => ("No live data", error.to_string(), Way::AGAIN),
-            Error::Internal(_) => ("Something broke", format!("{error} Live numbers may still work."), Way::AGAIN),
-            _ => (status.canonical_reason().unwrap_or("Error"), error.to_string(), Way::OVERVIEW),
+    fn new(problem: &Problem, peer: Peer, headers: &HeaderMap, gateway: &Gateway) -> Self {
+        let Problem { status, code, detail, .. } = problem;
+        let sentence = detail.clone();
+        let (title, sentence, way) = match (*code, status.as_u16()) {
+            ("no_such_campaign", _) => ("No such campaign", no_such_campaign(peer, headers, gateway), Way::CAMPAIGNS),
+            (_, 404) => ("Nothing here", sentence, Way::OVERVIEW),
+            (_, 403) => ("Not allowed", sentence, Way::OVERVIEW),
+            ("unavailable", _) => ("No live data", sentence, Way::AGAIN),
+            ("internal", _) => ("Something broke", format!("{sentence} Live numbers may still work."), Way::AGAIN),
+            _ => (status.canonical_reason().unwrap_or("Error"), sentence, Way::OVERVIEW),
         };
-        // It has the looks of the sign-in: one card, which needs no data and no script.
+        // It looks like the sign-in: one card, which needs no data and no script.
         let document = Document::new("login", title, headers, gateway);
         Self { document, sentence, way, status: status.as_u16(), code }
     }
 }
 
 /// The same whether it is not there or not for this viewer.
-fn no_such_campaign(caller: Caller, headers: &HeaderMap, gateway: &Gateway) -> String {
-    let viewer = offered(headers, caller.secure).and_then(|token| gateway.verify(token).ok());
+fn no_such_campaign(peer: Peer, headers: &HeaderMap, gateway: &Gateway) -> String {
+    let viewer = offered(headers, peer.secure).and_then(|token| gateway.verify(token).ok());
     match viewer {
         Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
         None => Error::NoSuchCampaign.to_string(),

@@ -8,8 +8,8 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::document::Document;
-use crate::api::{Asked, Query};
 use crate::auth::local_path;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
 
 /// The sign-in page.
@@ -47,7 +47,7 @@ pub(crate) struct LoginQuery {
     minutes: Option<u32>,
 }
 
-impl Asked for LoginQuery {
+impl QueryParams for LoginQuery {
     const ALLOWED: &'static str = "next is a path to go on to, error says what went wrong. Give each at most once.";
 }
 

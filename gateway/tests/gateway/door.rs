@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Method};
 use ringside_engine::Histories;
-use ringside_gateway::{Accounts, GatewaySettings, Origins, TrustedProxies};
+use ringside_gateway::{Accounts, GatewaySettings};
+use ringside_http::{HttpSettings, Origins, TrustedProxies};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -23,10 +24,14 @@ async fn floor(settings: GatewaySettings) -> Floor {
     floor
 }
 
+fn http(http: HttpSettings) -> GatewaySettings {
+    GatewaySettings { http, ..GatewaySettings::default() }
+}
+
 /// A proxy on this machine that says that it was asked over TLS.
 fn behind_tls() -> GatewaySettings {
     let trusted_proxies = TrustedProxies::parse(&[IpAddr::from(Ipv4Addr::LOCALHOST).to_string()]).unwrap();
-    GatewaySettings { trusted_proxies, ..GatewaySettings::default() }
+    http(HttpSettings { trusted_proxies, ..HttpSettings::default() })
 }
 
 /// Asks, and returns the status, the headers and the `code` of a refusal.
@@ -139,7 +144,7 @@ async fn behind_tls_a_page_that_came_without_is_another_site() {
 #[tokio::test]
 async fn a_listed_origin_may_do_what_our_own_pages_may_and_only_in_exactly_that_form() {
     let allowed_origins = origins(&["https://wall.example", "https://ops.example:8443"]);
-    let floor = floor(GatewaySettings { allowed_origins, ..GatewaySettings::default() }).await;
+    let floor = floor(http(HttpSettings { allowed_origins, ..HttpSettings::default() })).await;
     let token = format!("Bearer {}", floor.token().await);
     for (origin, allowed) in [
         ("https://wall.example", true),
@@ -160,7 +165,7 @@ async fn a_listed_origin_may_do_what_our_own_pages_may_and_only_in_exactly_that_
 
 #[tokio::test]
 async fn pages_of_origins_listed_for_cors_ask_analytics_and_auth_and_nothing_else() {
-    let settings = GatewaySettings { cors_origins: origins(&["https://portal.example"]), ..GatewaySettings::default() };
+    let settings = http(HttpSettings { cors_origins: origins(&["https://portal.example"]), ..HttpSettings::default() });
     let floor = floor(settings).await;
     let portal = ("origin", "https://portal.example");
     for (path, method) in [("/analytics/stats", "GET"), ("/auth/login", "POST")] {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use ringside_gateway::{Accounts, ServeSettings, Tls, serve_with};
+use ringside_gateway::Accounts;
+use ringside_http::{ServeSettings, Tls, serve_with};
 use ringside_rig::until;
 use ringside_wire::frame_kind;
 use rustls::pki_types::pem::PemObject;

@@ -41,7 +41,7 @@ pub(crate) async fn serve(engine: Arc<dyn Engine>, settings: GatewaySettings) ->
     let gateway = Gateway::start(engine, settings).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(ringside_gateway::serve(listener, gateway.router(), CancellationToken::new()));
+    tokio::spawn(ringside_http::serve(listener, gateway.router(), CancellationToken::new()));
     (gateway, address)
 }
 

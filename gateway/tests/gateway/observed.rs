@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringside_engine::Histories;
-use ringside_gateway::{GatewaySettings, recorder};
+use ringside_gateway::GatewaySettings;
+use ringside_http::recorder;
 use ringside_model::{Cursor, Epoch};
 use ringside_rig::until;
 

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
+use ringside_http::HttpSettings;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
@@ -271,8 +272,11 @@ async fn the_way_back_never_leaves_the_site() {
 #[tokio::test]
 async fn behind_tls_the_cookie_insists_on_it_and_the_address_too() {
     let provider = Provider::start().await;
-    let settings =
-        GatewaySettings { issuers: vec![provider.settings()], secure_cookies: true, ..GatewaySettings::default() };
+    let settings = GatewaySettings {
+        issuers: vec![provider.settings()],
+        http: HttpSettings { secure_cookies: true, ..HttpSettings::default() },
+        ..GatewaySettings::default()
+    };
     let floor = Floor::with(settings, Histories::default()).await;
     let mut browser = Browser::new();
     let asked = browser.begin(floor.address, &provider, "/").await;

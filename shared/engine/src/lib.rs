@@ -13,11 +13,13 @@ pub mod contract;
 pub mod embedded;
 mod history;
 mod journal;
+mod probe;
 pub mod redis;
 mod room;
 
 pub use history::{Histories, History};
 pub use journal::{JournalEntry, JournalEntryId, LONGEST_PAGE};
+pub use probe::EngineProbe;
 pub use room::RoomId;
 
 use std::time::Duration;

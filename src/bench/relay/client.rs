@@ -89,7 +89,7 @@ struct Client<'a> {
 
 /// What a read asks of its client.
 #[derive(Default)]
-struct Asked {
+struct QueryParams {
     pongs: Vec<u8>,
     close: Option<u16>,
     error: Option<String>,
@@ -214,7 +214,7 @@ impl Client<'_> {
         stream: &TcpStream,
         there: &mut Option<impl FnOnce()>,
     ) -> anyhow::Result<()> {
-        let mut asked = Asked::default();
+        let mut asked = QueryParams::default();
         reader.take(bytes, |item| match item {
             Item::Frame(frame) => self.see(frame, &mut asked),
             Item::Ping(ping) => asked.pongs.extend(message(10, ping)),
@@ -226,13 +226,13 @@ impl Client<'_> {
             let _ = stream.try_write(&asked.pongs);
         }
         match asked {
-            Asked { error: Some(error), .. } => bail!("the server said {error}"),
-            Asked { close: Some(code), .. } => bail!("the server has closed with {code}"),
-            Asked { .. } => Ok(()),
+            QueryParams { error: Some(error), .. } => bail!("the server said {error}"),
+            QueryParams { close: Some(code), .. } => bail!("the server has closed with {code}"),
+            QueryParams { .. } => Ok(()),
         }
     }
 
-    fn see(&mut self, frame: &[u8], asked: &mut Asked) {
+    fn see(&mut self, frame: &[u8], asked: &mut QueryParams) {
         match look(frame) {
             Sight::Bench { seq, posted_us } => {
                 self.tally.take(seq);
@@ -287,7 +287,7 @@ impl Client<'_> {
                 bail!("a poll was answered with {status}");
             }
             let (frames, cursor) = polled(&body)?;
-            let mut asked = Asked::default();
+            let mut asked = QueryParams::default();
             for frame in frames {
                 self.see(frame, &mut asked);
             }

@@ -6,17 +6,17 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use ringside_engine::{EngineError, JournalEntryId};
+use ringside_http::{Problem, is_from_elsewhere};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::csv::put_line;
 use super::{Reviewer, list_answer_of};
-use crate::api::{Asked, Query};
 use crate::auth::{AuditEntry, AuditLine};
 use crate::error::Error;
+use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
-use crate::origin::is_from_elsewhere;
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
@@ -84,7 +84,7 @@ pub(crate) struct AuditQuery {
     format: Option<String>,
 }
 
-impl Asked for AuditQuery {
+impl QueryParams for AuditQuery {
     const ALLOWED: &'static str = "limit is a whole number, 1 to 500; before is the \"next\" of the page that came last; \
         who is a part of a name; what is such as user or user.add; outcome is ok or refused. Give each at most once.";
 }
@@ -132,7 +132,7 @@ pub(crate) async fn export_audit(
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Error> {
     if is_from_elsewhere(&headers) {
-        return Err(Error::ForeignOrigin);
+        return Err(Problem::foreign_origin().into());
     }
     let format = match query.format.as_deref() {
         Some("csv") => Format::Csv,
@@ -140,9 +140,9 @@ pub(crate) async fn export_audit(
         _ => return Err(Error::BadRequest("format must be csv or ndjson.".to_owned())),
     };
     let filter = query.filter()?;
-    let Reviewer { viewer, caller } = reviewer;
+    let Reviewer { viewer, peer } = reviewer;
     let asked = json!({ "format": format.name(), "who": filter.who, "what": filter.what, "outcome": query.outcome });
-    let entry = AuditEntry::of(&viewer, &caller, "audit.export", viewer.tenant.as_str()).changed(Value::Null, asked);
+    let entry = AuditEntry::of(&viewer, &peer, "audit.export", viewer.tenant.as_str()).changed(Value::Null, asked);
     gateway.audit().note(&viewer.tenant, &entry).await?;
     let today = Timestamp::now().to_string();
     let name = format!("ringside_audit_{}_{}.{}", viewer.tenant, &today[..10], format.name());

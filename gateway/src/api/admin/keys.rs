@@ -9,10 +9,11 @@ use ringside_model::SourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::{Body, Path, json_answer};
+use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body};
 use crate::auth::Viewer;
 use crate::error::Error;
+use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
 
 /// So much of a key's id names it here.

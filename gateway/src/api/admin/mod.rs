@@ -24,25 +24,25 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
+use ringside_http::Peer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::auth::{AuditEntry, CampaignsJson, Power, Scope, Viewer};
-use crate::caller::Caller;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
 /// Somebody who may read who has access.
 pub(crate) struct Reviewer {
     pub(crate) viewer: Viewer,
-    pub(crate) caller: Caller,
+    pub(crate) peer: Peer,
 }
 
 /// Somebody who may change who has access.
 pub(crate) struct Admin {
     pub(crate) viewer: Viewer,
-    pub(crate) caller: Caller,
+    pub(crate) peer: Peer,
 }
 
 impl FromRequestParts<Gateway> for Reviewer {
@@ -50,9 +50,9 @@ impl FromRequestParts<Gateway> for Reviewer {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
-        let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
+        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
         viewer.require(Power::Review)?;
-        Ok(Self { viewer, caller })
+        Ok(Self { viewer, peer })
     }
 }
 
@@ -61,16 +61,16 @@ impl FromRequestParts<Gateway> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
-        let caller = Caller::of(gateway, &parts.extensions, &parts.headers);
+        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
         viewer.require(Power::Administer)?;
-        Ok(Self { viewer, caller })
+        Ok(Self { viewer, peer })
     }
 }
 
 impl Admin {
     /// Notes what was done, before it is told; from then on it counts here, and within the second elsewhere.
     async fn did(&self, gateway: &Gateway, what: &str, target: &str, before: Value, after: Value) -> Result<(), Error> {
-        let entry = AuditEntry::of(&self.viewer, &self.caller, what, target).changed(before, after);
+        let entry = AuditEntry::of(&self.viewer, &self.peer, what, target).changed(before, after);
         gateway.audit().note(&self.viewer.tenant, &entry).await?;
         Ok(gateway.standing().read().await?)
     }

@@ -8,10 +8,11 @@ use ringside_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::{Body, Path, json_answer};
+use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::auth::{CampaignsJson, Page, Pass, PassError, PassRequest, Role, Scope, Viewer};
 use crate::error::Error;
+use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
 
 /// So long a token may last at most; one without an end says so.

@@ -7,10 +7,11 @@ use ringside_model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::{Path, json_answer};
+use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer};
 use crate::auth::{Session, Viewer, short};
 use crate::error::Error;
+use crate::extract::Path;
 use crate::gateway::Gateway;
 
 /// So much of a login's id names it here: too little to be one.

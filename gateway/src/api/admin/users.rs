@@ -12,12 +12,13 @@ use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::{Body, Path, json_answer};
+use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::auth::{
     Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
 };
 use crate::error::Error;
+use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
 
 const ROLES: &str = "The roles are viewer, auditor, operator, supervisor and admin.";
@@ -219,7 +220,7 @@ pub(crate) async fn remove_user(
 ) -> Result<StatusCode, Error> {
     let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
     for here in removed {
-        let entry = AuditEntry::of(&admin.viewer, &admin.caller, "user.remove", &name);
+        let entry = AuditEntry::of(&admin.viewer, &admin.peer, "user.remove", &name);
         gateway.audit().note(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
     }
     gateway.standing().read().await?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringside_engine::{Engine, EngineError, JournalEntryId};
+use ringside_http::Peer;
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +20,6 @@ use tracing::warn;
 
 use self::allowance::Allowance;
 use super::viewer::Viewer;
-use crate::caller::Caller;
 
 /// So much of a text that came from outside is kept.
 const TEXT_CHARS: usize = 200;
@@ -50,8 +50,8 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// Of somebody who did something.
-    pub(crate) fn of(viewer: &Viewer, caller: &Caller, what: &str, target: impl Into<String>) -> Self {
-        Self::by(&viewer.user, caller.address, what, target)
+    pub(crate) fn of(viewer: &Viewer, peer: &Peer, what: &str, target: impl Into<String>) -> Self {
+        Self::by(&viewer.user, peer.address, what, target)
     }
 
     /// Of whoever it was.

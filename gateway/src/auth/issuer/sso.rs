@@ -7,6 +7,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use ringside_http::Peer;
 use ringside_model::Timestamp;
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -15,13 +16,12 @@ use super::Issuer;
 use super::code::NotExchanged;
 use super::pending::{LASTS_SECS, Pending, PendingKey};
 use super::refused::Refused;
-use crate::api::{Asked, Path, Query};
 use crate::auth::in_time::in_time;
 use crate::auth::sign_in::{Shown, count_login, sign_in};
 use crate::auth::way_back::{NextQuery, escape_query, login_error_address};
 use crate::auth::{AuditEntry, Cookie, Identity};
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::extract::{Path, Query, QueryParams};
 use crate::gateway::Gateway;
 
 /// What a provider sends back.
@@ -34,7 +34,7 @@ pub(crate) struct CallbackQuery {
     error: Option<String>,
 }
 
-impl Asked for CallbackQuery {
+impl QueryParams for CallbackQuery {
     const ALLOWED: &'static str = "A provider sends code and state, or error and state, each once.";
 }
 
@@ -70,21 +70,21 @@ pub(crate) async fn begin_sso(
     State(gateway): State<Gateway>,
     Path(id): Path<String>,
     Query(query): Query<NextQuery>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Response {
     let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
     let next = query.path();
     let pending = Pending::new(&id, next.clone(), Timestamp::now());
-    let Some(base) = base_of(&gateway, &caller, &headers) else { return back(&Ended::Stale, &next, caller.secure) };
+    let Some(base) = base_of(&gateway, &peer, &headers) else { return back(&Ended::Stale, &next, peer.secure) };
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return not_signed_in(&Error::Unavailable, &next, caller.secure);
+        return not_signed_in(&Error::Unavailable, &next, peer.secure);
     };
     let Ok(address) = issuer.authorization(&pending, &base).await else {
-        return back(&Ended::Provider, &next, caller.secure);
+        return back(&Ended::Provider, &next, peer.secure);
     };
     let mut response = Redirect::to(address.as_str()).into_response();
-    let cookie = Cookie::SignOn.set(caller.secure, &pending.seal(&key), LASTS_SECS);
+    let cookie = Cookie::SignOn.set(peer.secure, &pending.seal(&key), LASTS_SECS);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
 }
@@ -94,23 +94,23 @@ pub(crate) async fn end_sso(
     State(gateway): State<Gateway>,
     Path(id): Path<String>,
     Query(query): Query<CallbackQuery>,
-    caller: Caller,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Response {
     let Some(issuer) = gateway.issuers().for_sign_on(&id) else { return Error::NoSuchAddress.into_response() };
     let now = Timestamp::now();
-    let cookie = Cookie::SignOn.find(&headers, caller.secure);
+    let cookie = Cookie::SignOn.find(&headers, peer.secure);
     let Ok(key) = in_time(PendingKey::load(gateway.engine())).await else {
-        return not_signed_in(&Error::Unavailable, "/", caller.secure);
+        return not_signed_in(&Error::Unavailable, "/", peer.secure);
     };
     let pending = cookie.and_then(|cookie| Pending::open(cookie, &key, &id, &query.state, now));
     let Some(pending) = pending else {
         info!(issuer.id = id, "a sign-in came back that was not begun here");
         count_login("sso_stale");
-        return back(&Ended::Stale, "/", caller.secure);
+        return back(&Ended::Stale, "/", peer.secure);
     };
     let next = pending.next.clone();
-    let identity = match finish(&gateway, issuer, query, pending, &caller, &headers).await {
+    let identity = match finish(&gateway, issuer, query, pending, &peer, &headers).await {
         Ok(identity) => identity,
         Err(ended) => {
             count_login(ended.as_str());
@@ -120,15 +120,15 @@ pub(crate) async fn end_sso(
                 Ended::NoAccess { who } => Some(&**who),
             };
             if let Some(who) = who {
-                let entry = AuditEntry::by(who, caller.address, "login", &*id).refused(ended.as_str());
+                let entry = AuditEntry::by(who, peer.address, "login", &*id).refused(ended.as_str());
                 gateway.audit().note_refusal(&gateway.settings().tenant, entry);
             }
-            return back(&ended, &next, caller.secure);
+            return back(&ended, &next, peer.secure);
         }
     };
-    match sign_in(&gateway, &caller, &headers, Shown::Trusted(identity, id)).await {
-        Ok(signed_in) => forget(signed_in.redirect(&next), caller.secure),
-        Err(error) => not_signed_in(&error, &next, caller.secure),
+    match sign_in(&gateway, &peer, &headers, Shown::Trusted(identity, id)).await {
+        Ok(signed_in) => forget(signed_in.redirect(&next), peer.secure),
+        Err(error) => not_signed_in(&error, &next, peer.secure),
     }
 }
 
@@ -138,7 +138,7 @@ async fn finish(
     issuer: &Issuer,
     query: CallbackQuery,
     pending: Pending,
-    caller: &Caller,
+    peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<Identity, Ended> {
     if !issuer.is_named(query.iss.as_deref()).await.map_err(|_| Ended::Provider)? {
@@ -151,7 +151,7 @@ async fn finish(
         return Err(if error == "access_denied" { Ended::Cancelled } else { Ended::Provider });
     }
     let code = query.code.ok_or(Ended::Stale)?;
-    let base = base_of(gateway, caller, headers).ok_or(Ended::Stale)?;
+    let base = base_of(gateway, peer, headers).ok_or(Ended::Stale)?;
     issuer.exchange(&code, &pending, &base, Timestamp::now()).await.map_err(|error| {
         warn!(issuer.id = issuer.settings.id, %error, "a sign-in did not come to its end");
         match error {
@@ -164,12 +164,12 @@ async fn finish(
 }
 
 /// The address that people open, as the provider knows it.
-fn base_of(gateway: &Gateway, caller: &Caller, headers: &HeaderMap) -> Option<String> {
+fn base_of(gateway: &Gateway, peer: &Peer, headers: &HeaderMap) -> Option<String> {
     if let Some(url) = &gateway.settings().public_url {
         return Some(url.clone());
     }
     let host = headers.get(header::HOST)?.to_str().ok()?;
-    let scheme = if caller.secure { "https" } else { "http" };
+    let scheme = if peer.secure { "https" } else { "http" };
     Some(format!("{scheme}://{host}"))
 }
 

@@ -21,6 +21,7 @@ pub(crate) use shard::Shard;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use ringside_http::{Peer, check_socket};
 use ringside_model::Room;
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -29,11 +30,9 @@ use tracing::warn;
 use self::connection::Connection;
 use self::handshake::{Opening, offered_token};
 use crate::auth::{Cookie, bearer};
-use crate::caller::Caller;
 use crate::delivery::admission::Admitted;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::origin::{is_ours, log_foreign};
 
 /// How much the kernel holds for a client beyond what is on its way: what waits there can't be replaced by something
 /// newer any more.
@@ -45,36 +44,33 @@ const SEND_BUFFER_BYTES: usize = 128 << 10;
 pub(crate) async fn open_socket(
     admitted: Admitted,
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     request: Request,
 ) -> Response {
-    open(gateway, admitted, caller, request, &[]).await.unwrap_or_else(Error::into_response)
+    open(gateway, admitted, peer, request, &[]).await.unwrap_or_else(Error::into_response)
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
 pub(crate) async fn open_metrics_socket(
     admitted: Admitted,
     State(gateway): State<Gateway>,
-    caller: Caller,
+    peer: Peer,
     request: Request,
 ) -> Response {
-    open(gateway, admitted, caller, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
+    open(gateway, admitted, peer, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
 }
 
 async fn open(
     gateway: Gateway,
     admitted: Admitted,
-    caller: Caller,
+    peer: Peer,
     mut request: Request,
     rooms: &'static [Room],
 ) -> Result<Response, Error> {
     let headers = request.headers();
-    if !is_ours(headers, caller.secure, &gateway.settings().allowed_origins) {
-        log_foreign("socket", headers, caller.address);
-        return Err(Error::ForeignOrigin);
-    }
+    check_socket(gateway.http(), peer, headers)?;
     let token =
-        bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, caller.secure));
+        bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, peer.secure));
     let token = token.map(str::to_owned);
     let viewer = gateway.identify(token.as_deref()).await?;
     let opening = Opening::of(&mut request)?;
@@ -86,7 +82,7 @@ async fn open(
         let _tracked = tracked;
         let Some(socket) = coming.socket().await else { return };
         bound_buffers(socket.0.tcp());
-        Connection::begin(gateway, viewer, caller.address, socket, deflate, rooms).await.run().await;
+        Connection::begin(gateway, viewer, peer.address, socket, deflate, rooms).await.run().await;
     });
     Ok(response)
 }

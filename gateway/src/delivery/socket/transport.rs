@@ -185,6 +185,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use ringside_http::Tls;
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, RootCertStore};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -194,7 +195,6 @@ mod tests {
     use tokio_rustls::client::TlsStream as ClientStream;
 
     use super::*;
-    use crate::tls::Tls;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 
 /// A query that a handler takes.
-pub(crate) trait Asked: DeserializeOwned {
+pub(crate) trait QueryParams: DeserializeOwned {
     /// What may be in it, as a sentence.
     const ALLOWED: &'static str;
 }
@@ -15,7 +15,7 @@ pub(crate) trait Asked: DeserializeOwned {
 /// A query, read. What can't be read is a problem like any other, told by what is allowed.
 pub(crate) struct Query<T>(pub(crate) T);
 
-impl<S: Sync, T: Asked> FromRequestParts<S> for Query<T> {
+impl<S: Sync, T: QueryParams> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {

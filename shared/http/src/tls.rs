@@ -156,7 +156,7 @@ impl Tls {
     }
 
     /// Makes the handshake with somebody who has connected. None where that came to nothing.
-    pub(crate) async fn accept(&self, mut socket: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub async fn accept(&self, mut socket: TcpStream) -> Option<TlsStream<TcpStream>> {
         let mut first = [0];
         // A record of TLS begins with a byte that is no letter.
         if socket.peek(&mut first).await.ok()? == 1 && first[0].is_ascii_uppercase() {

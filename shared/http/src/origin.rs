@@ -1,11 +1,11 @@
-//! Whether a request comes from our own pages: what keeps another site from using a login that the browser has.
+//! Whether a request comes from our own pages: the defence against cross-site request forgery.
 //!
-//! One layer around all routes asks it ([`guard`]), so that no route can forget to; sockets ask it themselves, because
-//! they are let in before that. Browsers name the page's origin on sockets and on everything that changes state, and say
-//! on the rest how far away the page is (`Sec-Fetch-Site`, which they leave out on plain HTTP). What says neither is no
-//! browser's page, and cookies are `SameSite=Lax` besides.
+//! One middleware covers every route ([`guard`]), so that no route can forget it; sockets call [`check_socket`].
+//! Browsers name the page's origin on sockets and on every request that changes state. On the others they say how far
+//! away the page is (`Sec-Fetch-Site`, which plain HTTP lacks). A request with neither is not from a browser's page, and
+//! cookies are `SameSite=Lax` as a second line.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, Uri, header};
@@ -14,100 +14,36 @@ use axum::response::{IntoResponse, Response};
 use tracing::field::{debug, display};
 use tracing::warn;
 
-use crate::caller::Caller;
-use crate::cors;
-use crate::error::Error;
-use crate::gateway::Gateway;
+use crate::origins::Origins;
+use crate::peer::Peer;
+use crate::problem::Problem;
+use crate::settings::HttpSettings;
 
 /// So much of an origin goes to the log.
 const LOGGED_ORIGIN_CHARS: usize = 100;
 
-/// A list of origins, each as browsers write it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(Vec<String>);
-
-/// Why a text names no origin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadOrigin {
-    /// Everybody is nobody in particular.
-    #[error(
-        "\"*\" would let every site on the internet use the logins of your people; name each origin, such as https://ops.example.com"
-    )]
-    Everybody,
-    /// It is no origin.
-    #[error(
-        "\"{0}\" is no origin; write scheme, host and, where there is one, port, as a browser does: https://ops.example.com or \
-         http://10.0.0.7:8080"
-    )]
-    NoOrigin(String),
-}
-
-impl Origins {
-    /// Reads a list.
-    pub fn parse(list: &[String]) -> Result<Self, BadOrigin> {
-        list.iter().map(|text| read(text.trim())).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// True where it names nobody.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn has(&self, origin: &str) -> bool {
-        self.0.iter().any(|listed| listed == origin)
-    }
-}
-
-/// An origin as a browser writes it: in small letters, without the port that its scheme has anyway.
-fn read(text: &str) -> Result<String, BadOrigin> {
-    if text.contains('*') {
-        return Err(BadOrigin::Everybody);
-    }
-    let bad = || BadOrigin::NoOrigin(text.to_owned());
-    let uri: Uri = text.parse().map_err(|_| bad())?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
-    let usual_port = match scheme {
-        "https" => 443,
-        "http" => 80,
-        _ => return Err(bad()),
-    };
-    let host = authority.host().to_ascii_lowercase();
-    let port = authority.port_u16();
-    // Neither a user nor a port that is none is in what was read of it.
-    let whole = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-    let bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
-    if host.is_empty() || !bare || !authority.as_str().eq_ignore_ascii_case(&whole) {
-        return Err(bad());
-    }
-    let host = if port == Some(usual_port) { host } else { whole };
-    Ok(format!("{scheme}://{host}"))
-}
-
-/// Lets nothing through that another site's page sent: nothing that changes something, and no question that carries a
-/// cookie. Whoever follows a link to us is welcome.
-pub(crate) async fn guard(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let caller = Caller::of(&gateway, request.extensions(), request.headers());
-    if is_welcome(&gateway, caller, request.method(), request.uri(), request.headers()) {
+/// Rejects cross-site requests that change state or carry a cookie. Following a link is allowed.
+pub async fn guard(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
+    let peer = Peer::of(&settings, request.extensions(), request.headers());
+    if is_allowed(&settings, peer, request.method(), request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    let what = request.extensions().get::<MatchedPath>().map_or("(no such address)", MatchedPath::as_str);
-    log_foreign(what, request.headers(), caller.address);
-    Error::ForeignOrigin.into_response()
+    let route = request.extensions().get::<MatchedPath>().map_or("(no such address)", MatchedPath::as_str);
+    reject(route, request.headers(), peer).into_response()
 }
 
-fn is_welcome(gateway: &Gateway, caller: Caller, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
-    let settings = gateway.settings();
+/// Rejects a WebSocket that another site's page opens. Sockets are admitted before [`guard`] could see them.
+pub fn check_socket(settings: &HttpSettings, peer: Peer, headers: &HeaderMap) -> Result<(), Problem> {
+    if is_ours(headers, peer.secure, &settings.allowed_origins) { Ok(()) } else { Err(reject("socket", headers, peer)) }
+}
+
+fn is_allowed(settings: &HttpSettings, peer: Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_ours = || {
-        is_ours(headers, caller.secure, &settings.allowed_origins)
-            || cors::covers(uri.path()) && names_one_of(headers, &settings.cors_origins)
+        is_ours(headers, peer.secure, &settings.allowed_origins)
+            || settings.cors_covers(uri.path()) && names_one_of(headers, &settings.cors_origins)
     };
     match *method {
-        // Asks nothing and changes nothing.
+        // Reads nothing and changes nothing.
         Method::OPTIONS => true,
         Method::GET | Method::HEAD => !headers.contains_key(header::COOKIE) || navigates(headers) || is_ours(),
         _ => is_ours(),
@@ -116,7 +52,7 @@ fn is_welcome(gateway: &Gateway, caller: Caller, method: &Method, uri: &Uri, hea
 
 /// True for what our own pages, those of listed origins, and what is no browser sent. With a list, the list is all there is;
 /// without one our own pages are those of the host that the request itself names.
-pub(crate) fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> bool {
+fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else {
         return !is_from_elsewhere(headers);
@@ -128,7 +64,7 @@ pub(crate) fn is_ours(headers: &HeaderMap, secure: bool, allowed: &Origins) -> b
 }
 
 /// True where the browser says that another origin's page, or a link there, began it.
-pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
@@ -153,13 +89,14 @@ fn navigates(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
 }
 
-/// Tells the operator of what was refused: another site at work, or an origin that is missing in the configuration.
-pub(crate) fn log_foreign(what: &str, headers: &HeaderMap, address: Option<IpAddr>) {
+/// Logs what is rejected: another site at work, or an origin that is missing in the configuration.
+fn reject(route: &str, headers: &HeaderMap, peer: Peer) -> Problem {
     let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
-    // It may be anything, so it is logged as a quoted text.
+    // It may hold any bytes, so it is logged as a quoted text.
     let origin = origin.map(|origin| debug(origin.chars().take(LOGGED_ORIGIN_CHARS).collect::<String>()));
-    let address = address.map(display);
-    warn!(what, address, origin, reason = "foreign_origin", "refused what another site sent");
+    let address = peer.address.map(display);
+    warn!(route, address, origin, reason = "foreign_origin", "cross-site request rejected");
+    Problem::foreign_origin()
 }
 
 #[cfg(test)]
@@ -236,28 +173,5 @@ mod tests {
             check(&[host, ("sec-fetch-site", "same-origin")], true, list),
             "a page of a listed origin says no more on a GET"
         );
-    }
-
-    #[test]
-    fn origins_are_read_or_refused_with_an_example() {
-        for text in [
-            "ops.example",
-            "https://",
-            "https://a/b",
-            "https://a?b",
-            "https://a#b",
-            "https://u@a",
-            "ftp://a",
-            "null",
-            "",
-            "https://a b",
-            "https://a:x",
-        ] {
-            let error = Origins::parse(&[text.to_owned()]).unwrap_err().to_string();
-            assert!(error.contains("https://ops.example.com"), "{text}: {error}");
-        }
-        for text in ["*", "https://*.example"] {
-            assert_eq!(Origins::parse(&[text.to_owned()]), Err(BadOrigin::Everybody));
-        }
     }
 }

@@ -1,0 +1,9 @@
+//! Extractors of request parts that reject with a problem of ours.
+
+mod body;
+mod path;
+mod query;
+
+pub(crate) use body::{Body, body_limit};
+pub(crate) use path::Path;
+pub(crate) use query::{Query, QueryParams};
