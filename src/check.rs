@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, bail};
-use ringside_gateway::try_issuer;
+use ringside_access::try_issuer;
 use ringside_http::{Origins, TrustedProxies};
 use ringside_model::{TenantId, Timestamp};
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringside_access::KeyError;
+use ringside_access::{AccessStartError, AccountError, KeyError};
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_engine::redis::{ConnectError, Password, Redis, RedisSettings};
 use ringside_engine::{Engine, EngineError};
-use ringside_gateway::{AccountError, GatewayError};
 
 use crate::config::Config;
 
@@ -47,7 +46,7 @@ pub(crate) fn is_away(error: &anyhow::Error) -> bool {
             (Some(error), _, _, _)
             | (_, Some(AccountError::Engine(error)), _, _)
             | (_, _, Some(KeyError::Engine(error)), _)
-            | (_, _, _, Some(GatewayError::Engine(error))) => engine_is_away(error),
+            | (_, _, _, Some(AccessStartError::Engine(error))) => engine_is_away(error),
             _ => false,
         }
     })

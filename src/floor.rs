@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_access::AccessSettings;
 use ringside_collector::fold::FoldSettings;
 use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
@@ -75,6 +76,16 @@ impl Floor {
         let simulate = simulates(config, role);
         let demo = Arc::new(AtomicBool::new(simulate));
         let settings = GatewaySettings {
+            access: AccessSettings {
+                token_ttl: Duration::from_secs(config.token_minutes * 60),
+                session_ttl: Duration::from_secs(config.login_minutes * 60),
+                key_rotation: days(config.signing_key_days),
+                audit_kept: days(config.audit_days),
+                tenant: tenant.clone(),
+                issuers: issuers::read(&config.issuers)?,
+                public_url: config.public_url.clone(),
+                ..AccessSettings::default()
+            },
             http: HttpSettings {
                 allowed_origins,
                 cors_origins,
@@ -82,19 +93,12 @@ impl Floor {
                 trusted_proxies,
                 ..HttpSettings::default()
             },
-            issuers: issuers::read(&config.issuers)?,
-            public_url: config.public_url.clone(),
             drain_over: Duration::from_millis(config.drain_ms),
             demo: demo.clone(),
             readiness: readiness.clone(),
             connects_per_second: config.connects_per_second,
             max_age: Duration::from_secs(config.connection_max_minutes * 60),
             memory_limit: config.memory_limit_mb.map(|mb| mb << 20),
-            token_ttl: Duration::from_secs(config.token_minutes * 60),
-            login_lasts: Duration::from_secs(config.login_minutes * 60),
-            new_key_every: days(config.signing_key_days),
-            audit_kept: days(config.audit_days),
-            tenant: tenant.clone(),
             metrics: metrics.clone(),
             bench: config.bench,
             ..GatewaySettings::default()

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringside_access::Keys;
+use ringside_access::{Accounts, Audit, AuditEntry, EnsuredAdmin, Keys};
 use ringside_engine::{Engine, EngineError};
-use ringside_gateway::{Accounts, Audit, AuditEntry, EnsuredAdmin};
 use ringside_model::{SourceId, TenantId, system_clock};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -71,7 +70,7 @@ impl Installation {
                     );
                 }
                 EnsuredAdmin::Changed { home } => {
-                    self.audit.note(&home, &AuditEntry::by(WHO, None, "user.password", "admin")).await?;
+                    self.audit.record(&home, &AuditEntry::by(WHO, None, "user.password", "admin")).await?;
                 }
             }
         }

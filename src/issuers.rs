@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use ringside_gateway::{
+use ringside_access::{
     ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, Scope, SignOn, SignatureAlgorithm, TenantMapping,
     VerifyingKey, check_issuers,
 };

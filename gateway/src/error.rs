@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ringside_access::{AccessError, AccountError, TokenRejected};
 use ringside_engine::EngineError;
 use ringside_http::Problem;
 use tracing::{error, warn};
@@ -210,6 +211,41 @@ impl From<Problem> for Error {
     }
 }
 
+impl From<AccessError> for Error {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Unauthorized => Self::Unauthorized,
+            AccessError::SessionEnded => Self::LoginEnded,
+            AccessError::WrongPassword { tries_left } => Self::WrongPassword { tries_left },
+            AccessError::Locked { wait_secs } => Self::Locked { wait_secs },
+            AccessError::TooManySignIns { wait_secs } => Self::TooManyLogins { wait_secs },
+            AccessError::TokenRejected(TokenRejected::NoKeys) => Self::ProviderAway,
+            AccessError::TokenRejected(_) => Self::BadToken,
+            AccessError::NoSuchTenant => Self::NoSuchTenant,
+            AccessError::RightsKeepChanging => Self::Unavailable,
+            AccessError::Account(error) => error.into(),
+            AccessError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Error {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Engine(error @ EngineError::Unavailable(_)) => error.into(),
+            AccountError::Engine(error) => Self::internal(&error),
+            error => Self::BadRequest(sentence(&error.to_string())),
+        }
+    }
+}
+
+/// Makes a sentence of a text of the command line.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         warn!(%error, "the engine did not answer a request");
@@ -223,5 +259,27 @@ impl From<Refusal> for Error {
             Refusal::Forbidden(room) => Self::ForbiddenRoom(room.to_string()),
             Refusal::Unavailable => Self::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_of_a_token_learns_one_code() {
+        for rejected in [
+            TokenRejected::TooLong,
+            TokenRejected::Issuer,
+            TokenRejected::Key,
+            TokenRejected::Signature,
+            TokenRejected::Expired,
+            TokenRejected::Role,
+        ] {
+            let (status, code) = Error::from(AccessError::from(rejected)).parts();
+            assert_eq!((status.as_u16(), code), (401, "bad_token"));
+        }
+        let (status, code) = Error::from(AccessError::from(TokenRejected::NoKeys)).parts();
+        assert_eq!((status.as_u16(), code), (503, "provider_away"));
     }
 }

@@ -1,11 +1,10 @@
 //! From room to browser: who may see what, and how it gets there.
 //!
-//! [`Gateway`] owns everything: [`auth`] says who is there, the hub holds the rooms that somebody here watches, delivery
+//! [`Gateway`] owns everything: `ringside_access` says who may see and do what, the hub holds the rooms that somebody here watches, delivery
 //! hands their frames to sockets, streams and polls, the API and the pages answer single questions from the same rooms.
 //! `routes.rs` lists every URL.
 
 mod api;
-mod auth;
 mod bench;
 mod data_age;
 mod delivery;
@@ -22,15 +21,10 @@ mod pages;
 mod protect;
 mod routes;
 mod settings;
+mod sign_in;
 
-pub use auth::{
-    Account, AccountError, Accounts, Audit, AuditEntry, AuditLine, BadCampaign, BadIssuer, BadPage, ClaimMapping,
-    ClientSecret, EnsuredAdmin, GeneratedPassword, Identity, IssuerSettings, KeySource, Membership, Page, PageViewer,
-    Pass, PassError, PassRequest, Passes, Role, Scope, Session, Sessions, SignOn, SignatureAlgorithm, SigningKeys,
-    TenantMapping, VerifyingKey, Viewer, check_issuers, try_issuer,
-};
 pub use error::Error;
-pub use gateway::{Gateway, GatewayError};
+pub use gateway::Gateway;
 pub use hub::{Initial, Refusal};
 pub use memory::MemoryReading;
 pub use routes::ROUTES;

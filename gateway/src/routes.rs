@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use crate::error::Error;
 use crate::extract::body_limit;
 use crate::gateway::Gateway;
-use crate::{api, auth, delivery, observe, pages, protect};
+use crate::{api, delivery, observe, pages, protect, sign_in};
 
 /// Paths that other origins may request, if the operator has listed them.
 pub(crate) const CORS_PATHS: [&str; 2] = ["/analytics/", "/auth/"];
@@ -45,23 +45,23 @@ macro_rules! routes {
 routes! {
     /// Signing in with a password, or with a token of another issuer, which may be long.
     login {
-        POST "/auth/login" => auth::log_in;
+        POST "/auth/login" => sign_in::sign_in;
     }
 
     /// Going on with a session, switching tenants, signing out.
     session {
-        POST "/auth/refresh" => auth::refresh;
-        GET "/auth/resume" => auth::resume;
-        POST "/auth/tenant" => auth::switch_tenant;
-        POST "/auth/logout" => auth::log_out;
-        GET "/auth/sso/{id}" => auth::begin_sso;
-        GET "/auth/sso/{id}/callback" => auth::end_sso;
-        GET "/auth/me" => auth::show_me;
+        POST "/auth/refresh" => sign_in::refresh;
+        GET "/auth/resume" => sign_in::resume_session;
+        POST "/auth/tenant" => sign_in::switch_tenant;
+        POST "/auth/logout" => sign_in::sign_out;
+        GET "/auth/sso/{id}" => sign_in::start_sso;
+        GET "/auth/sso/{id}/callback" => sign_in::sso_callback;
+        GET "/auth/me" => sign_in::show_me;
     }
 
     /// The keys that verify access tokens.
     keys {
-        GET "/.well-known/jwks.json" => auth::show_key_set;
+        GET "/.well-known/jwks.json" => sign_in::show_key_set;
     }
 
     /// Live connections, which last as long as the client listens.
@@ -101,9 +101,9 @@ routes! {
         DELETE "/admin/users/{name}" => api::remove_user;
         POST "/admin/users/{name}/password" => api::set_password;
         POST "/admin/users/{name}/end" => api::end_logins;
-        GET "/admin/tokens" => api::list_passes;
-        POST "/admin/tokens" => api::issue_pass;
-        DELETE "/admin/tokens/{id}" => api::revoke_pass;
+        GET "/admin/tokens" => api::list_api_tokens;
+        POST "/admin/tokens" => api::issue_api_token;
+        DELETE "/admin/tokens/{id}" => api::revoke_api_token;
         GET "/admin/keys" => api::list_keys;
         POST "/admin/keys" => api::issue_key;
         DELETE "/admin/keys/{id}" => api::revoke_key;
@@ -166,7 +166,7 @@ impl Gateway {
                 .method_not_allowed_fallback(wrong_method)
                 .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| answer_panic(panic.as_ref())))
                 .layer(from_fn_with_state(self.http().clone(), guard))
-                .layer(from_fn_with_state(self.clone(), auth::note_refusals))
+                .layer(from_fn_with_state(self.clone(), sign_in::audit_denials))
         };
         guarded(routes.fallback(async || Error::NoSuchAddress))
             .layer(from_fn(to_its_end))
@@ -206,10 +206,9 @@ fn answer_panic(panic: &(dyn std::any::Any + Send)) -> Response {
 mod tests {
     use std::sync::Arc;
 
+    use axum::routing::get;
     use ringside_engine::embedded::{Embedded, EmbeddedSettings};
     use tower::ServiceExt;
-
-    use axum::routing::get;
 
     use super::*;
     use crate::settings::GatewaySettings;

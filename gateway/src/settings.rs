@@ -5,37 +5,20 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use ringside_access::AccessSettings;
 use ringside_http::{HttpSettings, Readiness};
-use ringside_model::TenantId;
 
-use crate::auth::IssuerSettings;
 use crate::memory::{MemoryReading, resident_bytes};
 
 /// What an operator can set of a gateway. The defaults are right for a single machine.
 #[derive(Clone)]
 pub struct GatewaySettings {
-    /// The `iss` of tokens.
-    pub issuer: String,
-    /// The `aud` of tokens.
-    pub audience: String,
-    /// How long an access token counts.
-    pub token_ttl: Duration,
     /// After its token has ended, a live connection gets so long to bring another one.
     pub token_grace: Duration,
-    /// How long a login lasts that is not renewed.
-    pub login_lasts: Duration,
-    /// Another signing key is made after so long; never where it is zero.
-    pub new_key_every: Duration,
-    /// How long entries of the audit log are kept.
-    pub audit_kept: Duration,
-    /// The installation's first tenant: in whose audit log it is noted what belongs to nobody else.
-    pub tenant: TenantId,
+    /// Who may do and see what.
+    pub access: AccessSettings,
     /// What the port believes about its clients, and which other origins it serves.
     pub http: HttpSettings,
-    /// Whose tokens count here besides ours, and where people can sign on.
-    pub issuers: Vec<IssuerSettings>,
-    /// The address that people open, such as `https://ops.example.com`; what each request names where it is left out.
-    pub public_url: Option<String>,
     /// Connections are told to go elsewhere spread over this time.
     pub drain_over: Duration,
     /// True while a simulator makes data: pages say so.
@@ -66,17 +49,9 @@ pub struct GatewaySettings {
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
-            issuer: "ringside".to_owned(),
-            audience: "ringside".to_owned(),
-            token_ttl: Duration::from_secs(15 * 60),
             token_grace: Duration::from_secs(25),
-            login_lasts: Duration::from_secs(8 * 3600),
-            new_key_every: Duration::from_secs(30 * 24 * 3600),
-            audit_kept: Duration::from_secs(365 * 24 * 3600),
-            tenant: TenantId::parse("default").expect("a plain name"),
+            access: AccessSettings::default(),
             http: HttpSettings::default(),
-            issuers: Vec::new(),
-            public_url: None,
             drain_over: Duration::from_secs(5),
             demo: Arc::default(),
             version: env!("CARGO_PKG_VERSION"),

@@ -8,9 +8,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
+use ringside_access::{Accounts, ApiTokenRequest, ApiTokens, Membership, Role, Scope};
 use ringside_engine::Engine;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_gateway::{Accounts, Gateway, GatewaySettings, Membership, PassRequest, Passes, Role, Scope};
+use ringside_gateway::{Gateway, GatewaySettings};
 use ringside_model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
     let tenant = TenantId::parse("default").unwrap();
     let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
     Accounts::add(engine.as_ref(), "ann", "correct horse battery", &admin).await.unwrap();
-    let request = PassRequest {
+    let request = ApiTokenRequest {
         name: "report".to_owned(),
         tenant: tenant.clone(),
         role: Role::Viewer,
@@ -50,7 +51,7 @@ async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
         created_by: "ann".to_owned(),
         days: None,
     };
-    let (pass, _) = Passes::new(engine.clone()).issue(request, Timestamp::now()).await.unwrap();
+    let (pass, _) = ApiTokens::new(engine.clone()).issue(request, Timestamp::now()).await.unwrap();
     let gateway = Gateway::start(engine.clone(), GatewaySettings::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

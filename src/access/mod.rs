@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use ringside_access::{Audit, AuditEntry};
 use ringside_engine::Engine;
-use ringside_gateway::{Audit, AuditEntry};
 use ringside_model::TenantId;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ impl Office {
         after: Value,
     ) -> anyhow::Result<()> {
         let entry = AuditEntry::by(WHO, None, what, target).changed(before, after);
-        Ok(self.audit.note(tenant, &entry).await?)
+        Ok(self.audit.record(tenant, &entry).await?)
     }
 }
 

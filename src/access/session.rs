@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use ringside_gateway::Sessions;
+use ringside_access::{Accounts, Sessions};
 use ringside_model::Timestamp;
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ pub(crate) async fn session(config: &Config, args: &SessionArgs) -> anyhow::Resu
                 writeln!(out, "the login of {} has ended", session.user)?;
             }
             SessionCommand::EndAll => {
-                let count = sessions.end_before(&office.tenant, now).await?;
+                let count = Accounts::end_tenant_sessions(office.engine.as_ref(), &office.tenant, now).await?;
                 office.note("session.end-all", office.tenant.as_str(), Value::from(count), Value::Null).await?;
                 writeln!(out, "{count} logins have ended")?;
             }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use ringside_gateway::{Page, PassRequest, Passes, Role, Scope, SigningKeys};
+use ringside_access::{ApiTokenRequest, ApiTokens, Page, Role, Scope, SigningKeys};
 use ringside_model::Timestamp;
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ enum TokenCommand {
 /// Runs a `token` command.
 pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
     with_office(config, &args.tenant, async |office| {
-        let passes = Passes::new(office.engine.clone());
+        let api_tokens = ApiTokens::new(office.engine.clone());
         let (now, mut out) = (Timestamp::now(), std::io::stdout());
         match &args.command {
             TokenCommand::Issue { name, role, campaigns, wallboard, days } => {
@@ -64,7 +64,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                         anyhow!("there is no role \"{role}\"; write viewer, auditor, operator or supervisor")
                     })?,
                 };
-                let request = PassRequest {
+                let request = ApiTokenRequest {
                     name: name.clone(),
                     tenant: office.tenant.clone(),
                     role,
@@ -73,7 +73,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                     created_by: WHO.to_owned(),
                     days: *days,
                 };
-                let (text, pass) = passes.issue(request, now).await?;
+                let (text, pass) = api_tokens.issue(request, now).await?;
                 office.note("token.issue", &pass.id, Value::Null, pass.audited()).await?;
                 writeln!(out, "token  {text}")?;
                 if role == Role::Wallboard {
@@ -81,7 +81,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                 }
             }
             TokenCommand::List => {
-                for pass in passes.list(&office.tenant).await? {
+                for pass in api_tokens.list(&office.tenant).await? {
                     let page = pass.page.map(|page| format!("  {page}")).unwrap_or_default();
                     let until = pass.expires_at.map(|end| format!("  until {end}")).unwrap_or_default();
                     let (id, role, scope, name) = (pass.id, pass.role.as_str(), pass.scope, pass.name);
@@ -89,7 +89,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                 }
             }
             TokenCommand::Revoke { id } => {
-                let pass = passes.revoke(&office.tenant, id).await?;
+                let pass = api_tokens.revoke(&office.tenant, id).await?;
                 office.note("token.revoke", id, pass.audited(), Value::Null).await?;
                 writeln!(out, "{id} is not accepted any more")?;
             }

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
-use ringside_gateway::{AccountError, Accounts, Membership, Role, Scope};
+use ringside_access::{Account, AccountError, Accounts, Membership, Role, Scope};
 use ringside_model::TenantId;
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
                 writeln!(out, "the logins of {name} have ended")?;
             }
             UserCommand::List => {
-                for account in Accounts::list(engine).await? {
+                for account in Account::list(engine).await? {
                     writeln!(out, "{account}")?;
                 }
             }
@@ -147,7 +147,7 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
 
 /// An error where another tenant looks after the account: what is done to it belongs in that one's audit log.
 async fn require_home(office: &Office, name: &str) -> anyhow::Result<()> {
-    let account = Accounts::get(office.engine.as_ref(), name).await?;
+    let account = Account::get(office.engine.as_ref(), name).await?;
     let account = account.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
     let home = account.home();
     if *home != office.tenant {

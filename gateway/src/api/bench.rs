@@ -5,15 +5,15 @@ use std::fmt;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
+use ringside_access::Permission;
 use ringside_engine::RoomId;
 use ringside_model::Room;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::auth::{Power, bearer};
 use crate::error::Error;
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Path, bearer, require};
 use crate::gateway::Gateway;
 
 /// The longest body.
@@ -30,8 +30,8 @@ pub(crate) async fn publish_bench(
 ) -> Result<StatusCode, Error> {
     // A token only, no cookie: so no other site's page can make a browser post here.
     let token = bearer(request.headers()).map(str::to_owned);
-    let viewer = gateway.identify(token.as_deref()).await?;
-    viewer.require(Power::Operate)?;
+    let viewer = gateway.access().identify(token.as_deref()).await?;
+    require(&viewer, Permission::RunLoad)?;
     let bad_room = |_| Error::BadRequest("Bench rooms have the numbers 0 to 65535, such as /bench/7.".to_owned());
     let Path(number) = room.map_err(bad_room)?;
     let Body(body) = Body::from_request(request, &()).await?;

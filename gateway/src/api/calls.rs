@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use ringside_access::Viewer;
 use ringside_engine::{ReadFrom, RoomId};
 use ringside_model::{Cursor, Room};
 use serde::Deserialize;
@@ -10,10 +11,10 @@ use serde_json::value::RawValue;
 
 use super::campaigns::existing;
 use super::json_answer;
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::extract::{Path, Query, QueryParams};
 use crate::gateway::Gateway;
+use crate::hub::mask_calls;
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
@@ -63,12 +64,12 @@ pub(crate) async fn list_calls(
     if before.is_some_and(|before| before.epoch != view.epoch) {
         return Err(Error::BadRequest("These pages are from before a restart; begin without \"before\".".to_owned()));
     }
-    let numbers = viewer.role.numbers();
+    let numbers = viewer.role.phone_mask();
     let mut calls: Vec<Box<RawValue>> = Vec::new();
     let mut oldest = None;
     for event in view.events.iter().rev().filter(|event| before.is_none_or(|before| event.offset < before.offset)) {
         let batch: Batch =
-            serde_json::from_slice(&numbers.of_calls(&event.body)).map_err(|error| Error::internal(&error))?;
+            serde_json::from_slice(&mask_calls(numbers, &event.body)).map_err(|error| Error::internal(&error))?;
         calls.extend(batch.calls.into_iter().rev());
         oldest = Some(event.offset);
         if calls.len() >= limit {

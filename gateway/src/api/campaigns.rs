@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use ringside_access::Viewer;
 use ringside_model::{CampaignId, Room};
 
 use super::{OverviewParts, json_answer, with_place};
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::extract::Path;
 use crate::gateway::Gateway;

@@ -2,15 +2,15 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use ringside_access::{Permission, Viewer};
 use ringside_model::{Room, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::json_answer;
-use crate::auth::{Power, Viewer};
 use crate::delivery::{Line, Look};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams};
+use crate::extract::{Query, QueryParams, require};
 use crate::gateway::Gateway;
 
 const DEFAULT_LIMIT: usize = 100;
@@ -59,7 +59,7 @@ pub(crate) async fn list_connections(
     viewer: Viewer,
     Query(query): Query<ConnectionsQuery>,
 ) -> Result<Response, Error> {
-    viewer.require(Power::Administer)?;
+    require(&viewer, Permission::Administer)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(Error::BadRequest(format!("limit must be 1 to {LARGEST_LIMIT}.")));

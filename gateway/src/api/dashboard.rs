@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use ringside_access::Viewer;
 use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{json_answer, with_place};
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;

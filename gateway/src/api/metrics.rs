@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
+use ringside_access::Viewer;
 use ringside_wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{json_answer, metrics_of};
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;

@@ -21,12 +21,12 @@ pub(crate) use metrics::{show_latest, show_recent, show_stats};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use ringside_access::Viewer;
 use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::hub::{Initial, MetricsInitial};

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use ringside_access::Viewer;
 use ringside_model::Timestamp;
-
-use crate::auth::Viewer;
 
 /// The end is announced when so much of the token's life is over: of a quarter of an hour, three minutes are left.
 const ANNOUNCED_AT: f64 = 0.8;
@@ -23,10 +22,10 @@ pub(crate) fn until_over(viewer: &Viewer, grace: Duration, now: Timestamp) -> Du
 
 #[cfg(test)]
 mod tests {
+    use ringside_access::{Role, Scope};
     use ringside_model::TenantId;
 
     use super::*;
-    use crate::auth::{Role, Scope};
 
     #[test]
     fn a_client_is_told_at_four_fifths_and_has_some_seconds_after_the_end() {

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, Weak};
 
+use ringside_access::Viewer;
 use ringside_model::{Cursor, Room, TenantId, Timestamp};
-
-use crate::auth::Viewer;
 
 /// What a connection is doing at this moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -135,8 +134,9 @@ impl Drop for Entry {
 mod tests {
     use std::collections::BTreeSet;
 
+    use ringside_access::{Role, Scope};
+
     use super::*;
-    use crate::auth::{Role, Scope};
 
     struct Busy(usize);
 

@@ -17,9 +17,8 @@ use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
 use super::standpoint::Standpoint;
-use crate::auth::AnyViewer;
 use crate::error::Error;
-use crate::extract::Query;
+use crate::extract::{AnyViewer, Query};
 use crate::gateway::Gateway;
 use crate::hub::Mailbox;
 use crate::observe::Connected;
@@ -46,7 +45,7 @@ pub(crate) async fn poll(
     let mut counted = Connected::by("poll", entry.id());
     let _tracked = gateway.connections().token();
     let goodbye = gateway.goodbye();
-    let mut taken_back = gateway.standing().watch();
+    let mut taken_back = gateway.access().revocations().watch();
     let expiry = Duration::from_millis(session.viewer().expires_at.since(Timestamp::now()).max(0) as u64);
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS)).min(expiry);
     let until = Instant::now() + wait;
@@ -69,7 +68,7 @@ pub(crate) async fn poll(
         tokio::select! {
             biased;
             _ = taken_back.changed() => {
-                if !gateway.standing().allows(session.viewer()) {
+                if !gateway.access().revocations().allows(session.viewer()) {
                     return Err(Error::Unauthorized);
                 }
             }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringside_access::Viewer;
 use ringside_model::{Cursor, Room, Timestamp};
 use ringside_wire::{ClientMessage, ClientRequest, compose_frame, frame_kind};
 use serde_json::json;
@@ -14,7 +15,6 @@ use serde_json::json;
 use super::ledger::RoomLook;
 use super::limits;
 use super::watch::{Step, Watch};
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::hub::{Delivery, Filter, Packet, Refusal, Watcher};
@@ -143,7 +143,7 @@ impl Session {
             return Err(Error::Unauthorized);
         }
         if !self.gateway.may_watch(&self.viewer, &room) {
-            self.gateway.note_forbidden(&self.viewer, &room);
+            self.gateway.access().record_forbidden(&self.viewer, &room);
             return Err(Error::ForbiddenRoom(room.to_string()));
         }
         self.leave(&room);
@@ -280,7 +280,7 @@ impl Session {
     }
 
     /// Where the client is in its rooms.
-    pub(crate) fn standing(&self) -> Vec<RoomLook> {
+    pub(crate) fn revocations(&self) -> Vec<RoomLook> {
         let look = |watch: &Watch| RoomLook {
             room: watch.room.as_ref().clone(),
             sent: watch.sent(),
@@ -391,7 +391,7 @@ impl Session {
 
     /// A fresh token for the running connection: of the same person, or it ends.
     fn renew(&mut self, token: &str, request_id: Option<&str>) -> Heard {
-        let Ok(viewer) = self.gateway.verify(token) else {
+        let Ok(viewer) = self.gateway.access().verify(token) else {
             let message = "This token is not valid. Get a new one from POST /auth/refresh, or log in.";
             self.say_error("bad_token", message, None, request_id);
             return Heard::Nonsense;

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
+use ringside_access::Viewer;
 use ringside_http::Peer;
 use ringside_model::{Room, Timestamp};
 use ringside_wire::frame_kind;
@@ -26,9 +27,8 @@ use super::ledger::Entry;
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use super::standpoint::Standpoint;
-use crate::auth::{AnyViewer, Viewer};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams};
+use crate::extract::{AnyViewer, Query, QueryParams};
 use crate::gateway::Gateway;
 use crate::hub::{Filter, Mailbox};
 use crate::observe::Connected;
@@ -156,7 +156,7 @@ fn events(
     let lifetime = lifetime::lifetime(gateway.settings().max_age, rand::random());
     let streaming = Streaming {
         _tracked: gateway.connections().token(),
-        taken_back: gateway.standing().watch(),
+        taken_back: gateway.access().revocations().watch(),
         gateway,
         session,
         mailbox,
@@ -187,7 +187,7 @@ impl Streaming {
             tokio::select! {
                 biased;
                 _ = self.taken_back.changed() => {
-                    if !self.gateway.standing().allows(self.session.viewer()) {
+                    if !self.gateway.access().revocations().allows(self.session.viewer()) {
                         self.waiting.clear();
                         self.end(4401, "the login was taken back");
                     }

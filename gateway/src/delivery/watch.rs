@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringside_access::{PhoneMask, Scope, Viewer};
 use ringside_model::{Cursor, Room, Timestamp};
 use ringside_wire::{compose_frame, frame_kind};
 
-use crate::auth::{Numbers, Scope, Viewer};
 use crate::hub::{
     Delivery, Filter, Frame, Hub, Overview, Packet, Past, Place, Reading, Refusal, RoomCell, Seat, Sight, Watcher,
 };
@@ -55,13 +55,13 @@ pub(crate) enum Step {
 
 struct ViewerSight<'a> {
     scope: &'a Scope,
-    numbers: Numbers,
+    numbers: PhoneMask,
     filter: Option<&'a Filter>,
 }
 
 impl<'a> ViewerSight<'a> {
     fn new(viewer: &'a Viewer, filter: Option<&'a Filter>) -> Self {
-        Self { scope: &viewer.scope, numbers: viewer.role.numbers(), filter }
+        Self { scope: &viewer.scope, numbers: viewer.role.phone_mask(), filter }
     }
 }
 
@@ -206,7 +206,7 @@ impl Watch {
     ) -> Result<Option<Step>, Refusal> {
         match &mut self.phase {
             Phase::Start(None) => {
-                let initial = cell.initial(&viewer.scope, viewer.role.numbers(), self.filter.as_ref()).await?;
+                let initial = cell.initial(&viewer.scope, viewer.role.phone_mask(), self.filter.as_ref()).await?;
                 let place = cell.with_ring(|ring| {
                     (ring.epoch() == initial.place.epoch).then(|| ring.place(initial.place.offset, false))
                 });

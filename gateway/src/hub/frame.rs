@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
+use ringside_access::PhoneMask;
 use ringside_engine::{Lane, RoomFrame, RoomId};
 use ringside_model::{Cursor, Room, Timestamp};
 use ringside_wire::{compose_frame, with_conflated};
@@ -12,7 +13,7 @@ use super::filter::{Filter, filter_metrics};
 use super::masked::Masked;
 use super::packet::Packet;
 use super::row::Row;
-use crate::auth::Numbers;
+use crate::hub::call_mask::mask_calls;
 
 /// One publication as this gateway holds it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Frame {
     }
 
     /// As it is for those who see so much of phone numbers: itself, or a frame with the calls rewritten.
-    pub(crate) fn seen_with(&self, numbers: Numbers) -> &Self {
+    pub(crate) fn seen_with(&self, numbers: PhoneMask) -> &Self {
         if !matches!(*self.room, Room::Calls(_)) {
             return self;
         }
@@ -60,7 +61,7 @@ impl Frame {
                 cursor: self.cursor,
                 kind: self.kind.clone(),
                 at: self.at,
-                body: numbers.of_calls(&self.body),
+                body: mask_calls(numbers, &self.body),
                 about: self.about.clone(),
                 packet: OnceLock::new(),
                 after: Mutex::default(),

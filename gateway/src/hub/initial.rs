@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use ringside_access::{PhoneMask, Scope};
 use ringside_engine::{RoomFrame, RoomView};
 use ringside_model::{Cursor, Room, Timestamp};
 use ringside_wire::{body_bytes, compose_frame, frame_kind};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use super::frame::AlertAbout;
 use super::masked::Masked;
 use super::packet::Packet;
-use crate::auth::{Numbers, Scope};
+use crate::hub::call_mask::mask_calls;
 
 /// So many recent events are in an `initial`.
 pub(crate) const RECENT: usize = 50;
@@ -37,11 +38,11 @@ pub struct Initial {
 
 impl Initial {
     /// As it is for those who see so much of phone numbers.
-    pub(super) fn seen_with(self: &Arc<Self>, numbers: Numbers) -> Arc<Self> {
+    pub(super) fn seen_with(self: &Arc<Self>, numbers: PhoneMask) -> Arc<Self> {
         if !matches!(self.room, Room::Calls(_)) {
             return self.clone();
         }
-        self.masked.of(numbers, || Arc::new(self.with_body(numbers.of_calls(&self.body)))).unwrap_or(self).clone()
+        self.masked.of(numbers, || Arc::new(self.with_body(mask_calls(numbers, &self.body)))).unwrap_or(self).clone()
     }
 
     /// The same with another body.

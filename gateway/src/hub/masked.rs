@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::auth::Numbers;
+use ringside_access::PhoneMask;
 
 /// Beside a thing with calls in it: the same without their numbers, each made for the first who asks.
 #[derive(Debug, Clone)]
@@ -19,11 +19,11 @@ impl<T> Default for Masked<T> {
 
 impl<T> Masked<T> {
     /// What `mask` makes of it, once; none for those who see the thing itself.
-    pub(super) fn of(&self, numbers: Numbers, mask: impl FnOnce() -> T) -> Option<&T> {
+    pub(super) fn of(&self, numbers: PhoneMask, mask: impl FnOnce() -> T) -> Option<&T> {
         match numbers {
-            Numbers::Last4 => None,
-            Numbers::Last2 => Some(self.last2.get_or_init(mask)),
-            Numbers::Hidden => Some(self.hidden.get_or_init(mask)),
+            PhoneMask::Last4 => None,
+            PhoneMask::Last2 => Some(self.last2.get_or_init(mask)),
+            PhoneMask::Hidden => Some(self.hidden.get_or_init(mask)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! mailbox and reads the ring when its socket can take more. So a frame is composed once, all who get it share the
 //! bytes, and a slow watcher costs nothing but its place. The [`overview`] is made here, one per tenant and scope.
 
+mod call_mask;
 mod filter;
 mod frame;
 mod initial;
@@ -18,6 +19,7 @@ mod room;
 mod row;
 mod series;
 
+pub(crate) use call_mask::mask_calls;
 pub(crate) use filter::{Filter, MetricsInitial};
 pub(crate) use frame::Frame;
 pub use initial::Initial;
@@ -35,11 +37,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use link::Link;
+use ringside_access::{Scope, Viewer};
 use ringside_engine::{Engine, EngineProbe, Partition, RoomId};
 use ringside_model::{Room, TenantId};
 use tokio_util::sync::CancellationToken;
-
-use crate::auth::{Scope, Viewer};
 
 /// Why somebody does not get a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +101,7 @@ impl Hub {
             Room::Overview => Ok(self.overview(viewer).await?.initial().as_ref().clone()),
             room => {
                 let cell = self.room(&viewer.tenant, room).await?;
-                Ok(cell.initial(&viewer.scope, viewer.role.numbers(), None).await?.as_ref().clone())
+                Ok(cell.initial(&viewer.scope, viewer.role.phone_mask(), None).await?.as_ref().clone())
             }
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use ringside_access::{PhoneMask, Scope};
 use ringside_engine::EngineProbe;
 use ringside_model::{Aggregate, CampaignId, Cursor, Epoch, Room, TenantId, Timestamp};
 use ringside_wire::{AggregateJson, CampaignSnapshot, DirectoryBody, SeriesPointJson, compose_frame, frame_kind};
@@ -21,7 +22,6 @@ use super::packet::Packet;
 use super::row::Row;
 use super::series::Summed;
 use super::{Hub, Initial, Refusal, RoomCell};
-use crate::auth::{self, Scope};
 
 /// How long an overview stays after the last one who watched it.
 const LINGER: Duration = Duration::from_secs(15);
@@ -41,14 +41,14 @@ pub(crate) struct Overview {
     tenant: TenantId,
     scope: Scope,
     /// Short and never across an await.
-    numbers: Mutex<Numbers>,
+    totals: Mutex<Totals>,
     pub(crate) members: Arc<Members>,
     used: Mutex<Instant>,
     ready: watch::Sender<bool>,
     stop: CancellationToken,
 }
 
-struct Numbers {
+struct Totals {
     place: Cursor,
     rows: BTreeMap<CampaignId, (Arc<Row>, u64)>,
     summed: Summed,
@@ -84,7 +84,7 @@ impl Overview {
         let overview = Arc::new(Self {
             tenant,
             scope,
-            numbers: Mutex::new(Numbers::new()),
+            totals: Mutex::new(Totals::new()),
             members: Arc::default(),
             used: Mutex::new(Instant::now()),
             ready: watch::Sender::new(false),
@@ -126,25 +126,25 @@ impl Overview {
 
     /// All rows, the sums and the charts.
     pub(crate) fn initial(&self) -> Arc<Initial> {
-        self.numbers.lock().expect("nobody panics here").initial()
+        self.totals.lock().expect("nobody panics here").initial()
     }
 
     /// What is new since a place: nothing, an update, or, from another life of the overview, nothing that fits.
     pub(crate) fn update(&self, since: Cursor) -> Result<Option<(Packet, Cursor, Timestamp)>, OtherLife> {
-        let mut numbers = self.numbers.lock().expect("nobody panics here");
-        if since.epoch != numbers.place.epoch || since.offset > numbers.place.offset {
+        let mut totals = self.totals.lock().expect("nobody panics here");
+        if since.epoch != totals.place.epoch || since.offset > totals.place.offset {
             return Err(OtherLife);
         }
-        if since.offset == numbers.place.offset {
+        if since.offset == totals.place.offset {
             return Ok(None);
         }
-        Ok(Some((numbers.update(since.offset), numbers.place, numbers.at)))
+        Ok(Some((totals.update(since.offset), totals.place, totals.at)))
     }
 
     /// All rows and the sums, as an update.
     pub(crate) fn everything(&self) -> (Packet, Cursor, Timestamp) {
-        let mut numbers = self.numbers.lock().expect("nobody panics here");
-        (numbers.update(0), numbers.place, numbers.at)
+        let mut totals = self.totals.lock().expect("nobody panics here");
+        (totals.update(0), totals.place, totals.at)
     }
 
     async fn run(&self, hub: &Arc<Hub>, publish_every: Duration) {
@@ -170,7 +170,7 @@ impl Overview {
             let waited = published.map_or(Duration::MAX, |at: Instant| at.elapsed());
             let due = if many { waited >= SECOND } else { changed || waited >= AT_LEAST_EVERY - publish_every / 2 };
             if due {
-                self.numbers.lock().expect("nobody panics here").publish();
+                self.totals.lock().expect("nobody panics here").publish();
                 published = Some(Instant::now());
                 self.members.tell();
                 if !*self.ready.borrow() {
@@ -191,7 +191,7 @@ impl Overview {
             let gone: Vec<CampaignId> = watched.known.difference(&listed).cloned().collect();
             if !gone.is_empty() {
                 watched.leave(&gone);
-                self.numbers.lock().expect("nobody panics here").forget(&gone);
+                self.totals.lock().expect("nobody panics here").forget(&gone);
                 changed = true;
             }
             let new: Vec<CampaignId> = listed.into_iter().filter(|id| !watched.known.contains(id)).collect();
@@ -199,7 +199,7 @@ impl Overview {
                 let (hub, tenant) = (hub.clone(), self.tenant.clone());
                 async move {
                     let cell = hub.room(&tenant, &Room::Campaign(id.clone())).await?;
-                    let initial = cell.initial(&Scope::All, auth::Numbers::Hidden, None).await?;
+                    let initial = cell.initial(&Scope::All, PhoneMask::Hidden, None).await?;
                     Ok((id, cell, initial))
                 }
             };
@@ -214,17 +214,17 @@ impl Overview {
                     }
                 };
                 let charts: CampaignSnapshot = serde_json::from_slice(&initial.body).unwrap_or_default();
-                self.numbers.lock().expect("nobody panics here").summed.begin(&id, &charts.series);
+                self.totals.lock().expect("nobody panics here").summed.begin(&id, &charts.series);
                 slots.push(watched.add(id, cell));
                 changed = true;
             }
         }
-        let mut numbers = self.numbers.lock().expect("nobody panics here");
+        let mut totals = self.totals.lock().expect("nobody panics here");
         for slot in slots.into_iter().filter(|slot| *slot > 0) {
             let Some(Followed { id, cell, .. }) = &watched.campaigns[slot as usize - 1] else { continue };
             let row = cell.with_ring(|ring| ring.state().cloned()).flatten().and_then(|state| state.row());
             if let Some(row) = row {
-                changed |= numbers.take(id, row);
+                changed |= totals.take(id, row);
             }
         }
         Ok(changed)
@@ -268,7 +268,7 @@ impl Watched {
     }
 }
 
-impl Numbers {
+impl Totals {
     fn new() -> Self {
         Self {
             place: Cursor { epoch: Epoch(rand::random()), offset: 0 },

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringside_access::PhoneMask;
 use ringside_engine::RoomView;
 use ringside_model::{Cursor, Room};
 
 use super::masked::Masked;
-use crate::auth::Numbers;
+use crate::hub::call_mask::mask_calls;
 
 /// One reading of a room's past.
 pub(crate) struct Past {
@@ -29,14 +30,14 @@ impl Past {
     }
 
     /// As it is for those who see so much of phone numbers.
-    pub(crate) fn seen_with(&self, room: &Room, numbers: Numbers) -> Arc<RoomView> {
+    pub(crate) fn seen_with(&self, room: &Room, numbers: PhoneMask) -> Arc<RoomView> {
         if !matches!(room, Room::Calls(_)) {
             return self.view.clone();
         }
         let mask = || {
             let mut view = self.view.as_ref().clone();
             for event in &mut view.events {
-                event.body = numbers.of_calls(&event.body);
+                event.body = mask_calls(numbers, &event.body);
             }
             Arc::new(view)
         };

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringside_access::{PhoneMask, Scope};
 use ringside_engine::{Engine, EngineProbe, ReadFrom, RoomFrame, RoomId, RoomView};
 use ringside_model::{Cursor, Timestamp};
 use ringside_pacing::Backoff;
@@ -21,7 +22,6 @@ use super::masked::Masked;
 use super::past::Past;
 use super::ring::{Accepted, RING_FRAMES, Ring};
 use super::{Refusal, filter};
-use crate::auth::{Numbers, Scope};
 use crate::observe::{self, Gap};
 
 /// Pauses between tries to repair a room. When one room can't be read, many can't, and all return with the engine.
@@ -180,7 +180,7 @@ impl RoomCell {
     pub(crate) async fn initial(
         &self,
         scope: &Scope,
-        numbers: Numbers,
+        numbers: PhoneMask,
         only: Option<&filter::Filter>,
     ) -> Result<Arc<Initial>, Refusal> {
         self.fill().await?;

@@ -8,6 +8,7 @@ use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use ringside_access::{AuditLine, CampaignsJson, Permission, Viewer};
 use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,12 +19,11 @@ use super::document::Document;
 use super::frames::{AlertsInitial, Frames};
 use super::shell::Shell;
 use crate::api::{
-    AuditFilter, KeyRow, PassRow, Reviewer, SessionRow, UserRow, keys_of, passes_of, read_audit, read_before,
+    ApiTokenRow, AuditFilter, KeyRow, Reviewer, SessionRow, UserRow, api_tokens_of, keys_of, read_audit, read_before,
     sessions_of, users_of,
 };
-use crate::auth::{AuditLine, CampaignsJson, PageViewer, Power, Viewer};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams};
+use crate::extract::{PageViewer, Query, QueryParams};
 use crate::gateway::Gateway;
 
 /// So many entries of the audit log are on one page.
@@ -60,7 +60,7 @@ pub(crate) struct AdminPage {
 /// What is listed.
 enum List {
     Users(Vec<UserRow>),
-    Tokens(Vec<PassRow>),
+    Tokens(Vec<ApiTokenRow>),
     Keys(Vec<KeyRow>),
     Sessions(Vec<LoginRow>),
     Audit(AuditList),
@@ -126,7 +126,7 @@ pub(crate) async fn show_admin(
 ) -> Result<AdminPage, Error> {
     let list = match query.show.as_deref().unwrap_or("users") {
         "users" => List::Users(users_of(&gateway, &viewer).await?),
-        "tokens" => List::Tokens(passes_of(&gateway, &viewer).await?),
+        "tokens" => List::Tokens(api_tokens_of(&gateway, &viewer).await?),
         "keys" => List::Keys(keys_of(&gateway, &viewer).await?),
         "sessions" => {
             let logins = sessions_of(&gateway, &viewer).await?.into_iter();
@@ -142,7 +142,7 @@ pub(crate) async fn show_admin(
         document: Document::new("admin", format!("{}, Admin", list.words()), &headers, &gateway),
         shell: Shell::new(&viewer, &alerts, &frames),
         banner: banner(&alerts.open, &HashMap::new()),
-        changes: viewer.role.may(Power::Administer),
+        changes: viewer.role.may(Permission::Administer),
         me: viewer.user,
         list,
     })

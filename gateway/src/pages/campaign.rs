@@ -21,9 +21,8 @@ use super::number;
 use super::outcomes::Outcomes;
 use super::row::Status;
 use super::shell::Shell;
-use crate::auth::PageViewer;
 use crate::error::Error;
-use crate::extract::Path;
+use crate::extract::{PageViewer, Path};
 use crate::gateway::Gateway;
 
 /// What a campaign's room starts with.

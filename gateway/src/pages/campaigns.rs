@@ -14,8 +14,8 @@ use super::frames::{AlertsInitial, Frames};
 use super::overview::{OverviewInitial, busiest, minutes_of};
 use super::row::{Row, StatusChip, rows};
 use super::shell::Shell;
-use crate::auth::PageViewer;
 use crate::error::Error;
+use crate::extract::PageViewer;
 use crate::gateway::Gateway;
 
 /// Everything the list shows.

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use axum::http::HeaderMap;
 
 use super::assets;
-use crate::auth::cookies;
 use crate::gateway::Gateway;
+use crate::sign_in::cookies;
 
 /// The cookie that keeps the theme. Scripts write it; it is nobody's secret.
 const THEME_COOKIE: &str = "ringside_theme";

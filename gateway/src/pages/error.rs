@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use ringside_http::{Peer, Problem};
 
 use super::document::Document;
-use crate::auth::offered;
 use crate::error::Error;
+use crate::extract::offered;
 use crate::gateway::Gateway;
 
 /// What is below these is for scripts, whatever a browser says that it takes.
@@ -104,7 +104,7 @@ impl ErrorPage {
 
 /// The same whether it is not there or not for this viewer.
 fn no_such_campaign(peer: Peer, headers: &HeaderMap, gateway: &Gateway) -> String {
-    let viewer = offered(headers, peer.secure).and_then(|token| gateway.verify(token).ok());
+    let viewer = offered(headers, peer.secure).and_then(|token| gateway.access().verify(token).ok());
     match viewer {
         Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
         None => Error::NoSuchCampaign.to_string(),

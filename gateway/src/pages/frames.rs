@@ -3,6 +3,7 @@
 //! The store applies them like frames from a socket and subscribes with their cursors, so that nothing is missed
 //! between the page and the socket.
 
+use ringside_access::Viewer;
 use ringside_model::Room;
 use ringside_wire::{
     AlertJson, CallChangeJson, CallsBody, HostJson, MetricJson, MetricPointJson, body_bytes, compose_frame, frame_kind,
@@ -11,7 +12,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use crate::auth::Viewer;
 use crate::gateway::Gateway;
 use crate::hub::{Initial, Refusal};
 

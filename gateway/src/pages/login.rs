@@ -8,9 +8,9 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::document::Document;
-use crate::auth::local_path;
 use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
+use crate::sign_in::{escape_query, local_path};
 
 /// The sign-in page.
 #[derive(Template, WebTemplate)]
@@ -58,10 +58,12 @@ pub(crate) async fn show_login(
     headers: HeaderMap,
 ) -> LoginPage {
     let next = after_sign_in(query.next.as_deref());
-    let link = |(name, path): (&str, String)| SignOnLink { name: name.to_owned(), path };
+    let after = escape_query(&next);
+    let link =
+        |(name, id): (&str, &str)| SignOnLink { name: name.to_owned(), path: format!("/auth/sso/{id}?next={after}") };
     LoginPage {
         told: query.error.as_deref().map(|error| sentence(error, query.left, query.minutes)),
-        sign_ons: gateway.issuers().sign_ons(&next).map(link).collect(),
+        sign_ons: gateway.access().issuers().providers().map(link).collect(),
         document: Document::new("login", "Sign in", &headers, &gateway),
         next,
         expired: query.expired.is_some(),

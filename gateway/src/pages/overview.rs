@@ -7,6 +7,7 @@ use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use futures_util::future::join_all;
+use ringside_access::Viewer;
 use ringside_model::{CampaignId, Room, Timestamp};
 use ringside_wire::{AggregateJson, CallChangeJson, CampaignJson, SeriesJson, SeriesPointJson};
 use serde::Deserialize;
@@ -23,8 +24,8 @@ use super::number;
 use super::outcomes::Outcomes;
 use super::row::{Row, StatusChip, rows};
 use super::shell::Shell;
-use crate::auth::{PageViewer, Viewer};
 use crate::error::Error;
+use crate::extract::PageViewer;
 use crate::gateway::Gateway;
 
 /// The feed follows the calls of this many campaigns; with more, of the busiest.

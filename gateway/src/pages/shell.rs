@@ -1,6 +1,6 @@
 //! What is around every page: who is there, what is wrong, and the frames that the page starts from.
 
-use crate::auth::{Power, Viewer};
+use ringside_access::{Permission, Viewer};
 
 use super::frames::{AlertsInitial, Frames};
 
@@ -30,7 +30,7 @@ impl Shell {
             user: viewer.user.clone(),
             initials: initials(&viewer.user),
             role: viewer.role.as_str(),
-            reviews: viewer.role.may(Power::Review),
+            reviews: viewer.role.may(Permission::Audit),
             tenant: viewer.tenant.to_string(),
             open_critical: alerts.open.iter().filter(|alert| &*alert.severity == "critical").count(),
             frames: frames.embed(),

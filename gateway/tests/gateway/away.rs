@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::redirect::Policy;
-use ringside_gateway::Accounts;
+use ringside_access::Accounts;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE, calls};

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Method};
+use ringside_access::Accounts;
 use ringside_engine::Histories;
-use ringside_gateway::{Accounts, GatewaySettings};
+use ringside_gateway::GatewaySettings;
 use ringside_http::{HttpSettings, Origins, TrustedProxies};
 use serde_json::Value;
 

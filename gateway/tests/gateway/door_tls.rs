@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use ringside_gateway::Accounts;
+use ringside_access::Accounts;
 use ringside_http::{ServeSettings, Tls, serve_with};
 use ringside_rig::until;
 use ringside_wire::frame_kind;

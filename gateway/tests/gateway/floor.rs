@@ -9,11 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ringside_access::{AccessSettings, Membership, Role, Scope};
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_engine::{
     Batch, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, RoomId, Token,
 };
-use ringside_gateway::{Gateway, GatewaySettings, Membership, Role, Scope};
+use ringside_gateway::{Gateway, GatewaySettings};
 use ringside_model::{
     CampaignId, CampaignMetrics, CampaignStatus, Counter, Cursor, Room, SeriesPoint, TenantId, Timestamp,
 };
@@ -37,6 +38,11 @@ pub(crate) struct Floor {
 }
 
 /// A second gateway on the same engine.
+/// Settings with other access settings.
+pub(crate) fn access_settings(access: AccessSettings) -> GatewaySettings {
+    GatewaySettings { access, ..GatewaySettings::default() }
+}
+
 pub(crate) async fn serve(engine: Arc<dyn Engine>, settings: GatewaySettings) -> (Gateway, SocketAddr) {
     let gateway = Gateway::start(engine, settings).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringside_gateway::{Accounts, Audit, Role};
+use ringside_access::{Accounts, Audit, Role};
 use ringside_rig::until;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;

@@ -3,17 +3,17 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use ringside_access::AccessSettings;
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
 use ringside_rig::until;
 use serde_json::{Value, json};
 
 use crate::client::PATIENCE;
-use crate::floor::Floor;
+use crate::floor::{Floor, access_settings};
 use crate::provider::Provider;
 
 async fn floor(provider: &Provider) -> Floor {
-    let settings = GatewaySettings { issuers: vec![provider.settings()], ..GatewaySettings::default() };
+    let settings = access_settings(AccessSettings { issuers: vec![provider.settings()], ..AccessSettings::default() });
     Floor::with(settings, Histories::default()).await
 }
 

@@ -1,6 +1,7 @@
 //! Somebody who tries passwords at several gateways at once, and what the account's owner notices of it.
 
-use ringside_gateway::{Accounts, GatewaySettings, Role};
+use ringside_access::{Accounts, Role};
+use ringside_gateway::GatewaySettings;
 use serde_json::{Value, json};
 
 use crate::client::Client;

@@ -4,6 +4,7 @@
 
 mod admin;
 mod admission;
+mod api_tokens;
 mod away;
 mod bare;
 mod bench;
@@ -30,7 +31,6 @@ mod mover;
 mod moving;
 mod observed;
 mod oidc;
-mod passes;
 mod problems;
 mod provider;
 mod questions;

@@ -7,13 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use ringside_access::AccessSettings;
 use ringside_engine::Histories;
 use ringside_gateway::GatewaySettings;
 use ringside_http::HttpSettings;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::floor::{Floor, serve};
+use crate::floor::{Floor, access_settings, serve};
 use crate::provider::{Change, Provider};
 
 /// A browser that goes nowhere by itself.
@@ -78,7 +79,7 @@ fn location(response: &Response) -> &str {
 }
 
 async fn floor(provider: &Provider) -> Floor {
-    let settings = GatewaySettings { issuers: vec![provider.settings()], ..GatewaySettings::default() };
+    let settings = access_settings(AccessSettings { issuers: vec![provider.settings()], ..AccessSettings::default() });
     Floor::with(settings, Histories::default()).await
 }
 
@@ -93,11 +94,11 @@ async fn sign_in(floor: &Floor, provider: &Provider) -> (Browser, String) {
 #[tokio::test]
 async fn a_sign_in_that_one_gateway_began_ends_at_another() {
     let provider = Provider::start().await;
-    let settings = GatewaySettings {
+    let settings = access_settings(AccessSettings {
         issuers: vec![provider.settings()],
         public_url: Some("https://ops.example.com".to_owned()),
-        ..GatewaySettings::default()
-    };
+        ..AccessSettings::default()
+    });
     let floor = Floor::with(settings.clone(), Histories::default()).await;
     let (_other, other) = serve(floor.engine.clone(), settings).await;
     let mut browser = Browser::new();
@@ -197,7 +198,7 @@ async fn userinfo_adds_what_the_id_token_lacks_and_overrides_nothing() {
     let provider = Provider::start().await;
     let mut settings = provider.settings();
     settings.sign_on.as_mut().unwrap().userinfo = true;
-    let settings = GatewaySettings { issuers: vec![settings], ..GatewaySettings::default() };
+    let settings = access_settings(AccessSettings { issuers: vec![settings], ..AccessSettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let lacking: Change = Box::new(|claims| {
         claims.as_object_mut().unwrap().remove("campaigns");
@@ -273,7 +274,7 @@ async fn the_way_back_never_leaves_the_site() {
 async fn behind_tls_the_cookie_insists_on_it_and_the_address_too() {
     let provider = Provider::start().await;
     let settings = GatewaySettings {
-        issuers: vec![provider.settings()],
+        access: AccessSettings { issuers: vec![provider.settings()], ..AccessSettings::default() },
         http: HttpSettings { secure_cookies: true, ..HttpSettings::default() },
         ..GatewaySettings::default()
     };

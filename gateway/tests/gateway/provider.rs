@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use ringside_gateway::{
+use ringside_access::{
     ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, SignOn, SignatureAlgorithm, TenantMapping,
 };
 use ringside_model::Timestamp;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use ringside_engine::Histories;
-use ringside_gateway::{
-    Accounts, GatewaySettings, Membership, PassRequest, Passes, Role, Scope, Sessions, SigningKeys,
+use ringside_access::{
+    AccessSettings, Accounts, ApiTokenRequest, ApiTokens, Membership, Role, Scope, SigningKeys,
 };
+use ringside_engine::Histories;
+use ringside_gateway::GatewaySettings;
 use ringside_model::{TenantId, Timestamp};
 use ringside_rig::until;
 use serde_json::{Value, json};
@@ -293,8 +294,10 @@ async fn everything_before_a_moment_ends_for_a_whole_tenant() {
     let browser = Browser::new().await;
     let cookies = browser.log_in().await;
     let mut client = Client::connect(browser.floor.address, "/ws", &cookies.access).await;
-    let sessions = Sessions::new(browser.floor.engine.clone(), Duration::from_secs(3600));
-    assert_eq!(sessions.end_before(&tenant(), Timestamp::now()).await.unwrap(), 1);
+    assert_eq!(
+        Accounts::end_tenant_sessions(browser.floor.engine.as_ref(), &tenant(), Timestamp::now()).await.unwrap(),
+        1
+    );
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
     let again = browser.log_in().await;
@@ -308,7 +311,10 @@ async fn everything_before_a_moment_ends_for_a_whole_tenant() {
     let asked = browser.http.post(browser.floor.url("/auth/tenant")).json(&json!({ "tenant": "other" }));
     let parked = Cookies::of(&asked.header("cookie", format!("ringside={}", parked.access)).send().await.unwrap());
     assert_eq!(browser.me(&parked.access).await.0, 200);
-    assert_eq!(sessions.end_before(&tenant(), Timestamp::now()).await.unwrap(), 1);
+    assert_eq!(
+        Accounts::end_tenant_sessions(browser.floor.engine.as_ref(), &tenant(), Timestamp::now()).await.unwrap(),
+        1
+    );
     let gone = async || browser.me(&parked.access).await.0 == 401;
     until("that login is over too", PATIENCE, gone).await.unwrap();
     assert_eq!(browser.refresh(&parked.refresh).await.0, 401);
@@ -337,8 +343,8 @@ async fn what_is_changed_while_a_password_is_looked_at_counts() {
 #[tokio::test]
 async fn who_logs_in_again_and_again_is_asked_to_keep_a_login() {
     let browser = Browser::new().await;
-    let passes = Passes::new(browser.floor.engine.clone());
-    let request = PassRequest {
+    let api_tokens = ApiTokens::new(browser.floor.engine.clone());
+    let request = ApiTokenRequest {
         name: "hall".to_owned(),
         tenant: tenant(),
         role: Role::Wallboard,
@@ -347,7 +353,7 @@ async fn who_logs_in_again_and_again_is_asked_to_keep_a_login() {
         created_by: "ann".to_owned(),
         days: None,
     };
-    let (token, _) = passes.issue(request, Timestamp::now()).await.unwrap();
+    let (token, _) = api_tokens.issue(request, Timestamp::now()).await.unwrap();
     let mut refused = None;
     for _ in 0..240 {
         let answer = browser.http.post(browser.floor.url("/auth/login")).json(&json!({ "token": token })).send().await;
@@ -397,7 +403,7 @@ async fn keys_change_and_nobody_has_to_log_in_again() {
 #[tokio::test]
 async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may() {
     let settings = GatewaySettings {
-        token_ttl: Duration::from_secs(8),
+        access: AccessSettings { token_ttl: Duration::from_secs(8), ..AccessSettings::default() },
         token_grace: Duration::from_secs(1),
         ..GatewaySettings::default()
     };
@@ -415,7 +421,7 @@ async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may(
 #[tokio::test]
 async fn in_the_time_of_grace_what_is_watched_goes_on_and_nothing_else_begins() {
     let settings = GatewaySettings {
-        token_ttl: Duration::from_secs(8),
+        access: AccessSettings { token_ttl: Duration::from_secs(8), ..AccessSettings::default() },
         token_grace: Duration::from_secs(3600),
         ..GatewaySettings::default()
     };

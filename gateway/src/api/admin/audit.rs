@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use ringside_access::{AuditEntry, AuditLine};
 use ringside_engine::{EngineError, JournalEntryId};
 use ringside_http::{Problem, is_from_elsewhere};
 use ringside_model::{TenantId, Timestamp};
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 
 use super::csv::put_line;
 use super::{Reviewer, list_answer_of};
-use crate::auth::{AuditEntry, AuditLine};
 use crate::error::Error;
 use crate::extract::{Query, QueryParams};
 use crate::gateway::Gateway;
@@ -55,7 +55,7 @@ pub(crate) async fn read_audit(
     let mut entries = Vec::new();
     let mut looked_through = 0;
     while looked_through < LOOKED_THROUGH {
-        let lines = gateway.audit().read(tenant, before, CHUNK).await?;
+        let lines = gateway.access().audit().read(tenant, before, CHUNK).await?;
         let last = lines.len() < CHUNK;
         for line in lines {
             before = JournalEntryId::parse(&line.id);
@@ -142,8 +142,9 @@ pub(crate) async fn export_audit(
     let filter = query.filter()?;
     let Reviewer { viewer, peer } = reviewer;
     let asked = json!({ "format": format.name(), "who": filter.who, "what": filter.what, "outcome": query.outcome });
-    let entry = AuditEntry::of(&viewer, &peer, "audit.export", viewer.tenant.as_str()).changed(Value::Null, asked);
-    gateway.audit().note(&viewer.tenant, &entry).await?;
+    let entry =
+        AuditEntry::by(&viewer.user, peer.address, "audit.export", viewer.tenant.as_str()).changed(Value::Null, asked);
+    gateway.access().audit().record(&viewer.tenant, &entry).await?;
     let today = Timestamp::now().to_string();
     let name = format!("ringside_audit_{}_{}.{}", viewer.tenant, &today[..10], format.name());
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")).expect("names are plain");
@@ -186,7 +187,7 @@ impl File {
             }
             Place::Before(id) => Some(id),
         };
-        let lines = match self.gateway.audit().read(&self.tenant, before, CHUNK).await {
+        let lines = match self.gateway.access().audit().read(&self.tenant, before, CHUNK).await {
             Ok(lines) => lines,
             Err(error) => {
                 self.place = Place::End;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_access::{ApiKey, KeyError, Secret};
+use ringside_access::{ApiKey, KeyError, Secret, Viewer};
 use ringside_engine::EngineError;
 use ringside_model::SourceId;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body};
-use crate::auth::Viewer;
 use crate::error::Error;
 use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
@@ -34,7 +33,7 @@ pub(crate) struct KeyRow {
 
 /// All keys of the viewer's tenant, the oldest first.
 pub(crate) async fn keys_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<KeyRow>, Error> {
-    let keys = gateway.keys().list(Some(&viewer.tenant)).await.map_err(error_of)?;
+    let keys = gateway.access().keys().list(Some(&viewer.tenant)).await.map_err(error_of)?;
     Ok(keys.iter().map(KeyRow::from).collect())
 }
 
@@ -69,7 +68,7 @@ pub(crate) async fn issue_key(
     }
     let secrets: Vec<Secret> = signed.then(Secret::generate).into_iter().collect();
     let secret = secrets.first().map(Secret::reveal);
-    let issued = gateway.keys().issue(&admin.viewer.tenant, &source, name, secrets).await.map_err(error_of)?;
+    let issued = gateway.access().keys().issue(&admin.viewer.tenant, &source, name, secrets).await.map_err(error_of)?;
     let key = KeyRow::from(&issued.record);
     admin.did(&gateway, "key.issue", &key.id, Value::Null, about(&key)).await?;
     let answer = json!({ "key": key, "text": issued.key, "secret": secret });
@@ -82,12 +81,12 @@ pub(crate) async fn revoke_key(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let mut found = gateway.keys().list(Some(&admin.viewer.tenant)).await.map_err(error_of)?;
+    let mut found = gateway.access().keys().list(Some(&admin.viewer.tenant)).await.map_err(error_of)?;
     found.retain(|key| id.len() >= ID_CHARS && key.id.starts_with(&id));
     let [key] = &found[..] else {
         return Err(Error::NoSuchEntry("There is no such API key. GET /admin/keys lists them."));
     };
-    gateway.keys().revoke(&key.id).await.map_err(error_of)?;
+    gateway.access().keys().revoke(&key.id).await.map_err(error_of)?;
     let key = KeyRow::from(key);
     admin.did(&gateway, "key.revoke", &key.id, about(&key), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,16 +5,16 @@
 //! changes is noted in the audit log before it is answered, and counts on this gateway at once. The page `/admin` draws its
 //! lists from the same rows that are answered here.
 
+mod api_tokens;
 mod audit;
 mod csv;
 mod keys;
-mod passes;
 mod sessions;
 mod users;
 
+pub(crate) use api_tokens::{ApiTokenRow, api_tokens_of, issue_api_token, list_api_tokens, revoke_api_token};
 pub(crate) use audit::{AuditFilter, export_audit, list_audit, read_audit, read_before};
 pub(crate) use keys::{KeyRow, issue_key, keys_of, list_keys, revoke_key};
-pub(crate) use passes::{PassRow, issue_pass, list_passes, passes_of, revoke_pass};
 pub(crate) use sessions::{SessionRow, end_all_sessions, end_session, list_sessions, sessions_of};
 pub(crate) use users::{UserRow, add_user, change_user, end_logins, list_users, remove_user, set_password, users_of};
 
@@ -24,13 +24,14 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
+use ringside_access::{AuditEntry, CampaignsJson, Permission, Scope, Viewer};
 use ringside_http::Peer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::{AuditEntry, CampaignsJson, Power, Scope, Viewer};
 use crate::error::Error;
+use crate::extract::require;
 use crate::gateway::Gateway;
 
 /// Somebody who may read who has access.
@@ -51,7 +52,7 @@ impl FromRequestParts<Gateway> for Reviewer {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
         let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
-        viewer.require(Power::Review)?;
+        require(&viewer, Permission::Audit)?;
         Ok(Self { viewer, peer })
     }
 }
@@ -62,7 +63,7 @@ impl FromRequestParts<Gateway> for Admin {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
         let viewer = Viewer::from_request_parts(parts, gateway).await?;
         let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
-        viewer.require(Power::Administer)?;
+        require(&viewer, Permission::Administer)?;
         Ok(Self { viewer, peer })
     }
 }
@@ -70,9 +71,9 @@ impl FromRequestParts<Gateway> for Admin {
 impl Admin {
     /// Notes what was done, before it is told; from then on it counts here, and within the second elsewhere.
     async fn did(&self, gateway: &Gateway, what: &str, target: &str, before: Value, after: Value) -> Result<(), Error> {
-        let entry = AuditEntry::of(&self.viewer, &self.peer, what, target).changed(before, after);
-        gateway.audit().note(&self.viewer.tenant, &entry).await?;
-        Ok(gateway.standing().read().await?)
+        let entry = AuditEntry::by(&self.viewer.user, self.peer.address, what, target).changed(before, after);
+        gateway.access().audit().record(&self.viewer.tenant, &entry).await?;
+        Ok(gateway.access().revocations().read().await?)
     }
 }
 

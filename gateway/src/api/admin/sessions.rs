@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use ringside_access::{Accounts, Session, Viewer, short};
 use ringside_model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer};
-use crate::auth::{Session, Viewer, short};
 use crate::error::Error;
 use crate::extract::Path;
 use crate::gateway::Gateway;
@@ -39,7 +39,7 @@ pub(crate) struct SessionRow {
 
 /// All logins that look at the viewer's tenant, the newest first.
 pub(crate) async fn sessions_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<SessionRow>, Error> {
-    let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
+    let sessions = gateway.access().sessions().list(&viewer.tenant, Timestamp::now()).await?;
     Ok(sessions.into_iter().map(|session| SessionRow::of(session, viewer)).collect())
 }
 
@@ -54,12 +54,12 @@ pub(crate) async fn end_session(
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let mut found = gateway.sessions().list(&admin.viewer.tenant, Timestamp::now()).await?;
+    let mut found = gateway.access().sessions().list(&admin.viewer.tenant, Timestamp::now()).await?;
     found.retain(|session| id.len() >= LEAST_ID_CHARS && session.id.starts_with(&id));
     let [session] = &found[..] else {
         return Err(Error::NoSuchEntry("There is no such login. GET /admin/sessions lists them."));
     };
-    gateway.sessions().end(&session.id).await?;
+    gateway.access().sessions().end(&session.id).await?;
     admin.did(&gateway, "session.end", short(&session.id), json!(session.user), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -67,7 +67,7 @@ pub(crate) async fn end_session(
 /// `POST /admin/sessions/end`: everybody of the tenant logs in again, whoever asks included.
 pub(crate) async fn end_all_sessions(State(gateway): State<Gateway>, admin: Admin) -> Result<Response, Error> {
     let tenant = &admin.viewer.tenant;
-    let ended = gateway.sessions().end_before(tenant, Timestamp::now()).await.map_err(Error::of_account)?;
+    let ended = Accounts::end_tenant_sessions(gateway.engine(), tenant, Timestamp::now()).await.map_err(Error::from)?;
     admin.did(&gateway, "session.end-all", tenant.as_str(), json!(ended), Value::Null).await?;
     Ok(json_answer(json!({ "ended": ended }).to_string()))
 }

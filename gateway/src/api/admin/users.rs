@@ -7,6 +7,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ringside_access::{
+    Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
+};
 use ringside_engine::Engine;
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,9 +17,6 @@ use serde_json::{Value, json};
 
 use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
-use crate::auth::{
-    Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
-};
 use crate::error::Error;
 use crate::extract::{Body, Path};
 use crate::gateway::Gateway;
@@ -41,8 +41,8 @@ pub(crate) struct UserRow {
 
 /// All users of the viewer's tenant, by name.
 pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<UserRow>, Error> {
-    let accounts = Accounts::list(gateway.engine()).await.map_err(Error::of_account)?;
-    let sessions = gateway.sessions().list(&viewer.tenant, Timestamp::now()).await?;
+    let accounts = Account::list(gateway.engine()).await.map_err(Error::from)?;
+    let sessions = gateway.access().sessions().list(&viewer.tenant, Timestamp::now()).await?;
     let user = |account: &Account| {
         let logins = sessions.iter().filter(|session| session.user == account.name).count();
         Some(UserRow::of(account, account.membership(&viewer.tenant)?, logins))
@@ -191,7 +191,7 @@ pub(crate) async fn end_logins(
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
     let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
-    let sessions = gateway.sessions().list(tenant, Timestamp::now()).await?;
+    let sessions = gateway.access().sessions().list(tenant, Timestamp::now()).await?;
     let ids: Vec<&str> = sessions.iter().filter(|session| session.user == name).map(|s| s.id.as_str()).collect();
     let account = match find(engine, tenant, &name).await {
         Ok((account, _)) => Some(account),
@@ -203,7 +203,7 @@ pub(crate) async fn end_logins(
         Accounts::end_logins(engine, &name).await.map_err(error_of)?;
     } else {
         for id in &ids {
-            gateway.sessions().end(id).await?;
+            gateway.access().sessions().end(id).await?;
         }
         // A guest may look elsewhere just now, and have kept a token of this tenant.
         Accounts::end_tokens(engine, &name).await?;
@@ -220,10 +220,10 @@ pub(crate) async fn remove_user(
 ) -> Result<StatusCode, Error> {
     let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
     for here in removed {
-        let entry = AuditEntry::of(&admin.viewer, &admin.peer, "user.remove", &name);
-        gateway.audit().note(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
+        let entry = AuditEntry::by(&admin.viewer.user, admin.peer.address, "user.remove", &name);
+        gateway.access().audit().record(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
     }
-    gateway.standing().read().await?;
+    gateway.access().revocations().read().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -243,7 +243,7 @@ impl UserRow {
 
 /// The account, and what it is here; the same answer where there is none and where it is another tenant's.
 async fn find(engine: &dyn Engine, tenant: &TenantId, name: &str) -> Result<(Account, Membership), Error> {
-    let account = Accounts::get(engine, name).await.map_err(error_of)?;
+    let account = Account::get(engine, name).await.map_err(error_of)?;
     let found = account.and_then(|account| account.membership(tenant).cloned().map(|here| (account, here)));
     found.ok_or_else(no_such_user)
 }
@@ -264,7 +264,7 @@ fn require_home(account: &Account, tenant: &TenantId) -> Result<(), Error> {
 }
 
 async fn has_admin(engine: &dyn Engine, tenant: &TenantId) -> Result<bool, Error> {
-    Ok(Accounts::list(engine).await.map_err(error_of)?.iter().any(|account| account.administers(tenant)))
+    Ok(Account::list(engine).await.map_err(error_of)?.iter().any(|account| account.administers(tenant)))
 }
 
 fn demotes(before: &Membership, after: &Membership) -> bool {
@@ -301,6 +301,6 @@ fn error_of(error: AccountError) -> Error {
         AccountError::AdminOfSome => Error::BadRequest(
             "An admin sees all campaigns. Leave out the list (or send \"*\"), or choose another role.".to_owned(),
         ),
-        error => Error::of_account(error),
+        error => Error::from(error),
     }
 }

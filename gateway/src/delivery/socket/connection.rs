@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringside_access::Viewer;
 use ringside_model::{Room, Timestamp};
 use ringside_wire::frame_kind;
 use serde_json::json;
@@ -15,7 +16,6 @@ use super::line::{Broken, Delivered, Line};
 use super::message::{Message, Messages, PING, PONG};
 use super::tally::Tally;
 use super::transport::Transport;
-use crate::auth::Viewer;
 use crate::delivery::expiry::{until_announced, until_over};
 use crate::delivery::goodbye::Goodbye;
 use crate::delivery::ledger::Entry;
@@ -155,7 +155,7 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> End {
-        let mut taken_back = self.gateway.standing().watch();
+        let mut taken_back = self.gateway.access().revocations().watch();
         let gateway = self.gateway.clone();
         let mut turn = None;
         loop {
@@ -171,7 +171,7 @@ impl Connection {
                 biased;
                 () = gateway.goodbye().turn(&mut turn) => return End::Draining,
                 changed = taken_back.changed() => {
-                    if changed.is_ok() && !self.gateway.standing().allows(self.line.counter().await.session.viewer()) {
+                    if changed.is_ok() && !self.gateway.access().revocations().allows(self.line.counter().await.session.viewer()) {
                         return End::Expired;
                     }
                 }

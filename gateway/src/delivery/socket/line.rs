@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use ringside_access::Viewer;
 use tokio::sync::{Mutex, Notify};
 
 use super::message::CLOSE;
@@ -15,7 +16,6 @@ use super::pace::Pace;
 use super::shard::{Desk, Shard};
 use super::tally::Tally;
 use super::transport::Transport;
-use crate::auth::Viewer;
 use crate::delivery::ledger::{Look, Watched};
 use crate::delivery::session::{Outgoing, Session, WAITS_FOR};
 use crate::gateway::Gateway;
@@ -266,7 +266,7 @@ impl Watched for Line {
         Some(Look {
             queued_bytes: self.waiting_bytes(&counter),
             pace: counter.pace.name(),
-            rooms: counter.session.standing(),
+            rooms: counter.session.revocations(),
         })
     }
 

@@ -29,10 +29,11 @@ use tracing::warn;
 
 use self::connection::Connection;
 use self::handshake::{Opening, offered_token};
-use crate::auth::{Cookie, bearer};
 use crate::delivery::admission::Admitted;
 use crate::error::Error;
+use crate::extract::bearer;
 use crate::gateway::Gateway;
+use crate::sign_in::Cookie;
 
 /// How much the kernel holds for a client beyond what is on its way: what waits there can't be replaced by something
 /// newer any more.
@@ -72,7 +73,7 @@ async fn open(
     let token =
         bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, peer.secure));
     let token = token.map(str::to_owned);
-    let viewer = gateway.identify(token.as_deref()).await?;
+    let viewer = gateway.access().identify(token.as_deref()).await?;
     let opening = Opening::of(&mut request)?;
     let deflate = opening.deflate;
     admitted.enter();

@@ -1,7 +1,7 @@
 //! What was changed and could not be told to the other gateways is answered with 503, and said again it is told.
 
 use reqwest::Method;
-use ringside_gateway::{Accounts, Role};
+use ringside_access::{Account, Accounts, Role};
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD};
@@ -49,5 +49,5 @@ async fn a_revocation_that_could_not_be_told_is_told_when_it_is_said_again() {
         assert_eq!(live.close_code().await, 4401, "{what}");
         assert_eq!(office.floor.ask("/auth/me", &token).await.0, 401, "{what}");
     }
-    assert!(Accounts::get(engine, "ann").await.unwrap().is_none());
+    assert!(Account::get(engine, "ann").await.unwrap().is_none());
 }

@@ -1,8 +1,7 @@
 //! The other lists: tokens of wallboards, API keys, logins, the audit log, and the page that shows them.
 
 use reqwest::Method;
-use ringside_access::Keys;
-use ringside_gateway::Role;
+use ringside_access::{Keys, Role};
 use ringside_model::{SourceId, TenantId, system_clock};
 use serde_json::{Value, json};
 

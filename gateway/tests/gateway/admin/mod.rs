@@ -6,7 +6,7 @@ mod rights;
 mod users;
 
 use reqwest::Method;
-use ringside_gateway::{Accounts, Membership, Role, Scope};
+use ringside_access::{Accounts, Membership, Role, Scope};
 use ringside_model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What is refused: what makes no sense, what an auditor may not do, and what is another tenant's.
 
 use reqwest::Method;
-use ringside_gateway::{Accounts, Membership, Role};
+use ringside_access::{Accounts, Membership, Role};
 use ringside_model::TenantId;
 use serde_json::{Value, json};
 

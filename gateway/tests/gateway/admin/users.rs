@@ -1,7 +1,7 @@
 //! Accounts: added, changed, locked, removed, and what never happens to the last admin.
 
 use reqwest::Method;
-use ringside_gateway::{AccountError, Accounts, EnsuredAdmin, Membership, Role, Scope};
+use ringside_access::{Account, AccountError, Accounts, EnsuredAdmin, Membership, Role, Scope};
 use ringside_model::TenantId;
 use serde_json::{Value, json};
 
@@ -99,13 +99,13 @@ async fn who_is_removed_is_gone_and_a_guest_from_here_alone() {
 
     office.did(Method::DELETE, "/admin/users/gil", Value::Null).await;
     assert_eq!(office.user("gil").await, Value::Null);
-    assert_eq!(Accounts::get(engine, "gil").await.unwrap().unwrap().memberships.len(), 1, "at home all is as it was");
+    assert_eq!(Account::get(engine, "gil").await.unwrap().unwrap().memberships.len(), 1, "at home all is as it was");
     let home = office.login("gil", PASSWORD).await;
     assert_eq!(office.floor.ask("/auth/me", &home).await.1["tenant"], "elsewhere");
 
     office.did(Method::DELETE, "/admin/users/bob", Value::Null).await;
     assert_eq!(live.close_code().await, 4401);
-    assert!(Accounts::get(engine, "bob").await.unwrap().is_none());
+    assert!(Account::get(engine, "bob").await.unwrap().is_none());
     assert_eq!(office.try_login("bob", PASSWORD).await.0, 401);
     office.refused(404, Method::DELETE, "/admin/users/bob", Value::Null).await;
     // Whoever gets the name after that has nothing of the one before.

@@ -1,0 +1,240 @@
+//! The facade: what access is made of, and who a token stands for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{Room, TenantId, Timestamp, system_clock};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::account::Account;
+use crate::api_token::{ApiTokens, is_api_token};
+use crate::audit::{Audit, AuditEntry};
+use crate::error::AccessError;
+use crate::issuer::{BadIssuer, IssuerSettings, Issuers};
+use crate::keys::Keys;
+use crate::login_rate::LoginRateLimit;
+use crate::password::Passwords;
+use crate::revocations::Revocations;
+use crate::role::Permission;
+use crate::session::{Sessions, short};
+use crate::signing_keys::SigningKeys;
+use crate::sweep::keep_sweeping;
+use crate::throttle::Throttle;
+use crate::token::Tokens;
+use crate::viewer::Viewer;
+
+/// What an operator sets about access.
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    /// The `iss` of access tokens.
+    pub issuer: String,
+    /// The `aud` of access tokens.
+    pub audience: String,
+    /// How long an access token is valid.
+    pub token_ttl: Duration,
+    /// How long a session lasts that is not renewed.
+    pub session_ttl: Duration,
+    /// The age at which the signing key is followed by a new one; zero for never.
+    pub key_rotation: Duration,
+    /// How long the audit log is kept.
+    pub audit_kept: Duration,
+    /// The installation's first tenant. Its audit log records what belongs to no other tenant.
+    pub tenant: TenantId,
+    /// Other issuers whose tokens are accepted, and where people can sign in.
+    pub issuers: Vec<IssuerSettings>,
+    /// The address that people open, such as `https://ops.example.com`; if none, what each request names.
+    pub public_url: Option<String>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self {
+            issuer: "ringside".to_owned(),
+            audience: "ringside".to_owned(),
+            token_ttl: Duration::from_secs(15 * 60),
+            session_ttl: Duration::from_secs(8 * 3600),
+            key_rotation: Duration::from_secs(30 * 24 * 3600),
+            audit_kept: Duration::from_secs(365 * 24 * 3600),
+            tenant: TenantId::parse("default").expect("a plain name"),
+            issuers: Vec::new(),
+            public_url: None,
+        }
+    }
+}
+
+/// Why access did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessStartError {
+    /// The engine can't be asked for keys and accounts.
+    #[error("the gateway can't start: {0}")]
+    Engine(#[from] EngineError),
+    /// The settings of an issuer can't work.
+    #[error(transparent)]
+    Issuer(#[from] BadIssuer),
+}
+
+/// Everything of access. Cheap to clone; clones are the same one.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<dyn Engine>,
+    settings: AccessSettings,
+    tokens: Arc<Tokens>,
+    passwords: Passwords,
+    throttle: Throttle,
+    login_rate: LoginRateLimit,
+    revocations: Arc<Revocations>,
+    sessions: Sessions,
+    api_tokens: ApiTokens,
+    keys: Keys,
+    audit: Audit,
+    issuers: Arc<Issuers>,
+}
+
+impl Access {
+    /// Reads (or makes) the installation's signing keys, and keeps keys, revocations and issuers fresh until `stop`.
+    pub async fn start(
+        engine: Arc<dyn Engine>,
+        settings: AccessSettings,
+        stop: &CancellationToken,
+    ) -> Result<Self, AccessStartError> {
+        let keys = SigningKeys::load(engine.as_ref()).await?;
+        let tokens = Arc::new(Tokens::new(keys, &settings.issuer, &settings.audience, settings.key_rotation));
+        let revocations = Revocations::load(engine.clone()).await?;
+        let issuers = Arc::new(Issuers::new(settings.issuers.clone())?);
+        tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
+        tokio::spawn(revocations.clone().run(stop.clone()));
+        tokio::spawn(keep_sweeping(engine.clone(), stop.clone()));
+        tokio::spawn(issuers.clone().run(stop.clone()));
+        Ok(Self(Arc::new(Inner {
+            tokens,
+            passwords: Passwords::new(),
+            throttle: Throttle::default(),
+            login_rate: LoginRateLimit::default(),
+            revocations,
+            sessions: Sessions::new(engine.clone(), settings.session_ttl),
+            api_tokens: ApiTokens::new(engine.clone()),
+            keys: Keys::new(engine.clone(), system_clock()),
+            audit: Audit::new(engine.clone(), settings.audit_kept),
+            issuers,
+            engine,
+            settings,
+        })))
+    }
+
+    /// Returns the viewer of an access token, if it is valid and not revoked.
+    pub fn verify(&self, token: &str) -> Result<Arc<Viewer>, AccessError> {
+        let viewer = self.0.tokens.verify(token, Timestamp::now()).ok_or(AccessError::Unauthorized)?;
+        if self.0.revocations.allows(&viewer) { Ok(viewer) } else { Err(AccessError::Unauthorized) }
+    }
+
+    /// Returns the viewer of an access token or of a script's API token.
+    pub async fn identify(&self, offered: Option<&str>) -> Result<Arc<Viewer>, AccessError> {
+        let token = offered.ok_or(AccessError::Unauthorized)?;
+        if !is_api_token(token) {
+            return self.verify(token);
+        }
+        let now = Timestamp::now();
+        let token = self.0.api_tokens.find(token, now).await?;
+        // A wallboard signs in with its token first, and then sees its page alone.
+        let viewer = token.map(|token| token.viewer(now)).filter(|viewer| viewer.role.may(Permission::Read));
+        let viewer = viewer.filter(|viewer| self.0.revocations.allows(viewer)).ok_or(AccessError::Unauthorized)?;
+        Ok(Arc::new(viewer))
+    }
+
+    /// True if the room is in the viewer's scope and on their page, and nothing was revoked since.
+    ///
+    /// Rooms of load runs depend on more than the viewer; see the gateway.
+    pub fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
+        let sees = match room {
+            Room::Bench(_) => viewer.role.may(Permission::RunLoad),
+            room => viewer.scope.allows(room) && viewer.page.as_ref().is_none_or(|page| page.shows(room)),
+        };
+        sees && self.0.revocations.allows(viewer)
+    }
+
+    /// Ends a session, here at once and elsewhere within the second.
+    pub async fn end_session(&self, id: &str) -> Result<(), EngineError> {
+        self.0.sessions.end(id).await?;
+        self.0.revocations.read().await
+    }
+
+    /// Records a room that a viewer may not watch. Their address is recorded with their sign-in.
+    pub fn record_forbidden(&self, viewer: &Viewer, room: &Room) {
+        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).refused("forbidden_room");
+        let session = json!({ "session": short(&viewer.session_id) });
+        self.0.audit.record_denial(&viewer.tenant, entry.changed(Value::Null, session));
+    }
+
+    /// Returns the account of a viewer, unless they have none.
+    pub async fn account_of(&self, viewer: &Viewer) -> Result<Option<Account>, AccessError> {
+        Ok(Account::get(self.engine(), &viewer.user).await?)
+    }
+
+    /// What an operator has set.
+    pub fn settings(&self) -> &AccessSettings {
+        &self.0.settings
+    }
+
+    /// The engine that holds accounts, sessions and journals.
+    pub fn engine(&self) -> &dyn Engine {
+        self.0.engine.as_ref()
+    }
+
+    /// Signs and verifies access tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// What was revoked while access tokens are still valid.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
+    /// Sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Long-lived tokens of scripts and wallboards.
+    pub fn api_tokens(&self) -> &ApiTokens {
+        &self.0.api_tokens
+    }
+
+    /// Other issuers whose tokens are accepted.
+    pub fn issuers(&self) -> &Issuers {
+        &self.0.issuers
+    }
+
+    /// The API keys of sources.
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    pub(crate) fn login_rate(&self) -> &LoginRateLimit {
+        &self.0.login_rate
+    }
+}
+
+/// Without what it holds.
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

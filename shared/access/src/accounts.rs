@@ -1,0 +1,310 @@
+//! Changes of accounts, and what follows from them: sessions that end, tokens that are revoked, locks that open.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use ringside_engine::{Engine, EngineError};
+use ringside_model::{TenantId, Timestamp};
+
+use crate::account::{Account, AccountError, PREFIX, decode, encode, key};
+use crate::membership::Membership;
+use crate::password::{Busy, GeneratedPassword, Passwords};
+use crate::revocations::{Revocations, Revoked};
+use crate::role::Role;
+use crate::scope::Scope;
+use crate::session::{Session, end_where};
+use crate::throttle::unlock;
+use crate::timeout::with_timeout;
+
+/// New passwords queue apart from sign-ins: setting many of them delays no sign-in.
+static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
+
+/// What was done so that there is an `admin`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EnsuredAdmin {
+    /// Nothing is to be told: it has the configured password, or its own where none is.
+    AsConfigured,
+    /// It is new, with this password.
+    MadeUp(GeneratedPassword),
+    /// Its password became the configured one.
+    Changed {
+        /// Where it is at home.
+        home: TenantId,
+    },
+}
+
+/// What can be done with accounts.
+#[derive(Debug)]
+pub struct Accounts;
+
+impl Accounts {
+    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up.
+    pub async fn ensure_admin(
+        engine: &dyn Engine,
+        tenant: &TenantId,
+        password: Option<&str>,
+    ) -> Result<EnsuredAdmin, AccountError> {
+        if !engine.list(PREFIX).await?.is_empty() {
+            return match password {
+                Some(password) => Self::adopt_admin_password(engine, password).await,
+                None => Ok(EnsuredAdmin::AsConfigured),
+            };
+        }
+        let made_up = GeneratedPassword::make_up();
+        let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
+        match Self::add(engine, "admin", password.unwrap_or(&made_up.0), &admin).await {
+            Ok(()) if password.is_none() => Ok(EnsuredAdmin::MadeUp(made_up)),
+            // Where another gateway was faster, its password is the one.
+            Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives `admin` the configured password where it has another one, and ends its logins. Whoever locked the account
+    /// wants it locked after a restart too, and whoever has none does not want one back.
+    async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<EnsuredAdmin, AccountError> {
+        let Some(admin) = Account::get(engine, "admin").await? else { return Ok(EnsuredAdmin::AsConfigured) };
+        if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
+            return Ok(EnsuredAdmin::AsConfigured);
+        }
+        let (phc, now) = (hash(password).await?, Timestamp::now());
+        let change = |account| Ok(Account { phc: phc.clone(), logins_since: now, ..account });
+        match Self::change(engine, "admin", change).await {
+            Ok(_) => {}
+            Err(AccountError::NoSuchAccount(_)) => return Ok(EnsuredAdmin::AsConfigured),
+            Err(error) => return Err(error),
+        }
+        with_timeout(unlock(engine, "admin")).await?;
+        Self::end_logins_of(engine, "admin", now).await?;
+        Ok(EnsuredAdmin::Changed { home: admin.home().clone() })
+    }
+
+    /// Adds an account, which is at home in the tenant of its first membership.
+    pub async fn add(
+        engine: &dyn Engine,
+        name: &str,
+        password: &str,
+        membership: &Membership,
+    ) -> Result<(), AccountError> {
+        let key = key(name)?;
+        check(membership)?;
+        let account = Account {
+            name: name.to_owned(),
+            memberships: vec![membership.clone()],
+            disabled: false,
+            // An account of that name that was removed has left its logins behind.
+            logins_since: Timestamp::now(),
+            phc: hash(password).await?,
+        };
+        let value = encode(&account);
+        if engine.get_or_create(&key, value.clone()).await? == value {
+            Ok(())
+        } else {
+            Err(AccountError::Taken(name.to_owned()))
+        }
+    }
+
+    /// Sets a password, ends the account's logins and unlocks it; true where it was locked.
+    pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
+        let phc = hash(password).await?;
+        let now = Timestamp::now();
+        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
+        let (before, _) = Self::change(engine, name, change).await?;
+        with_timeout(unlock(engine, name)).await?;
+        Self::end_logins_of(engine, name, now).await?;
+        Ok(before.disabled)
+    }
+
+    /// Locks an account and ends its logins.
+    pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+        let now = Timestamp::now();
+        let changed =
+            Self::change(engine, name, |account| Ok(Account { disabled: true, logins_since: now, ..account }));
+        changed.await?;
+        Self::end_logins_of(engine, name, now).await
+    }
+
+    /// Unlocks an account.
+    pub async fn enable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+        Self::change(engine, name, |account| Ok(Account { disabled: false, ..account })).await?;
+        Ok(with_timeout(unlock(engine, name)).await?)
+    }
+
+    /// Ends all logins of an account. It may log in again.
+    pub async fn end_logins(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+        let now = Timestamp::now();
+        Self::change(engine, name, |account| Ok(Account { logins_since: now, ..account })).await?;
+        Self::end_logins_of(engine, name, now).await
+    }
+
+    /// Says what an account is in a tenant from now on, and tells what it was there. Its logins go on, with other rights
+    /// within the second.
+    pub async fn grant(
+        engine: &dyn Engine,
+        name: &str,
+        membership: &Membership,
+    ) -> Result<Option<Membership>, AccountError> {
+        check(membership)?;
+        let change = |mut account: Account| {
+            match account.memberships.iter_mut().find(|known| known.tenant == membership.tenant) {
+                Some(known) => *known = membership.clone(),
+                None => account.memberships.push(membership.clone()),
+            }
+            Ok(account)
+        };
+        let (before, _) = Self::change(engine, name, change).await?;
+        Self::end_tokens(engine, name).await?;
+        Ok(before.membership(&membership.tenant).cloned())
+    }
+
+    /// Changes a part of what an account is in a tenant, whatever else is changed at the same time; tells what it was and
+    /// what it is. It changes nothing where the account is not in the tenant.
+    pub async fn amend(
+        engine: &dyn Engine,
+        name: &str,
+        tenant: &TenantId,
+        amend: impl Fn(Membership) -> Membership,
+    ) -> Result<(Membership, Membership), AccountError> {
+        let none = || AccountError::NoSuchAccount(name.to_owned());
+        let change = |mut account: Account| {
+            let here = account.memberships.iter_mut().find(|known| known.tenant == *tenant).ok_or_else(none)?;
+            let amended = amend(here.clone());
+            if amended != *here {
+                check(&amended)?;
+                *here = amended;
+            }
+            Ok(account)
+        };
+        let (before, after) = Self::change(engine, name, change).await?;
+        // Also where nothing changes: it may be said again because it could not be told before.
+        Self::end_tokens(engine, name).await?;
+        let here = |account: &Account| account.membership(tenant).cloned().ok_or_else(none);
+        let (before, after) = (here(&before)?, here(&after)?);
+        Ok((before, after))
+    }
+
+    /// Takes an account out of a tenant; at home the account itself goes. Tells what it was wherever it is nothing any more,
+    /// each of which is to be noted there. Its logins go on where it is still something.
+    pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Vec<Membership>, AccountError> {
+        let change = |mut account: Account| {
+            if account.membership(tenant).is_none() {
+                return Err(AccountError::NoSuchAccount(name.to_owned()));
+            }
+            let goes = account.home() == tenant;
+            // No tenant loses its last admin this way, whoever else is removed at the same time.
+            let is_lost = |here: &&Membership| (goes || here.tenant == *tenant) && here.role == Role::Admin;
+            if let Some(here) = account.memberships.iter().find(is_lost) {
+                return Err(AccountError::IsAdmin(name.to_owned(), here.tenant.clone()));
+            }
+            account.memberships.retain(|here| here.tenant != *tenant);
+            Ok((!goes).then_some(account))
+        };
+        // Told before as well: what is gone can't be removed once more because it could not be told.
+        let account = Account::get(engine, name).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
+        change(account)?;
+        Self::end_tokens(engine, name).await?;
+        let (before, after) = Self::replace(engine, name, change).await?;
+        match &after {
+            Some(_) => Self::end_tokens(engine, name).await?,
+            None => Self::end_logins_of(engine, name, Timestamp::now()).await?,
+        }
+        let left = |here: &Membership| after.as_ref().is_some_and(|after| after.membership(&here.tenant).is_some());
+        Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
+    }
+
+    /// Ends all sessions that began until now of all members of a tenant, also those that look at another tenant now.
+    pub async fn end_tenant_sessions(
+        engine: &dyn Engine,
+        tenant: &TenantId,
+        now: Timestamp,
+    ) -> Result<usize, AccountError> {
+        Revocations::tell(engine, &[Revoked::tenant(tenant, now)]).await?;
+        let accounts = Account::list(engine).await?;
+        let members = accounts.iter().filter(|account| account.membership(tenant).is_some());
+        let members: HashSet<&str> = members.map(|account| account.name.as_str()).collect();
+        let of_tenant = |session: &Session| session.tenant == *tenant || members.contains(session.user.as_str());
+        Ok(end_where(engine, now, |session| of_tenant(session) && session.began <= now).await?)
+    }
+
+    /// An error where nobody but this account is an admin of the tenant.
+    pub async fn require_other_admin(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<(), AccountError> {
+        let accounts = Account::list(engine).await?;
+        let mut admins = accounts.iter().filter(|account| account.administers(tenant)).peekable();
+        if admins.peek().is_some() && admins.all(|account| account.name == name) {
+            return Err(AccountError::LastAdmin(name.to_owned(), tenant.clone()));
+        }
+        Ok(())
+    }
+
+    /// The account of that name, and whether it is not locked and the password is its own.
+    pub(crate) async fn verify(
+        engine: &dyn Engine,
+        passwords: &Passwords,
+        name: &str,
+        password: &str,
+    ) -> Result<(Option<Account>, bool), AccountError> {
+        let account = Account::get(engine, name).await?;
+        // A locked account takes as long as a wrong password and says no more.
+        let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
+        let is_own = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
+        Ok((account, is_own))
+    }
+
+    /// What tokens say of somebody counts no more, on any gateway; their logins go on and get others.
+    pub async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
+        Revocations::tell(engine, &[Revoked::user(name, Timestamp::now())]).await
+    }
+
+    async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
+        Revocations::tell(engine, &[Revoked::user(name, now)]).await?;
+        end_where(engine, now, |session| session.user == name && session.began <= now).await?;
+        Ok(())
+    }
+
+    /// Changes an account, whoever else changes it at the same time; tells what it was and what it is.
+    async fn change(
+        engine: &dyn Engine,
+        name: &str,
+        change: impl Fn(Account) -> Result<Account, AccountError>,
+    ) -> Result<(Account, Account), AccountError> {
+        let (before, after) = Self::replace(engine, name, |account| change(account).map(Some)).await?;
+        Ok((before, after.expect("a change leaves an account")))
+    }
+
+    /// The same, where nothing may be left of it.
+    async fn replace(
+        engine: &dyn Engine,
+        name: &str,
+        change: impl Fn(Account) -> Result<Option<Account>, AccountError>,
+    ) -> Result<(Account, Option<Account>), AccountError> {
+        let key = key(name)?;
+        loop {
+            let stored = engine.get(&key).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
+            let before = decode(name, &stored)?;
+            let after = change(before.clone())?;
+            if engine.compare_and_swap(&key, Some(stored), after.as_ref().map(encode)).await? {
+                return Ok((before, after));
+            }
+        }
+    }
+}
+
+/// Rejects a membership that no account may have: an admin of some campaigns could grant themselves the others.
+fn check(membership: &Membership) -> Result<(), AccountError> {
+    match (membership.role, &membership.scope) {
+        (Role::Wallboard, _) => Err(AccountError::BadRole),
+        (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
+        _ => Ok(()),
+    }
+}
+
+async fn hash(password: &str) -> Result<String, AccountError> {
+    if !(8..=256).contains(&password.chars().count()) {
+        return Err(AccountError::BadPassword);
+    }
+    Ok(NEW.hash(password.to_owned()).await.map_err(busy)?)
+}
+
+fn busy(busy: Busy) -> EngineError {
+    EngineError::Unavailable(busy.to_string())
+}

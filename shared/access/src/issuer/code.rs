@@ -1,0 +1,215 @@
+//! The OpenID Connect code flow with PKCE, as far as it is between us and the provider: where to send the browser, and
+//! what its code is exchanged for. What goes through the browser is in `sso`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use ringside_fetch::FetchError;
+use ringside_model::Timestamp;
+use serde::Deserialize;
+use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
+use url::Url;
+use url::form_urlencoded::{Serializer, byte_serialize};
+
+use super::Issuer;
+use super::discovery::{ClientAuth, Endpoints};
+use super::json::read_object;
+use super::keys::SignatureAlgorithm;
+use super::pending::Pending;
+use super::rejected::TokenRejected;
+use super::settings::SignOn;
+use super::token::{Claims, Unverified};
+use crate::Identity;
+
+/// Why a code became nobody's login.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotExchanged {
+    /// The provider does not answer, or says something else than it should.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It does not take the code.
+    #[error("the provider does not take the code: {0:?}")]
+    Code(String),
+    /// What it said of the user does not count here.
+    #[error("what the provider says does not count here: {0}")]
+    Rejected(#[from] TokenRejected),
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    id_token: String,
+    access_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TokenError {
+    error: String,
+}
+
+impl Issuer {
+    fn sign_on(&self) -> &SignOn {
+        self.settings.sign_on.as_ref().expect("only issuers with sign-on are found for it")
+    }
+
+    /// Where the provider sends the browser after.
+    pub(crate) fn redirect_uri(&self, base: &str) -> String {
+        format!("{base}/auth/sso/{}/callback", self.settings.id)
+    }
+
+    /// Where to send a browser that wants to sign in.
+    pub(crate) async fn authorization(&self, pending: &Pending, base: &str) -> Result<Url, TokenRejected> {
+        let endpoints = self.source.endpoints().await?;
+        let sign_on = self.sign_on();
+        let mut scope = "openid".to_owned();
+        for more in sign_on.scopes.iter().filter(|more| *more != "openid") {
+            scope.push(' ');
+            scope.push_str(more);
+        }
+        let mut address = endpoints.authorization.clone();
+        address
+            .query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &sign_on.client_id)
+            .append_pair("redirect_uri", &self.redirect_uri(base))
+            .append_pair("scope", &scope)
+            .append_pair("state", pending.state())
+            .append_pair("nonce", &pending.nonce)
+            .append_pair("code_challenge", &pending.challenge())
+            .append_pair("code_challenge_method", "S256");
+        Ok(address)
+    }
+
+    /// True where the way back is from this provider, as far as it says so.
+    pub(crate) async fn is_named(&self, iss: Option<&str>) -> Result<bool, TokenRejected> {
+        let endpoints = self.source.endpoints().await?;
+        Ok(match iss {
+            Some(iss) => iss == self.settings.issuer,
+            None => !endpoints.names_itself,
+        })
+    }
+
+    /// Exchanges a code for who somebody is.
+    pub(crate) async fn exchange(
+        &self,
+        code: &str,
+        pending: &Pending,
+        base: &str,
+        now: Timestamp,
+    ) -> Result<Identity, NotExchanged> {
+        let endpoints = self.source.endpoints().await?;
+        let answer = self.ask_for_tokens(&endpoints, code, pending, base).await?;
+        let mut claims = self.verify_id_token(&answer, pending, now).await?;
+        if self.sign_on().userinfo {
+            self.add_userinfo(&endpoints, &answer, &mut claims).await?;
+        }
+        Ok(self.identity(&claims, now)?)
+    }
+
+    async fn ask_for_tokens(
+        &self,
+        endpoints: &Endpoints,
+        code: &str,
+        pending: &Pending,
+        base: &str,
+    ) -> Result<TokenAnswer, NotExchanged> {
+        let (request, form) = self.token_request(endpoints, code, pending, base);
+        let answer = match self.fetcher.ask(&endpoints.token, request, form.into()).await {
+            Err(FetchError::Status { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, body, .. }) => {
+                let error = serde_json::from_slice::<TokenError>(&body).map(|answer| answer.error);
+                return Err(NotExchanged::Code(error.unwrap_or_default().chars().take(64).collect()));
+            }
+            answer => answer?,
+        };
+        let read = serde_json::from_slice(&answer.body);
+        read.map_err(|_| FetchError::NotThat(endpoints.token.to_string(), "an ID token").into())
+    }
+
+    /// The request that exchanges a code, and its form.
+    fn token_request(
+        &self,
+        endpoints: &Endpoints,
+        code: &str,
+        pending: &Pending,
+        base: &str,
+    ) -> (http::request::Builder, String) {
+        let SignOn { client_id, client_secret, .. } = self.sign_on();
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", &self.redirect_uri(base))
+            .append_pair("code_verifier", &pending.verifier);
+        let mut request =
+            Request::post(endpoints.token.as_str()).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        match (client_secret, endpoints.client_auth) {
+            (Some(secret), ClientAuth::Basic) => {
+                let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                let login = STANDARD.encode(format!("{}:{}", escaped(client_id), escaped(&secret.0)));
+                request = request.header(header::AUTHORIZATION, format!("Basic {login}"));
+            }
+            (Some(secret), ClientAuth::Post) => {
+                form.append_pair("client_id", client_id).append_pair("client_secret", &secret.0);
+            }
+            (None, _) => {
+                form.append_pair("client_id", client_id);
+            }
+        }
+        (request, form.finish())
+    }
+
+    async fn verify_id_token(
+        &self,
+        answer: &TokenAnswer,
+        pending: &Pending,
+        now: Timestamp,
+    ) -> Result<Claims, TokenRejected> {
+        let client_id = &self.sign_on().client_id;
+        let token = Unverified::read(&answer.id_token)?;
+        let claims = self.verify(token, &[client_id.clone()].into(), now).await?;
+        let nonce = claims.text("nonce").unwrap_or_default();
+        if !bool::from(nonce.as_bytes().ct_eq(pending.nonce.as_bytes())) {
+            return Err(TokenRejected::Nonce);
+        }
+        // For several, it must have been us who asked for it.
+        let asked = claims.text("azp").map_or(claims.audiences().count() == 1, |asked| asked == client_id);
+        if !asked {
+            return Err(TokenRejected::Audience);
+        }
+        if claims.has("at_hash") && !hash_fits(&claims, answer.access_token.as_deref()) {
+            return Err(TokenRejected::Nonce);
+        }
+        Ok(claims)
+    }
+
+    async fn add_userinfo(
+        &self,
+        endpoints: &Endpoints,
+        answer: &TokenAnswer,
+        claims: &mut Claims,
+    ) -> Result<(), NotExchanged> {
+        let missing =
+            || FetchError::NotThat(self.settings.issuer.clone(), "an address for userinfo and a token for it");
+        let address = endpoints.userinfo.as_ref().ok_or_else(missing)?;
+        let token = answer.access_token.as_ref().ok_or_else(missing)?;
+        let request = Request::get(address.as_str()).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let answer = self.fetcher.ask(address, request, Bytes::new()).await?;
+        let info = read_object(&answer.body).ok_or_else(|| FetchError::NotThat(address.to_string(), "userinfo"))?;
+        // Of somebody else it must not be taken.
+        if info.get("sub").and_then(|sub| sub.as_str()) != claims.text("sub") {
+            return Err(TokenRejected::User.into());
+        }
+        claims.complete(info);
+        Ok(())
+    }
+}
+
+/// The left half of the access token's digest, of the size that belongs to the signature.
+fn hash_fits(claims: &Claims, access_token: Option<&str>) -> bool {
+    let Some(token) = access_token else { return false };
+    let expected = match claims.algorithm {
+        SignatureAlgorithm::EdDsa => URL_SAFE_NO_PAD.encode(&Sha512::digest(token)[..32]),
+        _ => URL_SAFE_NO_PAD.encode(&Sha256::digest(token)[..16]),
+    };
+    claims.text("at_hash").is_some_and(|hash| bool::from(hash.as_bytes().ct_eq(expected.as_bytes())))
+}

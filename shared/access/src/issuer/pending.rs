@@ -1,0 +1,131 @@
+//! A sign-in that is under way at a provider, kept by the browser itself: so any gateway can end what any other one began.
+//!
+//! It is a cookie that only we can have written, for one provider and for ten minutes. Its `state` comes back with the
+//! browser, its `nonce` in the ID token, and only the digest of its `verifier` leaves us before the code is exchanged.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Where the registry has the installation's secret for it: 32 bytes.
+const KEY: &str = "secret/sso";
+/// Nobody signs in for longer.
+pub(crate) const LASTS_SECS: i64 = 10 * 60;
+
+/// What makes cookies ours. Read from the registry each time, so that an engine that was emptied is of one mind again
+/// at once; whoever asks first then puts theirs there.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingKey([u8; 32]);
+
+impl PendingKey {
+    pub(crate) async fn load(engine: &dyn Engine) -> Result<Self, EngineError> {
+        let mine: [u8; 32] = rand::random();
+        let stored = engine.get_or_create(KEY, mine.to_vec().into()).await?;
+        let stored = stored[..].try_into();
+        stored.map(Self).map_err(|_| EngineError::Damaged("the secret of sign-ins is none".to_owned()))
+    }
+
+    fn mac(&self, text: &str) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length is a key");
+        mac.update(text.as_bytes());
+        mac
+    }
+}
+
+/// A sign-in that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    /// At which issuer.
+    issuer: String,
+    state: String,
+    pub(crate) nonce: String,
+    pub(crate) verifier: String,
+    /// Where to after.
+    pub(crate) next: String,
+    ends_secs: i64,
+}
+
+impl Pending {
+    /// Begins one.
+    pub(crate) fn new(issuer: &str, next: String, now: Timestamp) -> Self {
+        let random = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        Self {
+            issuer: issuer.to_owned(),
+            state: random(),
+            nonce: random(),
+            verifier: random(),
+            next,
+            ends_secs: now.seconds() + LASTS_SECS,
+        }
+    }
+
+    pub(crate) fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// What the provider is told of the verifier before.
+    pub(crate) fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.verifier))
+    }
+
+    /// As the cookie has it.
+    pub(crate) fn seal(&self, key: &PendingKey) -> String {
+        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("texts and a number"));
+        let tag = URL_SAFE_NO_PAD.encode(key.mac(&text).finalize().into_bytes());
+        format!("{text}.{tag}")
+    }
+
+    /// Reads it back: only what we have sealed, for this issuer and this `state`, and not for long.
+    pub(crate) fn open(cookie: &str, key: &PendingKey, issuer: &str, state: &str, now: Timestamp) -> Option<Self> {
+        let (text, tag) = cookie.split_once('.')?;
+        // Compares in constant time.
+        key.mac(text).verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
+        let pending: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let same_state = bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));
+        (same_state && pending.issuer == issuer && pending.ends_secs > now.seconds()).then_some(pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn only_what_we_sealed_for_this_sign_in_is_opened() {
+        let (key, other) = (PendingKey([1; 32]), PendingKey([2; 32]));
+        let pending = Pending::new("id", "/alerts".to_owned(), NOW);
+        let (sealed, state) = (pending.seal(&key), pending.state().to_owned());
+        let open = |cookie: &str, key: &PendingKey, issuer: &str, state: &str, after_secs: i64| {
+            Pending::open(cookie, key, issuer, state, NOW.plus_millis(after_secs * 1000))
+        };
+        assert_eq!(open(&sealed, &key, "id", &state, 0).as_ref(), Some(&pending));
+        assert!(open(&sealed, &key, "id", &state, 599).is_some());
+        assert!(open(&sealed, &key, "id", &state, 600).is_none(), "over");
+        assert!(open(&sealed, &other, "id", &state, 0).is_none(), "another installation's");
+        assert!(open(&sealed, &key, "other", &state, 0).is_none(), "another issuer's");
+        assert!(open(&sealed, &key, "id", "", 0).is_none() && open(&sealed, &key, "id", "x", 0).is_none());
+        for place in 0..sealed.len() {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(open(&changed, &key, "id", &state, 0).is_none(), "{place}");
+        }
+        for garbage in ["", ".", "a", "a.b", &sealed[..sealed.len() - 1]] {
+            assert!(open(garbage, &key, "id", &state, 0).is_none(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn two_sign_ins_share_nothing() {
+        let (one, two) = (Pending::new("id", "/".into(), NOW), Pending::new("id", "/".into(), NOW));
+        assert!(one.state != two.state && one.nonce != two.nonce && one.verifier != two.verifier);
+        assert_eq!((one.verifier.len(), one.challenge().len()), (43, 43));
+    }
+}

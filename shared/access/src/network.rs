@@ -1,0 +1,11 @@
+//! Client addresses as rate limits count them.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Returns an IPv4 address, or the /64 of an IPv6 address: a single client has at least that many.
+pub(crate) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).to_string(),
+    }
+}

@@ -1,0 +1,60 @@
+//! Refresh tokens: a login's id and a generation, signed with a secret of the installation, so that nothing in the registry
+//! could be used to make one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// What they begin with, so that one is recognised in a leak.
+const PREFIX: &str = "rrt_";
+/// Sixteen bytes of id and four of generation, before the signature.
+const SIGNED: usize = 20;
+
+/// The token of a login's generation.
+pub(crate) fn write(id: &str, generation: u32, secret: &[u8; 32]) -> String {
+    let id = u128::from_str_radix(id, 16).expect("ids are made of 32 hexadecimal digits");
+    let mut bytes = id.to_be_bytes().to_vec();
+    bytes.extend(generation.to_be_bytes());
+    let mut mac = mac(secret);
+    mac.update(&bytes);
+    bytes.extend(mac.finalize().into_bytes());
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Id and generation of a token that we made.
+pub(crate) fn read(token: &str, secret: &[u8; 32]) -> Option<(String, u32)> {
+    let text = token.strip_prefix(PREFIX).filter(|text| text.len() <= 128)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (signed, tag) = bytes.split_at_checked(SIGNED)?;
+    let mut mac = mac(secret);
+    mac.update(signed);
+    mac.verify_slice(tag).ok()?;
+    let (id, generation) = signed.split_at(16);
+    let id = u128::from_be_bytes(id.try_into().ok()?);
+    Some((format!("{id:032x}"), u32::from_be_bytes(generation.try_into().ok()?)))
+}
+
+fn mac(secret: &[u8; 32]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_what_was_altered_or_signed_by_others_is_not() {
+        let (id, secret) = ("00000000000000000000000000abcdef", [7; 32]);
+        let token = write(id, 3, &secret);
+        assert_eq!(read(&token, &secret), Some((id.to_owned(), 3)));
+        assert_eq!(read(&write(id, 3, &[8; 32]), &secret), None);
+        for n in 0..token.len() - 1 {
+            let mut altered = token.clone().into_bytes();
+            altered[n] = if altered[n] == b'A' { b'B' } else { b'A' };
+            assert_eq!(read(std::str::from_utf8(&altered).unwrap(), &secret), None, "altered at {n}");
+            assert_eq!(read(&token[..n], &secret), None, "cut at {n}");
+        }
+        assert_eq!(read(&format!("{token}AAAA"), &secret), None);
+    }
+}

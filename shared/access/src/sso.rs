@@ -1,0 +1,170 @@
+//! Single sign-on by OpenID Connect: away to the provider with a sealed request, and back with a code.
+//!
+//! The browser keeps the sealed request in a cookie, so any gateway can finish what another one began. Signing out here
+//! does not sign out there.
+
+use std::net::IpAddr;
+
+use ringside_engine::EngineError;
+use ringside_model::Timestamp;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::access::Access;
+use crate::audit::AuditEntry;
+use crate::identity::Identity;
+use crate::issuer::{Issuer, NotExchanged, Pending, PendingKey, TokenRejected};
+use crate::sign_in::{Proof, count_sign_in};
+use crate::timeout::with_timeout;
+
+/// What a browser needs to go to the provider.
+#[derive(Debug)]
+pub struct SsoRequest {
+    /// The provider's address.
+    pub address: Url,
+    /// The value of the cookie that the browser brings back.
+    pub sealed: String,
+}
+
+/// What a provider sends back by the browser.
+#[derive(Debug, Default)]
+pub struct SsoCallback {
+    /// The code to exchange for an ID token.
+    pub code: Option<String>,
+    /// The state that the request had.
+    pub state: String,
+    /// The issuer, if it names itself.
+    pub iss: Option<String>,
+    /// An error instead of a code.
+    pub error: Option<String>,
+}
+
+/// Why single sign-on did not end in a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SsoError {
+    /// There is no such provider.
+    #[error("no such provider")]
+    NoSuchProvider,
+    /// The user declined.
+    #[error("cancelled by the user")]
+    Cancelled,
+    /// It was begun elsewhere or too long ago, or is over already.
+    #[error("begun elsewhere or too long ago")]
+    Stale,
+    /// The provider does not answer, or not as it should.
+    #[error("the provider does not answer as it should")]
+    Provider,
+    /// The user is known there and has no access here.
+    #[error("no access here")]
+    NoAccess {
+        /// Their name here.
+        user: String,
+    },
+    /// The engine can't be asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl SsoError {
+    /// What metrics, the audit log and the sign-in page's address call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "sso_cancelled",
+            Self::NoSuchProvider | Self::Stale => "sso_stale",
+            Self::Provider => "sso_provider",
+            Self::NoAccess { .. } => "sso_no_access",
+            Self::Engine(_) => "unavailable",
+        }
+    }
+}
+
+/// A failed sign-in, and the path to go on to after another one.
+#[derive(Debug)]
+pub struct SsoFailure {
+    /// Why it failed.
+    pub error: SsoError,
+    /// The path that the user wanted.
+    pub next: String,
+}
+
+impl Access {
+    /// True if people can sign in at a provider with this id.
+    pub fn has_sso(&self, id: &str) -> bool {
+        self.issuers().for_sso(id).is_some()
+    }
+
+    /// Starts single sign-on that goes on to the path `next`. `base` is the address that people open.
+    pub async fn start_sso(&self, id: &str, next: String, base: &str) -> Result<SsoRequest, SsoError> {
+        let issuer = self.issuers().for_sso(id).ok_or(SsoError::NoSuchProvider)?;
+        let pending = Pending::new(id, next, Timestamp::now());
+        let key = with_timeout(PendingKey::load(self.engine())).await?;
+        let address = issuer.authorization(&pending, base).await.map_err(|_| SsoError::Provider)?;
+        Ok(SsoRequest { address, sealed: pending.seal(&key) })
+    }
+
+    /// Finishes single sign-on. Returns the proof and the path to go on to.
+    pub async fn finish_sso(
+        &self,
+        id: &str,
+        callback: SsoCallback,
+        sealed: Option<&str>,
+        base: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<(Proof, String), SsoFailure> {
+        let fail = |error: SsoError, next: &str| SsoFailure { error, next: next.to_owned() };
+        let issuer = self.issuers().for_sso(id).ok_or_else(|| fail(SsoError::NoSuchProvider, "/"))?;
+        let now = Timestamp::now();
+        let key = with_timeout(PendingKey::load(self.engine())).await.map_err(|error| fail(error.into(), "/"))?;
+        let pending = sealed.and_then(|sealed| Pending::open(sealed, &key, id, &callback.state, now));
+        let Some(pending) = pending else {
+            info!(issuer.id = id, "single sign-on came back that was not begun here");
+            count_sign_in("sso_stale");
+            return Err(fail(SsoError::Stale, "/"));
+        };
+        match finish(issuer, callback, &pending, base).await {
+            Ok(identity) => Ok((Proof::Issuer(identity, id.to_owned()), pending.next)),
+            Err(error) => {
+                count_sign_in(error.name());
+                let user = match &error {
+                    SsoError::Cancelled => None,
+                    SsoError::NoAccess { user } => Some(user.as_str()),
+                    SsoError::NoSuchProvider | SsoError::Stale | SsoError::Provider | SsoError::Engine(_) => Some("?"),
+                };
+                if let Some(user) = user {
+                    let entry = AuditEntry::by(user, address, "login", id).refused(error.name());
+                    self.audit().record_denial(&self.settings().tenant, entry);
+                }
+                Err(SsoFailure { error, next: pending.next })
+            }
+        }
+    }
+}
+
+/// Returns the identity that the provider vouches for.
+async fn finish(
+    issuer: &Issuer,
+    callback: SsoCallback,
+    pending: &Pending,
+    base: Option<&str>,
+) -> Result<Identity, SsoError> {
+    if !issuer.is_named(callback.iss.as_deref()).await.map_err(|_| SsoError::Provider)? {
+        warn!(issuer.id = issuer.id(), "single sign-on came back from another provider than it was sent to");
+        return Err(SsoError::Stale);
+    }
+    if let Some(error) = callback.error {
+        let error: String = error.chars().take(64).collect();
+        info!(issuer.id = issuer.id(), ?error, "single sign-on was not granted");
+        return Err(if error == "access_denied" { SsoError::Cancelled } else { SsoError::Provider });
+    }
+    let code = callback.code.ok_or(SsoError::Stale)?;
+    let base = base.ok_or(SsoError::Stale)?;
+    issuer.exchange(&code, pending, base, Timestamp::now()).await.map_err(|error| {
+        warn!(issuer.id = issuer.id(), %error, "single sign-on failed");
+        match error {
+            NotExchanged::Code(error) if error == "invalid_grant" => SsoError::Stale,
+            NotExchanged::Rejected(TokenRejected::NoAccess { who, .. }) => SsoError::NoAccess { user: who },
+            NotExchanged::Rejected(TokenRejected::User) => SsoError::NoAccess { user: "?".to_owned() },
+            NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Rejected(_) => SsoError::Provider,
+        }
+    })
+}

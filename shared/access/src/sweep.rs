@@ -1,0 +1,45 @@
+//! Removes from the registry what counts no more: logins that are over, and wrong passwords of a while ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{session, throttle};
+
+/// About how often.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Looks for it now and then, until cancelled.
+pub(crate) async fn keep_sweeping(engine: Arc<dyn Engine>, stop: CancellationToken) {
+    loop {
+        // Gateways that were started together must not all do it at once.
+        let pause = EVERY.mul_f64(rand::random_range(0.5..1.5));
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+        if let Err(error) = sweep(engine.as_ref(), Timestamp::now()).await {
+            warn!(%error, "what is outdated could not be removed; it is tried again");
+        }
+    }
+}
+
+/// Removes what is over by now; returns how many.
+pub(crate) async fn sweep(engine: &dyn Engine, now: Timestamp) -> Result<usize, EngineError> {
+    Ok(sweep_each(engine, session::PREFIX, |stored| session::is_over(stored, now)).await?
+        + sweep_each(engine, throttle::PREFIX, |stored| throttle::is_over(stored, now)).await?)
+}
+
+async fn sweep_each(engine: &dyn Engine, prefix: &str, is_over: impl Fn(&[u8]) -> bool) -> Result<usize, EngineError> {
+    let mut removed = 0;
+    for (key, stored) in engine.list(prefix).await? {
+        // What was changed in this very moment stays.
+        if is_over(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,103 @@
+//! Devices that somebody logged in from before, known by a cookie.
+//!
+//! The cookie is `{id}.{mac}`: an id of its own, which says since when it is known, and a code over the account's name and
+//! that id with a secret of the installation. It lets nobody in; it only says that whoever tries is at a device that its
+//! owner has used, since the account's password was set and its logins were ended: whoever knew the one before is a
+//! stranger again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use hmac::{Hmac, Mac};
+use ringside_engine::{Engine, EngineError};
+use ringside_model::Timestamp;
+use sha2::Sha256;
+use tokio::sync::OnceCell;
+
+use crate::account::{Account, AccountError};
+use crate::timeout::with_timeout;
+
+/// Where the secret is kept.
+const SECRET: &str = "secret/device";
+const SECRET_BYTES: usize = 32;
+const ID_BYTES: usize = WHEN_BYTES + 16;
+/// What an id begins with: when it was made, in milliseconds.
+const WHEN_BYTES: usize = 8;
+
+/// A device that the owner of an account logged in from.
+pub(super) struct Device {
+    id: String,
+    since: Timestamp,
+}
+
+impl Device {
+    fn new() -> Self {
+        let since = Timestamp::now();
+        let mut bytes = [0; ID_BYTES];
+        let (when, random) = bytes.split_at_mut(WHEN_BYTES);
+        when.copy_from_slice(&since.millis().to_be_bytes());
+        random.copy_from_slice(&rand::random::<[u8; ID_BYTES - WHEN_BYTES]>());
+        Self { id: URL_SAFE_NO_PAD.encode(bytes), since }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// True where it has been known since the account's logins were last ended.
+    pub(super) async fn still_counts(&self, engine: &dyn Engine, name: &str) -> Result<bool, EngineError> {
+        match Account::get(engine, name).await {
+            Ok(account) => Ok(account.is_some_and(|account| self.since > account.logins_since)),
+            Err(AccountError::Engine(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// What tells devices' cookies from made-up ones.
+#[derive(Default)]
+pub(super) struct Devices {
+    secret: OnceCell<Bytes>,
+}
+
+impl Devices {
+    /// The device whose cookie this is, if it is one for this account.
+    pub(super) async fn known(
+        &self,
+        engine: &dyn Engine,
+        name: &str,
+        cookie: Option<&str>,
+    ) -> Result<Option<Device>, EngineError> {
+        let Some((id, code)) = cookie.and_then(|cookie| cookie.split_once('.')) else { return Ok(None) };
+        let (Ok(bytes), Ok(code)) = (URL_SAFE_NO_PAD.decode(id), URL_SAFE_NO_PAD.decode(code)) else {
+            return Ok(None);
+        };
+        let Some(when) = bytes.first_chunk().filter(|_| bytes.len() == ID_BYTES) else { return Ok(None) };
+        let since = Timestamp::from_millis(i64::from_be_bytes(*when));
+        // Compares in constant time.
+        let is_ours = self.code(engine, name, id).await?.verify_slice(&code).is_ok();
+        Ok(is_ours.then(|| Device { id: id.to_owned(), since }))
+    }
+
+    /// The cookie's value for a device that was known, or for a new one.
+    pub(super) async fn cookie(
+        &self,
+        engine: &dyn Engine,
+        name: &str,
+        device: Option<Device>,
+    ) -> Result<String, EngineError> {
+        let id = device.unwrap_or_else(Device::new).id;
+        let code = URL_SAFE_NO_PAD.encode(self.code(engine, name, &id).await?.finalize().into_bytes());
+        Ok(format!("{id}.{code}"))
+    }
+
+    async fn code(&self, engine: &dyn Engine, name: &str, id: &str) -> Result<Hmac<Sha256>, EngineError> {
+        let made_up = || Bytes::copy_from_slice(&rand::random::<[u8; SECRET_BYTES]>());
+        let secret = self.secret.get_or_try_init(|| with_timeout(engine.get_or_create(SECRET, made_up()))).await?;
+        let mut code = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
+        // An id has the same length always, so that no other name with another id gives the same text.
+        code.update(name.as_bytes());
+        code.update(id.as_bytes());
+        Ok(code)
+    }
+}

@@ -1,0 +1,217 @@
+//! Access tokens: signed with the installation's key, checked by signature alone, and remembered for as long as they last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, Header, Validation};
+use ringside_engine::Engine;
+use ringside_model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::identity::Identity;
+use crate::role::Role;
+use crate::scope::CampaignsJson;
+use crate::signing_keys::SigningKeys;
+use crate::timeout::with_timeout;
+use crate::viewer::Viewer;
+
+/// So many verified tokens are remembered; a signature costs 20 times what a look-up does.
+const REMEMBERED: usize = 20_000;
+/// Longer tokens are not even looked at.
+const LONGEST_TOKEN: usize = 8 * 1024;
+/// How often it is looked whether the installation's keys are still ours.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// What an access token calls itself (RFC 9068), so that nothing else we sign passes for one.
+const KIND: &str = "at+jwt";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    tenant: String,
+    role: String,
+    campaigns: CampaignsJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
+    sid: String,
+    jti: String,
+    iat: i64,
+    exp: i64,
+    iss: String,
+    aud: String,
+}
+
+/// Issues and verifies access tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Short and never across an await.
+    signed: Mutex<Signed>,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    /// A key is followed by another one after so long; never where it is zero.
+    new_key_every: Duration,
+}
+
+/// Keys, and tokens that were verified with them.
+#[derive(Debug)]
+struct Signed {
+    keys: Arc<SigningKeys>,
+    verified: HashMap<[u8; 32], Arc<Viewer>>,
+}
+
+impl Tokens {
+    pub(crate) fn new(keys: SigningKeys, issuer: &str, audience: &str, new_key_every: Duration) -> Self {
+        // One algorithm, ours; what the token's own head says is never a choice.
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        // Without this a token that names no issuer at all would pass.
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = 0;
+        Self {
+            signed: Mutex::new(Signed { keys: Arc::new(keys), verified: HashMap::new() }),
+            validation,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            new_key_every,
+        }
+    }
+
+    /// Looks again and again whether the installation's keys are still ours, until cancelled. What is gone is put there
+    /// again; where another gateway was faster, or made another key, its keys are ours from then on.
+    pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let ours = self.keys();
+            match with_timeout(ours.load_again(engine.as_ref())).await {
+                Ok(stored) if ours.same(&stored) => self.renew(engine.as_ref(), &ours).await,
+                Ok(stored) => {
+                    if !ours.related(&stored) {
+                        warn!("the installation has other signing keys now; logins from before don't count any more");
+                    }
+                    let mut signed = self.signed.lock().expect("nobody panics while remembering");
+                    *signed = Signed { keys: Arc::new(stored), verified: HashMap::new() };
+                }
+                Err(error) => debug!(%error, "the signing keys can't be read; ours count"),
+            }
+        }
+    }
+
+    /// Makes another key where the newest is old. All gateways do it, and one of them is first.
+    async fn renew(&self, engine: &dyn Engine, ours: &SigningKeys) {
+        let now = Timestamp::now();
+        let every_ms = self.new_key_every.as_millis() as i64;
+        if every_ms > 0 && now.since(ours.newest_made()) >= every_ms {
+            match with_timeout(ours.rotate(engine, now)).await {
+                Ok(true) => info!("made another signing key, which is used in some minutes"),
+                Ok(false) => {}
+                Err(error) => debug!(%error, "could not make another signing key; it is tried again"),
+            }
+        }
+    }
+
+    /// The keys in use.
+    pub fn keys(&self) -> Arc<SigningKeys> {
+        self.signed.lock().expect("nobody panics while remembering").keys.clone()
+    }
+
+    /// Makes a token for somebody who has shown who they are, as part of a login.
+    pub(crate) fn issue(
+        &self,
+        identity: &Identity,
+        session_id: &str,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> (String, Viewer) {
+        let claims = Claims {
+            sub: identity.user.clone(),
+            tenant: identity.tenant.to_string(),
+            role: identity.role.as_str().to_owned(),
+            campaigns: (&identity.scope).into(),
+            page: identity.page.as_ref().map(ToString::to_string),
+            sid: session_id.to_owned(),
+            jti: random_id(),
+            iat: issued_at.seconds(),
+            exp: expires_at.seconds(),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+        };
+        let keys = self.keys();
+        let key = keys.signer(now);
+        let mut head = Header::new(Algorithm::EdDSA);
+        head.typ = Some(KIND.to_owned());
+        head.kid = Some(key.kid.clone());
+        let token = jsonwebtoken::encode(&head, &claims, &key.private).expect("plain claims always sign");
+        let viewer = viewer(claims).expect("what was just put in can be read");
+        (token, viewer)
+    }
+
+    /// Who a token is for, if it is one of ours and not over.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Arc<Viewer>> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let (keys, remembered) = {
+            let signed = self.signed.lock().expect("nobody panics while remembering");
+            (signed.keys.clone(), signed.verified.get(&fingerprint).cloned())
+        };
+        let viewer = match remembered {
+            Some(viewer) => viewer,
+            None => Arc::new(self.check(token, &keys)?),
+        };
+        if viewer.expires_at <= now {
+            return None;
+        }
+        let mut signed = self.signed.lock().expect("nobody panics while remembering");
+        if !Arc::ptr_eq(&keys, &signed.keys) {
+            // The keys have changed in between: what was looked at with the old ones is looked at again.
+            drop(signed);
+            return self.check(token, &self.keys()).map(Arc::new);
+        }
+        let verified = &mut signed.verified;
+        if verified.len() >= REMEMBERED {
+            verified.retain(|_, viewer| viewer.expires_at > now);
+        }
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(fingerprint, viewer.clone());
+        Some(viewer)
+    }
+
+    fn check(&self, token: &str, keys: &SigningKeys) -> Option<Viewer> {
+        let head = jsonwebtoken::decode_header(token).ok()?;
+        if head.typ.as_deref() != Some(KIND) {
+            return None;
+        }
+        // The name only picks one of our keys, and each of them has one algorithm.
+        let key = head.kid.as_deref().and_then(|kid| keys.named(kid))?;
+        let read = jsonwebtoken::decode::<Claims>(token, &key.public, &self.validation);
+        viewer(read.ok()?.claims)
+    }
+}
+
+fn viewer(claims: Claims) -> Option<Viewer> {
+    let viewer = Viewer {
+        user: claims.sub,
+        tenant: TenantId::parse(&claims.tenant).ok()?,
+        role: Role::parse(&claims.role)?,
+        scope: claims.campaigns.scope()?,
+        page: claims.page.as_deref().map(str::parse).transpose().ok()?,
+        expires_at: Timestamp::from_millis(claims.exp.checked_mul(1000)?),
+        session_id: claims.sid,
+        issued_at: Timestamp::from_millis(claims.iat.checked_mul(1000)?),
+    };
+    viewer.role.fits(&viewer.scope, viewer.page.as_ref()).then_some(viewer)
+}
+
+/// 128 random bits in hexadecimal.
+pub(crate) fn random_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
