@@ -12,7 +12,7 @@ use ringside_collector::owner::{OwnerSettings, holder_name, own_partitions};
 use ringside_collector::source::{SourceError, Spools, host, simulator, stand_by};
 use ringside_collector::webhook::{Limits, Webhook, webhook_routes};
 use ringside_engine::{Engine, EngineProbe};
-use ringside_gateway::{Gateway, GatewaySettings};
+use ringside_gateway::{DeliverySettings, Gateway, GatewaySettings};
 use ringside_http::{Health, HttpSettings, Origins, Readiness, RenderMetrics, TrustedProxies};
 use ringside_intake::{Intake, IntakeSettings};
 use ringside_model::{SourceId, TenantId, system_clock};
@@ -93,11 +93,14 @@ impl Floor {
                 trusted_proxies,
                 ..HttpSettings::default()
             },
-            drain_over: Duration::from_millis(config.drain_ms),
+            delivery: DeliverySettings {
+                drain_over: Duration::from_millis(config.drain_ms),
+                connects_per_second: config.connects_per_second,
+                max_age: Duration::from_secs(config.connection_max_minutes * 60),
+                ..DeliverySettings::default()
+            },
             demo: demo.clone(),
             readiness: readiness.clone(),
-            connects_per_second: config.connects_per_second,
-            max_age: Duration::from_secs(config.connection_max_minutes * 60),
             memory_limit: config.memory_limit_mb.map(|mb| mb << 20),
             metrics: metrics.clone(),
             bench: config.bench,

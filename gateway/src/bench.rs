@@ -47,7 +47,7 @@ struct Line {
     posts: mpsc::UnboundedSender<Post>,
     /// What of the queue is free, in bytes.
     free: Arc<Semaphore>,
-    revocations: watch::Receiver<Revocations>,
+    ownership: watch::Receiver<Ownership>,
 }
 
 /// What waits to be published.
@@ -61,9 +61,9 @@ struct Post {
 
 /// Whose a partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Revocations {
+enum Ownership {
     /// Nobody knows yet.
-    QueryParams,
+    Unknown,
     Ours,
     Others,
     /// The engine does not answer.
@@ -82,18 +82,16 @@ impl Bench {
     pub(crate) async fn take(&self, room: RoomId, body: Bytes) -> Result<(), Error> {
         let home = room.home(self.engine.partitions());
         let line = self.lines[usize::from(home.0)].get_or_init(|| self.begin(home));
-        let mut revocations = *line.revocations.borrow();
-        if revocations == Revocations::QueryParams {
-            let mut asked = line.revocations.clone();
-            revocations = *asked
-                .wait_for(|revocations| *revocations != Revocations::QueryParams)
-                .await
-                .map_err(|_| Error::Unavailable)?;
+        let mut ownership = *line.ownership.borrow();
+        if ownership == Ownership::Unknown {
+            let mut asked = line.ownership.clone();
+            ownership =
+                *asked.wait_for(|ownership| *ownership != Ownership::Unknown).await.map_err(|_| Error::Unavailable)?;
         }
-        match revocations {
-            Revocations::Ours => {}
-            Revocations::Others => return Err(Error::OwnedByCollector),
-            Revocations::QueryParams | Revocations::Away => return Err(Error::Unavailable),
+        match ownership {
+            Ownership::Ours => {}
+            Ownership::Others => return Err(Error::OwnedByCollector),
+            Ownership::Unknown | Ownership::Away => return Err(Error::Unavailable),
         }
         let weight = u32::try_from(POST_BYTES + body.len()).map_err(|_| Error::Busy)?;
         let place = line.free.clone().try_acquire_many_owned(weight).map_err(|_| Error::Busy)?;
@@ -109,18 +107,18 @@ impl Bench {
 
     fn begin(&self, partition: Partition) -> Line {
         let (posts, taken) = mpsc::unbounded_channel();
-        let (revocations, told) = watch::channel(Revocations::QueryParams);
+        let (ownership, told) = watch::channel(Ownership::Unknown);
         let publisher = Publisher {
             engine: self.engine.clone(),
             holder: self.holder.clone(),
             partition,
             posts: taken,
-            revocations,
+            ownership,
             waiting: Vec::new(),
             unsure: None,
         };
         self.tasks.spawn(publisher.run(self.stop.clone()));
-        Line { posts, free: Arc::new(Semaphore::new(QUEUE_BYTES)), revocations: told }
+        Line { posts, free: Arc::new(Semaphore::new(QUEUE_BYTES)), ownership: told }
     }
 }
 
@@ -130,7 +128,7 @@ struct Publisher {
     holder: String,
     partition: Partition,
     posts: mpsc::UnboundedReceiver<Post>,
-    revocations: watch::Sender<Revocations>,
+    ownership: watch::Sender<Ownership>,
     /// What is published next, or is on its way just now.
     waiting: Vec<Post>,
     /// Set where nobody knows whether `waiting` was published: the number of batches before it.
@@ -149,7 +147,7 @@ impl Publisher {
         while !stop.is_cancelled() && !self.posts.is_closed() {
             match timeout(LEASE, self.acquire()).await.unwrap_or_else(|_| Err(late())) {
                 Ok(Some(held)) => {
-                    self.say(Revocations::Ours, "publishing a load run");
+                    self.say(Ownership::Ours, "publishing a load run");
                     let lost = self.publish_until(held, &stop).await;
                     if let Err(reason) = lost {
                         info!(partition.id = self.partition.0, %reason, "a load run looks again whose its rooms are");
@@ -158,22 +156,19 @@ impl Publisher {
                     continue;
                 }
                 Ok(None) => {
-                    self.say(
-                        Revocations::Others,
-                        "a collector owns the rooms of a load run; what was queued is dropped",
-                    );
+                    self.say(Ownership::Others, "a collector owns the rooms of a load run; what was queued is dropped");
                     self.waiting.clear();
                     while self.posts.try_recv().is_ok() {}
                 }
-                Err(reason) => self.say(Revocations::Away, &format!("a load run can't go on: {reason}")),
+                Err(reason) => self.say(Ownership::Away, &format!("a load run can't go on: {reason}")),
             }
             stop.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await;
         }
     }
 
     /// Tells a change of standing to who posts, and to the log.
-    fn say(&self, revocations: Revocations, text: &str) {
-        if self.revocations.send_replace(revocations) != revocations {
+    fn say(&self, ownership: Ownership, text: &str) {
+        if self.ownership.send_replace(ownership) != ownership {
             info!(partition.id = self.partition.0, "{text}");
         }
     }

@@ -23,6 +23,7 @@ mod routes;
 mod settings;
 mod sign_in;
 
+pub use delivery::DeliverySettings;
 pub use error::Error;
 pub use gateway::Gateway;
 pub use hub::{Initial, Refusal};

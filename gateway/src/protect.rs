@@ -1,13 +1,13 @@
 //! What every answer carries so that a browser does no more with it than it should.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use ringside_http::Peer;
-
-use crate::gateway::Gateway;
+use ringside_http::{HttpSettings, Peer};
 
 /// A browser that was here over TLS comes by no other way for a year.
 const TLS_ONLY: &str = "max-age=31536000";
@@ -28,8 +28,8 @@ const BESIDES_FILES: [(HeaderName, &str); 5] = [
 ];
 
 /// Sets the headers; what a handler has set stays.
-pub(crate) async fn protect(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let secure = Peer::of(gateway.http(), request.extensions(), request.headers()).secure;
+pub(crate) async fn protect(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
+    let secure = Peer::of(&settings, request.extensions(), request.headers()).secure;
     let policy = content_policy(request.headers(), secure);
     let below_files = request.uri().path().starts_with("/static/");
     let mut response = next.run(request).await;

@@ -21,8 +21,6 @@ use crate::extract::body_limit;
 use crate::gateway::Gateway;
 use crate::{api, delivery, observe, pages, protect, sign_in};
 
-/// Paths that other origins may request, if the operator has listed them.
-pub(crate) const CORS_PATHS: [&str; 2] = ["/analytics/", "/auth/"];
 /// Pages are long and much the same inside: a little more work than usual makes them a tenth smaller.
 const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(6);
 
@@ -142,14 +140,15 @@ impl Gateway {
         let access = login().layer(body_limit(32 << 10)).merge(session().layer(body_limit(8 << 10)));
         let admin = admin().layer(body_limit(64 << 10));
         // The files are many and small: no request id and no log line for each.
-        pages::begin_packing();
-        let files = files().layer(CompressionLayer::new()).layer(from_fn_with_state(self.clone(), protect::protect));
-        // Other origins may request these, if the operator has listed them; see `CORS_PATHS`.
+        pages::precompress();
+        let files =
+            files().layer(CompressionLayer::new()).layer(from_fn_with_state(self.http().clone(), protect::protect));
+        // Other origins may request these, if the operator has listed them; see `settings.rs`.
         let open = open_to(&self.http().cors_origins, access.merge(analytics()));
         let routes =
             open.merge(keys()).merge(analytics_aliases()).merge(admin).merge(pages()).merge(self.health().routes());
         let mut all = self.around(routes, live()).merge(files);
-        if self.bench().is_some() {
+        if self.has_bench() {
             // Thousands a second, and each one's cost counts as part of what is measured: only the guard around them.
             let bench = bench().method_not_allowed_fallback(wrong_method).layer(body_limit(api::BODY_BYTES));
             all = all.merge(bench.layer(from_fn_with_state(self.http().clone(), guard)));
@@ -169,12 +168,12 @@ impl Gateway {
                 .layer(from_fn_with_state(self.clone(), sign_in::audit_denials))
         };
         guarded(routes.fallback(async || Error::NoSuchAddress))
-            .layer(from_fn(to_its_end))
+            .layer(from_fn(run_to_completion))
             .merge(guarded(live))
-            .layer(from_fn_with_state(self.clone(), pages::tell_browsers))
+            .layer(from_fn_with_state(self.clone(), pages::render_error_pages))
             .layer(from_fn(observe::count_requests))
             .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
-            .layer(from_fn_with_state(self.clone(), protect::protect))
+            .layer(from_fn_with_state(self.http().clone(), protect::protect))
             .layer(TraceLayer::new_for_http().make_span_with(span))
             .layer(PropagateRequestIdLayer::new(request_id.clone()))
             .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
@@ -183,7 +182,7 @@ impl Gateway {
 }
 
 /// A handler goes on where whoever asked has hung up: what was changed is noted, and what has begun to end ends everywhere.
-async fn to_its_end(request: Request, next: Next) -> Response {
+async fn run_to_completion(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(ended) => Error::internal(&ended).into_response(),

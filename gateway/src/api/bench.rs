@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use ringside_access::Permission;
+use ringside_access::{Access, Permission};
 use ringside_engine::RoomId;
 use ringside_model::Room;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::bench::Bench;
 use crate::error::Error;
 use crate::extract::{Body, Path, bearer, require};
-use crate::gateway::Gateway;
 
 /// The longest body.
 pub(crate) const BODY_BYTES: usize = 64 << 10;
@@ -24,13 +25,14 @@ const FRAMES_OWN: [&str; 5] = ["type", "room", "cursor", "timestamp", "conflated
 
 /// `POST /bench/{n}`. Answers once it is queued: nothing of a load run is worth waiting for a disk.
 pub(crate) async fn publish_bench(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
+    State(bench): State<Option<Arc<Bench>>>,
     room: Result<Path<u16>, Error>,
     request: Request,
 ) -> Result<StatusCode, Error> {
     // A token only, no cookie: so no other site's page can make a browser post here.
     let token = bearer(request.headers()).map(str::to_owned);
-    let viewer = gateway.access().identify(token.as_deref()).await?;
+    let viewer = access.identify(token.as_deref()).await?;
     require(&viewer, Permission::RunLoad)?;
     let bad_room = |_| Error::BadRequest("Bench rooms have the numbers 0 to 65535, such as /bench/7.".to_owned());
     let Path(number) = room.map_err(bad_room)?;
@@ -38,7 +40,7 @@ pub(crate) async fn publish_bench(
     let Members(members) = serde_json::from_slice(&body).map_err(|error| {
         Error::BadRequest(format!("The body must be one JSON object, which becomes the frame's members: {error}."))
     })?;
-    let bench = gateway.bench().ok_or(Error::NoSuchAddress)?;
+    let bench = bench.ok_or(Error::NoSuchAddress)?;
     bench.take(RoomId::new(viewer.tenant.clone(), Room::Bench(number)), members.into()).await?;
     Ok(StatusCode::ACCEPTED)
 }

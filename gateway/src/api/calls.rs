@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_access::Viewer;
 use ringside_engine::{ReadFrom, RoomId};
 use ringside_model::{Cursor, Room};
 use serde::Deserialize;
@@ -12,9 +11,8 @@ use serde_json::value::RawValue;
 use super::campaigns::existing;
 use super::json_answer;
 use crate::error::Error;
-use crate::extract::{Path, Query, QueryParams};
-use crate::gateway::Gateway;
-use crate::hub::mask_calls;
+use crate::extract::{Path, Query, QueryParams, User};
+use crate::hub::{RoomReader, mask_calls};
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
@@ -38,12 +36,12 @@ struct Batch {
 /// `GET /analytics/campaigns/{id}/calls?limit=&before=`: newest first. A page holds whole batches, so it may hold a
 /// little more than `limit`.
 pub(crate) async fn list_calls(
-    State(gateway): State<Gateway>,
-    viewer: Viewer,
+    State(reader): State<RoomReader>,
+    User(viewer): User,
     Path(id): Path<String>,
     Query(query): Query<CallsQuery>,
 ) -> Result<Response, Error> {
-    let (id, _) = existing(&gateway, &viewer, &id).await?;
+    let (id, _) = existing(&reader, &viewer, &id).await?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(Error::BadRequest(format!("limit must be 1 to {LARGEST_LIMIT}.")));
@@ -60,7 +58,7 @@ pub(crate) async fn list_calls(
         None => ReadFrom::Newest(limit),
         Some(before) => ReadFrom::After { offset: before.offset.saturating_sub(1 + limit as u64), limit },
     };
-    let view = gateway.engine().read_room(&room, from).await?;
+    let view = reader.read_room(&room, from).await?;
     if before.is_some_and(|before| before.epoch != view.epoch) {
         return Err(Error::BadRequest("These pages are from before a restart; begin without \"before\".".to_owned()));
     }

@@ -2,16 +2,15 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_access::{Permission, Viewer};
+use ringside_access::Permission;
 use ringside_model::{Room, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::json_answer;
-use crate::delivery::{Line, Look};
+use crate::delivery::{Delivery, Line, Look};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams, require};
-use crate::gateway::Gateway;
+use crate::extract::{Query, QueryParams, User, require};
 
 const DEFAULT_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 1_000;
@@ -55,8 +54,8 @@ struct RoomJson {
 /// `GET /admin/connections?user=&room=&limit=&after=`: in the order in which they came. One that is too busy to be looked
 /// at is listed without its rooms, unless rooms are asked for.
 pub(crate) async fn list_connections(
-    State(gateway): State<Gateway>,
-    viewer: Viewer,
+    State(delivery): State<Delivery>,
+    User(viewer): User,
     Query(query): Query<ConnectionsQuery>,
 ) -> Result<Response, Error> {
     require(&viewer, Permission::Administer)?;
@@ -74,7 +73,7 @@ pub(crate) async fn list_connections(
     let (now, mut total) = (Timestamp::now(), 0);
     let mut page = Vec::new();
     let mut more = false;
-    for (n, (id, line)) in gateway.ledger().of(&viewer.tenant).into_iter().enumerate() {
+    for (n, (id, line)) in delivery.ledger().of(&viewer.tenant).into_iter().enumerate() {
         if query.user.as_ref().is_some_and(|user| *user != line.viewer.user) {
             continue;
         }

@@ -2,15 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_access::Viewer;
 use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{json_answer, with_place};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams};
-use crate::gateway::Gateway;
+use crate::extract::{Query, QueryParams, User};
+use crate::hub::RoomReader;
 
 const PARTS: [&str; 5] = ["campaigns", "aggregate", "system", "metrics", "alerts"];
 
@@ -27,8 +26,8 @@ impl QueryParams for DashboardQuery {
 
 /// `GET /analytics/dashboard?include=campaigns,aggregate,system,metrics,alerts&period=total`
 pub(crate) async fn show_dashboard(
-    State(gateway): State<Gateway>,
-    viewer: Viewer,
+    State(reader): State<RoomReader>,
+    User(viewer): User,
     Query(query): Query<DashboardQuery>,
 ) -> Result<Response, Error> {
     let period = query.period.as_deref().unwrap_or("total");
@@ -43,7 +42,7 @@ pub(crate) async fn show_dashboard(
     let mut answer = Map::new();
     answer.insert("period".to_owned(), json!(period));
     if wanted.contains(&"campaigns") || wanted.contains(&"aggregate") {
-        let mut overview = with_place(&gateway.initial(&viewer, &Room::Overview).await?)?;
+        let mut overview = with_place(&reader.initial(&viewer, &Room::Overview).await?)?;
         answer.insert("summary".to_owned(), summary(&overview, period));
         for part in ["campaigns", "aggregate"] {
             if wanted.contains(&part) {
@@ -54,7 +53,7 @@ pub(crate) async fn show_dashboard(
     }
     for (part, room) in [("system", Room::System), ("metrics", Room::Metrics), ("alerts", Room::Alerts)] {
         if wanted.contains(&part) {
-            answer.insert(part.to_owned(), with_place(&gateway.initial(&viewer, &room).await?)?);
+            answer.insert(part.to_owned(), with_place(&reader.initial(&viewer, &room).await?)?);
         }
     }
     Ok(json_answer(Value::Object(answer).to_string()))

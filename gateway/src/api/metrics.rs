@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use ringside_access::Viewer;
 use ringside_wire::{MetricJson, MetricsBody, MetricsSnapshot, body_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{json_answer, metrics_of};
 use crate::error::Error;
-use crate::extract::{Query, QueryParams};
-use crate::gateway::Gateway;
+use crate::extract::{Query, QueryParams, User};
+use crate::hub::RoomReader;
 
 /// A chart's points, which is as many as are kept.
 const POINTS: usize = 60;
 
 /// `GET /analytics/stats`
-pub(crate) async fn show_stats(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
-    let metrics = metrics_of(&gateway, &viewer).await?.body.metrics;
+pub(crate) async fn show_stats(State(reader): State<RoomReader>, User(viewer): User) -> Result<Response, Error> {
+    let metrics = metrics_of(&reader, &viewer).await?.body.metrics;
     Ok(json_answer(body_bytes(&MetricsBody { metrics })))
 }
 
@@ -33,15 +32,15 @@ impl QueryParams for RecentQuery {
 
 /// `GET /analytics/recent?count=60`
 pub(crate) async fn show_recent(
-    State(gateway): State<Gateway>,
-    viewer: Viewer,
+    State(reader): State<RoomReader>,
+    User(viewer): User,
     Query(query): Query<RecentQuery>,
 ) -> Result<Response, Error> {
     let count = query.count.unwrap_or(POINTS);
     if count == 0 {
         return Err(Error::BadRequest("count must be 1 or more.".to_owned()));
     }
-    let mut series = metrics_of(&gateway, &viewer).await?.series;
+    let mut series = metrics_of(&reader, &viewer).await?.series;
     for metric in &mut series {
         metric.points.drain(..metric.points.len().saturating_sub(count));
     }
@@ -72,7 +71,7 @@ impl<'a> From<&'a MetricJson> for LatestMetric<'a> {
 }
 
 /// `GET /analytics/latest`
-pub(crate) async fn show_latest(State(gateway): State<Gateway>, viewer: Viewer) -> Result<Response, Error> {
-    let metrics = metrics_of(&gateway, &viewer).await?.body.metrics;
+pub(crate) async fn show_latest(State(reader): State<RoomReader>, User(viewer): User) -> Result<Response, Error> {
+    let metrics = metrics_of(&reader, &viewer).await?.body.metrics;
     Ok(json_answer(body_bytes(&Latest { metrics: metrics.iter().map(LatestMetric::from).collect() })))
 }

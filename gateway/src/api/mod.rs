@@ -28,8 +28,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::gateway::Gateway;
-use crate::hub::{Initial, MetricsInitial};
+use crate::hub::{Initial, MetricsInitial, RoomReader};
 
 /// A body that is JSON already.
 fn json_answer(body: impl Into<Bytes>) -> Response {
@@ -60,7 +59,7 @@ fn with_place(initial: &Initial) -> Result<Value, Error> {
     Ok(body)
 }
 
-async fn metrics_of(gateway: &Gateway, viewer: &Viewer) -> Result<MetricsInitial, Error> {
-    let initial = gateway.initial(viewer, &Room::Metrics).await?;
+async fn metrics_of(reader: &RoomReader, viewer: &Viewer) -> Result<MetricsInitial, Error> {
+    let initial = reader.initial(viewer, &Room::Metrics).await?;
     serde_json::from_slice(&initial.body).map_err(|error| Error::internal(&error))
 }

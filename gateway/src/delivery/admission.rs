@@ -8,13 +8,13 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use ringside_pacing::{Bucket, Rate};
 
 use super::goodbye::Goodbye;
+use crate::delivery::Delivery;
 use crate::error::Error;
-use crate::gateway::Gateway;
 use crate::memory::Memory;
 use crate::observe;
 
@@ -57,13 +57,18 @@ impl Admission {
 
 /// As the first argument of a handler: whoever may not come in is told before anything else of the request is read. A
 /// place, which is given back where nobody enters.
-pub(crate) struct Admitted(Option<Gateway>);
+pub(crate) struct Admitted(Option<Delivery>);
 
-impl FromRequestParts<Gateway> for Admitted {
+impl<S: Send + Sync> FromRequestParts<S> for Admitted
+where
+    Delivery: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(_: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        gateway.admission().admit().map(|()| Self(Some(gateway.clone())))
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Error> {
+        let delivery = Delivery::from_ref(state);
+        delivery.admission().admit()?;
+        Ok(Self(Some(delivery)))
     }
 }
 
@@ -76,8 +81,8 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some(gateway) = &self.0 {
-            let admission = gateway.admission();
+        if let Some(delivery) = &self.0 {
+            let admission = delivery.admission();
             admission.bucket().give_back(&admission.rate);
         }
     }

@@ -17,9 +17,9 @@ use super::goodbye::Goodbye;
 use super::session::{Outgoing, plain};
 use super::sse::{RoomsQuery, begin};
 use super::standpoint::Standpoint;
+use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::extract::{AnyViewer, Query};
-use crate::gateway::Gateway;
 use crate::hub::Mailbox;
 use crate::observe::Connected;
 
@@ -30,22 +30,22 @@ const ANSWER_BYTES: usize = 1 << 20;
 
 /// `GET /poll?rooms=…&wait=25`
 pub(crate) async fn poll(
-    State(gateway): State<Gateway>,
+    State(delivery): State<Delivery>,
     peer: Peer,
     AnyViewer(viewer): AnyViewer,
     Query(query): Query<RoomsQuery>,
 ) -> Result<Response, Error> {
     let mut cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
     let mailbox = Arc::new(Mailbox::default());
-    let mut session = begin(&gateway, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
+    let mut session = begin(&delivery, viewer.clone(), &mailbox, &cursors, query.filter().as_ref())?;
     let standpoint = Arc::new(Standpoint::new(cursors.clone()));
     let came_with = standpoint.came_with();
     let weak = Arc::downgrade(&standpoint);
-    let entry = gateway.ledger().enter("poll", &viewer, peer.address, weak);
+    let entry = delivery.ledger().enter("poll", &viewer, peer.address, weak);
     let mut counted = Connected::by("poll", entry.id());
-    let _tracked = gateway.connections().token();
-    let goodbye = gateway.goodbye();
-    let mut taken_back = gateway.access().revocations().watch();
+    let _tracked = delivery.connections().token();
+    let goodbye = delivery.goodbye();
+    let mut taken_back = delivery.access().revocations().watch();
     let expiry = Duration::from_millis(session.viewer().expires_at.since(Timestamp::now()).max(0) as u64);
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_SECS)).min(expiry);
     let until = Instant::now() + wait;
@@ -68,7 +68,7 @@ pub(crate) async fn poll(
         tokio::select! {
             biased;
             _ = taken_back.changed() => {
-                if !gateway.access().revocations().allows(session.viewer()) {
+                if !delivery.access().revocations().allows(session.viewer()) {
                     return Err(Error::Unauthorized);
                 }
             }

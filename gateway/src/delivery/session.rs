@@ -15,9 +15,9 @@ use serde_json::json;
 use super::ledger::RoomLook;
 use super::limits;
 use super::watch::{Step, Watch};
+use crate::delivery::Delivery;
 use crate::error::Error;
-use crate::gateway::Gateway;
-use crate::hub::{Delivery, Filter, Packet, Refusal, Watcher};
+use crate::hub::{Filter, Packet, Refusal, RoomPacket, Watcher};
 use crate::observe;
 
 /// About so much goes into one batch: enough to share a write, little enough to stay fresh.
@@ -62,7 +62,7 @@ pub(crate) struct Session {
     answers: Vec<Outgoing>,
     /// States and events that were left out since somebody asked.
     left_out: (u64, u64),
-    gateway: Gateway,
+    delivery: Delivery,
     by_room: HashMap<Room, u32>,
     free: Vec<u32>,
 }
@@ -71,14 +71,14 @@ pub(crate) struct Session {
 #[derive(Default)]
 pub(crate) struct Scratch {
     marked: Vec<u32>,
-    read: Vec<Delivery>,
+    read: Vec<RoomPacket>,
 }
 
 impl Session {
     /// Of somebody who is told by `watcher` that there is something to read.
-    pub(crate) fn new(gateway: Gateway, viewer: Arc<Viewer>, watcher: Arc<dyn Watcher>) -> Self {
+    pub(crate) fn new(delivery: Delivery, viewer: Arc<Viewer>, watcher: Arc<dyn Watcher>) -> Self {
         Self {
-            gateway,
+            delivery,
             viewer,
             watcher,
             watches: Vec::new(),
@@ -142,8 +142,8 @@ impl Session {
         if self.viewer.expires_at <= Timestamp::now() {
             return Err(Error::Unauthorized);
         }
-        if !self.gateway.may_watch(&self.viewer, &room) {
-            self.gateway.access().record_forbidden(&self.viewer, &room);
+        if !self.delivery.access().may_watch(&self.viewer, &room) {
+            self.delivery.access().record_forbidden(&self.viewer, &room);
             return Err(Error::ForbiddenRoom(room.to_string()));
         }
         self.leave(&room);
@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Reads a room; false where somebody has to be waited for. Whatever is not read now is due.
-    fn read_now(&mut self, slot: u32, left: &mut usize, read: &mut Vec<Delivery>, batch: &mut Vec<Outgoing>) -> bool {
+    fn read_now(&mut self, slot: u32, left: &mut usize, read: &mut Vec<RoomPacket>, batch: &mut Vec<Outgoing>) -> bool {
         let Some(Some(watch)) = self.watches.get_mut(slot as usize) else { return true };
         let step = if *left > 0 { watch.read_now(&self.viewer, *left, read) } else { Some(Step::More) };
         self.end_read(slot, left, read, batch);
@@ -220,7 +220,7 @@ impl Session {
                 continue;
             }
             let watcher = (&self.watcher, slot);
-            let step = watch.read(self.gateway.hub(), &self.viewer, watcher, left, &mut scratch.read).await;
+            let step = watch.read(self.delivery.hub(), &self.viewer, watcher, left, &mut scratch.read).await;
             self.end_read(slot, &mut left, &mut scratch.read, &mut batch);
             match step {
                 Ok(Step::Waits) => {}
@@ -253,8 +253,8 @@ impl Session {
     }
 
     /// Moves what was read to the batch.
-    fn end_read(&mut self, slot: u32, left: &mut usize, read: &mut Vec<Delivery>, batch: &mut Vec<Outgoing>) {
-        for Delivery { packet, cursor, at, conflated, skipped } in read.drain(..) {
+    fn end_read(&mut self, slot: u32, left: &mut usize, read: &mut Vec<RoomPacket>, batch: &mut Vec<Outgoing>) {
+        for RoomPacket { packet, cursor, at, conflated, skipped } in read.drain(..) {
             *left = left.saturating_sub(packet.len());
             if conflated + skipped > 0 {
                 observe::left_out(conflated, skipped);
@@ -391,7 +391,7 @@ impl Session {
 
     /// A fresh token for the running connection: of the same person, or it ends.
     fn renew(&mut self, token: &str, request_id: Option<&str>) -> Heard {
-        let Ok(viewer) = self.gateway.access().verify(token) else {
+        let Ok(viewer) = self.delivery.access().verify(token) else {
             let message = "This token is not valid. Get a new one from POST /auth/refresh, or log in.";
             self.say_error("bad_token", message, None, request_id);
             return Heard::Nonsense;
@@ -410,7 +410,7 @@ impl Session {
     fn cut_to_scope(&mut self, request_id: Option<&str>) {
         let rooms: Vec<(Room, u32)> = self.by_room.iter().map(|(room, slot)| (room.clone(), *slot)).collect();
         for (room, slot) in rooms {
-            if !self.gateway.may_watch(&self.viewer, &room) {
+            if !self.delivery.access().may_watch(&self.viewer, &room) {
                 self.leave(&room);
                 let error = Error::ForbiddenRoom(room.to_string());
                 self.say_error(error.parts().1, &error.to_string(), Some(&room), request_id);

@@ -27,9 +27,9 @@ use super::ledger::Entry;
 use super::lifetime;
 use super::session::{Outgoing, Session, plain};
 use super::standpoint::Standpoint;
+use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::extract::{AnyViewer, Query, QueryParams};
-use crate::gateway::Gateway;
 use crate::hub::{Filter, Mailbox};
 use crate::observe::Connected;
 
@@ -58,7 +58,7 @@ impl RoomsQuery {
 
 /// `GET /events?rooms=…`
 pub(crate) async fn stream_events(
-    State(gateway): State<Gateway>,
+    State(delivery): State<Delivery>,
     admitted: Admitted,
     peer: Peer,
     AnyViewer(viewer): AnyViewer,
@@ -66,22 +66,22 @@ pub(crate) async fn stream_events(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let cursors = Cursors::parse(query.rooms.as_deref().unwrap_or_default())?;
-    open(gateway, admitted, peer, &viewer, cursors, query.filter().as_ref(), &headers)
+    open(delivery, admitted, peer, &viewer, cursors, query.filter().as_ref(), &headers)
 }
 
 /// `GET /events/alerts`
 pub(crate) async fn stream_alerts(
-    State(gateway): State<Gateway>,
+    State(delivery): State<Delivery>,
     admitted: Admitted,
     peer: Peer,
     AnyViewer(viewer): AnyViewer,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    open(gateway, admitted, peer, &viewer, Cursors::of(Room::Alerts), None, &headers)
+    open(delivery, admitted, peer, &viewer, Cursors::of(Room::Alerts), None, &headers)
 }
 
 fn open(
-    gateway: Gateway,
+    delivery: Delivery,
     admitted: Admitted,
     peer: Peer,
     viewer: &Arc<Viewer>,
@@ -95,12 +95,12 @@ fn open(
         cursors.take_over(&before);
     }
     let mailbox = Arc::new(Mailbox::default());
-    let session = begin(&gateway, viewer.clone(), &mailbox, &cursors, filter)?;
+    let session = begin(&delivery, viewer.clone(), &mailbox, &cursors, filter)?;
     admitted.enter();
     let standpoint = Arc::new(Standpoint::new(cursors));
     let weak = Arc::downgrade(&standpoint);
-    let entry = gateway.ledger().enter("sse", viewer, peer.address, weak);
-    let mut response = Sse::new(events(gateway, session, mailbox, standpoint, entry)).into_response();
+    let entry = delivery.ledger().enter("sse", viewer, peer.address, weak);
+    let mut response = Sse::new(events(delivery, session, mailbox, standpoint, entry)).into_response();
     let headers = response.headers_mut();
     // `Sse` itself says `no-cache`.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -110,13 +110,13 @@ fn open(
 
 /// A session that has joined the rooms at their cursors.
 pub(super) fn begin(
-    gateway: &Gateway,
+    delivery: &Delivery,
     viewer: Arc<Viewer>,
     mailbox: &Arc<Mailbox>,
     cursors: &Cursors,
     filter: Option<&Filter>,
 ) -> Result<Session, Error> {
-    let mut session = Session::new(gateway.clone(), viewer, mailbox.clone());
+    let mut session = Session::new(delivery.clone(), viewer, mailbox.clone());
     for (room, cursor) in cursors.iter() {
         let filter = filter.filter(|_| *room == Room::Metrics).cloned();
         session.join(room.clone(), *cursor, filter)?;
@@ -125,7 +125,7 @@ pub(super) fn begin(
 }
 
 struct Streaming {
-    gateway: Gateway,
+    delivery: Delivery,
     session: Session,
     mailbox: Arc<Mailbox>,
     standpoint: Arc<Standpoint>,
@@ -147,17 +147,17 @@ struct Streaming {
 }
 
 fn events(
-    gateway: Gateway,
+    delivery: Delivery,
     session: Session,
     mailbox: Arc<Mailbox>,
     standpoint: Arc<Standpoint>,
     entry: Entry,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let lifetime = lifetime::lifetime(gateway.settings().max_age, rand::random());
+    let lifetime = lifetime::lifetime(delivery.settings().max_age, rand::random());
     let streaming = Streaming {
-        _tracked: gateway.connections().token(),
-        taken_back: gateway.access().revocations().watch(),
-        gateway,
+        _tracked: delivery.connections().token(),
+        taken_back: delivery.access().revocations().watch(),
+        delivery,
         session,
         mailbox,
         standpoint,
@@ -182,12 +182,12 @@ impl Streaming {
             self.take(batch);
             let (viewer, now) = (self.session.viewer(), Timestamp::now());
             let announced = until_announced(viewer, now);
-            let over = until_over(viewer, self.gateway.settings().token_grace, now);
+            let over = until_over(viewer, self.delivery.settings().token_grace, now);
             // Its end comes first, so that it also comes to a stream that always has something to tell.
             tokio::select! {
                 biased;
                 _ = self.taken_back.changed() => {
-                    if !self.gateway.access().revocations().allows(self.session.viewer()) {
+                    if !self.delivery.access().revocations().allows(self.session.viewer()) {
                         self.waiting.clear();
                         self.end(4401, "the login was taken back");
                     }
@@ -198,7 +198,7 @@ impl Streaming {
                     let body = json!({ "expiresAt": self.session.viewer().expires_at.to_string() });
                     self.waiting.push_back(plain(frame_kind::AUTH_EXPIRING, None, &body));
                 }
-                () = self.gateway.goodbye().turn(&mut self.turn) => {
+                () = self.delivery.goodbye().turn(&mut self.turn) => {
                     self.end(4503, "this gateway is going away");
                     self.leave(Goodbye::retry_ms()).await;
                 }

@@ -8,7 +8,7 @@ use ringside_model::{Cursor, Room, Timestamp};
 use ringside_wire::{compose_frame, frame_kind};
 
 use crate::hub::{
-    Delivery, Filter, Frame, Hub, Overview, Packet, Past, Place, Reading, Refusal, RoomCell, Seat, Sight, Watcher,
+    Filter, Frame, Hub, Overview, Packet, Past, Place, Reading, Refusal, RoomCell, RoomPacket, Seat, Sight, Watcher,
 };
 use crate::observe::{self, ResumedFrom};
 
@@ -114,7 +114,7 @@ impl Watch {
     }
 
     /// Reads what is new, up to about `room_bytes`; none where somebody has to be waited for: see [`Watch::read`].
-    pub(crate) fn read_now(&mut self, viewer: &Viewer, room_bytes: usize, out: &mut Vec<Delivery>) -> Option<Step> {
+    pub(crate) fn read_now(&mut self, viewer: &Viewer, room_bytes: usize, out: &mut Vec<RoomPacket>) -> Option<Step> {
         let (cell, place) = match (self.source.as_ref()?, &mut self.phase) {
             (Source::Overview(overview, _), _) => {
                 let overview = overview.clone();
@@ -150,7 +150,7 @@ impl Watch {
         viewer: &Viewer,
         watcher: (&Arc<dyn Watcher>, u32),
         room_bytes: usize,
-        out: &mut Vec<Delivery>,
+        out: &mut Vec<RoomPacket>,
     ) -> Result<Step, Refusal> {
         if self.source.is_none() {
             self.source = Some(Source::join(hub, viewer, &self.room, watcher).await?);
@@ -169,7 +169,7 @@ impl Watch {
         }
     }
 
-    fn read_overview(&mut self, overview: &Overview, out: &mut Vec<Delivery>) {
+    fn read_overview(&mut self, overview: &Overview, out: &mut Vec<RoomPacket>) {
         let since = match &self.phase {
             Phase::Start(cursor) => *cursor,
             Phase::Live(place) | Phase::CatchUp(place, _) => Some(place.reached),
@@ -184,7 +184,7 @@ impl Watch {
             None | Some((_, Err(_))) => {
                 let initial = overview.initial();
                 let reached = initial.place;
-                out.push(Delivery::plain(initial.packet(), Some(reached), Some(initial.at)));
+                out.push(RoomPacket::plain(initial.packet(), Some(reached), Some(initial.at)));
                 reached
             }
         };
@@ -202,7 +202,7 @@ impl Watch {
         cell: &Arc<RoomCell>,
         viewer: &Viewer,
         room_bytes: usize,
-        out: &mut Vec<Delivery>,
+        out: &mut Vec<RoomPacket>,
     ) -> Result<Option<Step>, Refusal> {
         match &mut self.phase {
             Phase::Start(None) => {
@@ -212,7 +212,7 @@ impl Watch {
                 });
                 // None where another life of the room began in between: then again.
                 if let Some(place) = place.flatten() {
-                    out.push(Delivery::plain(initial.packet(), Some(initial.place), Some(initial.at)));
+                    out.push(RoomPacket::plain(initial.packet(), Some(initial.place), Some(initial.at)));
                     self.phase = Phase::Live(place);
                 }
             }
@@ -277,23 +277,23 @@ impl Watch {
         phase.ok_or(Refusal::Unavailable)
     }
 
-    fn reset(&mut self, reason: &'static str, out: &mut Vec<Delivery>) {
+    fn reset(&mut self, reason: &'static str, out: &mut Vec<RoomPacket>) {
         if self.room.has_cursor() {
             let body = format!(r#"{{"reason":"{reason}"}}"#);
             let text = compose_frame(frame_kind::RESET, Some(&self.room), None, Timestamp::now(), body.as_bytes());
-            out.push(Delivery::plain(Packet::new(&text), None, None));
+            out.push(RoomPacket::plain(Packet::new(&text), None, None));
             observe::reset(reason);
         }
         self.phase = Phase::Start(None);
     }
 }
 
-fn push_update(out: &mut Vec<Delivery>, (packet, place, at): (Packet, Cursor, Timestamp)) -> Cursor {
-    out.push(Delivery::plain(packet, Some(place), Some(at)));
+fn push_update(out: &mut Vec<RoomPacket>, (packet, place, at): (Packet, Cursor, Timestamp)) -> Cursor {
+    out.push(RoomPacket::plain(packet, Some(place), Some(at)));
     place
 }
 
-fn bytes(out: &[Delivery]) -> usize {
+fn bytes(out: &[RoomPacket]) -> usize {
     out.iter().map(|delivery| delivery.packet.len()).sum()
 }
 
@@ -311,7 +311,7 @@ async fn catch_up(
     page: &mut Option<(Arc<Past>, usize)>,
     sight: &ViewerSight<'_>,
     room_bytes: usize,
-    out: &mut Vec<Delivery>,
+    out: &mut Vec<RoomPacket>,
 ) -> Result<CatchUp, Refusal> {
     let mut left = room_bytes;
     loop {
@@ -346,7 +346,7 @@ async fn catch_up(
             let packet = frame.packet_after(conflated);
             left = left.saturating_sub(packet.len());
             place.reached = frame.cursor;
-            out.push(Delivery { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
+            out.push(RoomPacket { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
         }
         if !view.more {
             place.read = place.read.max(view.head);

@@ -8,4 +8,4 @@ mod viewer;
 pub(crate) use body::{Body, body_limit};
 pub(crate) use path::Path;
 pub(crate) use query::{Query, QueryParams};
-pub(crate) use viewer::{AnyViewer, PageViewer, bearer, offered, require};
+pub(crate) use viewer::{AnyViewer, PageViewer, User, bearer, offered, require};

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use ringside_access::{Permission, Viewer};
-use ringside_http::Peer;
+use ringside_access::{Access, Permission, Viewer};
+use ringside_http::{HttpSettings, Peer};
 
 use crate::error::Error;
-use crate::gateway::Gateway;
 use crate::sign_in::{Cookie, resume_address};
 
 /// Rejects a viewer whose role lacks a permission.
@@ -30,25 +29,35 @@ pub(crate) fn require(viewer: &Viewer, permission: Permission) -> Result<(), Err
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AnyViewer(pub(crate) Arc<Viewer>);
 
-impl FromRequestParts<Gateway> for AnyViewer {
+impl<S: Send + Sync> FromRequestParts<S> for AnyViewer
+where
+    Access: FromRef<S>,
+    Arc<HttpSettings>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
-        Ok(gateway.access().identify(offered(&parts.headers, peer.secure)).await.map(Self)?)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Ok(peer) = Peer::from_request_parts(parts, state).await;
+        let access = Access::from_ref(state);
+        Ok(access.identify(offered(&parts.headers, peer.secure)).await.map(Self)?)
     }
 }
 
-/// As an argument, a viewer is a signed-in user: 401 without a valid token, 403 for a wallboard.
-///
-/// See [`AnyViewer`] for what a wallboard may have too, and [`PageViewer`] for pages.
-impl FromRequestParts<Gateway> for Viewer {
+/// A signed-in user: 401 without a valid token, 403 for a wallboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User(pub(crate) Viewer);
+
+impl<S: Send + Sync> FromRequestParts<S> for User
+where
+    Access: FromRef<S>,
+    Arc<HttpSettings>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let AnyViewer(viewer) = AnyViewer::from_request_parts(parts, gateway).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let AnyViewer(viewer) = AnyViewer::from_request_parts(parts, state).await?;
         require(&viewer, Permission::Read)?;
-        Ok(Arc::unwrap_or_clone(viewer))
+        Ok(Self(Arc::unwrap_or_clone(viewer)))
     }
 }
 
@@ -57,11 +66,15 @@ impl FromRequestParts<Gateway> for Viewer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageViewer(pub(crate) Viewer);
 
-impl FromRequestParts<Gateway> for PageViewer {
+impl<S: Send + Sync> FromRequestParts<S> for PageViewer
+where
+    Access: FromRef<S>,
+    Arc<HttpSettings>: FromRef<S>,
+{
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Response> {
-        match AnyViewer::from_request_parts(parts, gateway).await {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match AnyViewer::from_request_parts(parts, state).await {
             Ok(AnyViewer(viewer)) => match &viewer.page {
                 Some(page) if page.path() != parts.uri.path() => Err(Redirect::to(&page.path()).into_response()),
                 _ => Ok(Self(Arc::unwrap_or_clone(viewer))),

@@ -14,6 +14,7 @@ mod masked;
 mod overview;
 mod packet;
 mod past;
+mod reader;
 mod ring;
 mod room;
 mod row;
@@ -29,7 +30,8 @@ pub(crate) use packet::Packet;
 #[cfg(test)]
 pub(crate) use packet::put_header;
 pub(crate) use past::Past;
-pub(crate) use ring::{Delivery, Place, Reading, Sight};
+pub(crate) use reader::RoomReader;
+pub(crate) use ring::{Place, Reading, RoomPacket, Sight};
 pub(crate) use room::RoomCell;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use ringside_access::{AuditLine, CampaignsJson, Permission, Viewer};
+use ringside_access::{Access, AuditLine, CampaignsJson, Permission, Viewer};
 use ringside_model::Room;
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,7 +24,7 @@ use crate::api::{
 };
 use crate::error::Error;
 use crate::extract::{PageViewer, Query, QueryParams};
-use crate::gateway::Gateway;
+use crate::pages::context::PageContext;
 
 /// So many entries of the audit log are on one page.
 const AUDIT_ROWS: usize = 50;
@@ -118,28 +118,28 @@ struct Change {
 
 /// `GET /admin`.
 pub(crate) async fn show_admin(
-    State(gateway): State<Gateway>,
+    State(context): State<PageContext>,
     PageViewer(viewer): PageViewer,
     _: Reviewer,
     Query(query): Query<AdminQuery>,
     headers: HeaderMap,
 ) -> Result<AdminPage, Error> {
     let list = match query.show.as_deref().unwrap_or("users") {
-        "users" => List::Users(users_of(&gateway, &viewer).await?),
-        "tokens" => List::Tokens(api_tokens_of(&gateway, &viewer).await?),
-        "keys" => List::Keys(keys_of(&gateway, &viewer).await?),
+        "users" => List::Users(users_of(&context.access, &viewer).await?),
+        "tokens" => List::Tokens(api_tokens_of(&context.access, &viewer).await?),
+        "keys" => List::Keys(keys_of(&context.access, &viewer).await?),
         "sessions" => {
-            let logins = sessions_of(&gateway, &viewer).await?.into_iter();
+            let logins = sessions_of(&context.access, &viewer).await?.into_iter();
             List::Sessions(logins.map(|login| LoginRow { browser: browser_name(&login.agent), login }).collect())
         }
-        "audit" => List::Audit(AuditList::read(&gateway, &viewer, query).await?),
+        "audit" => List::Audit(AuditList::read(&context.access, &viewer, query).await?),
         _ => return Err(Error::BadRequest(AdminQuery::ALLOWED.to_owned())),
     };
     let mut frames = Frames::default();
-    let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
-    let _notes: Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
+    let alerts: AlertsInitial = frames.read(&context.reader, &viewer, &Room::Alerts).await.unwrap_or_default();
+    let _notes: Value = frames.read(&context.reader, &viewer, &Room::Notifications).await.unwrap_or_default();
     Ok(AdminPage {
-        document: Document::new("admin", format!("{}, Admin", list.words()), &headers, &gateway),
+        document: Document::new("admin", format!("{}, Admin", list.words()), &headers, &context),
         shell: Shell::new(&viewer, &alerts, &frames),
         banner: banner(&alerts.open, &HashMap::new()),
         changes: viewer.role.may(Permission::Administer),
@@ -149,11 +149,11 @@ pub(crate) async fn show_admin(
 }
 
 impl AuditList {
-    async fn read(gateway: &Gateway, viewer: &Viewer, query: AdminQuery) -> Result<Self, Error> {
+    async fn read(access: &Access, viewer: &Viewer, query: AdminQuery) -> Result<Self, Error> {
         let [who, what, outcome] = [query.who, query.what, query.outcome].map(|text| text.unwrap_or_default());
         let filter = AuditFilter::read(Some(&who), Some(&what), Some(&outcome))?;
         let before = read_before(query.before.as_deref())?;
-        let page = read_audit(gateway, &viewer.tenant, &filter, before, AUDIT_ROWS).await?;
+        let page = read_audit(access, &viewer.tenant, &filter, before, AUDIT_ROWS).await?;
         let row = |line: AuditLine| AuditRow { changes: changes(&line.entry.before, &line.entry.after), line };
         Ok(Self {
             rows: page.entries.into_iter().map(row).collect(),

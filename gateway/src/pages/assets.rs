@@ -59,7 +59,7 @@ static PACKED: Packed = Packed::new();
 
 /// A release build packs all files when it starts. A debug build would spend seconds on it each time; there it waits for the
 /// first browser.
-pub(crate) fn begin_packing() {
+pub(crate) fn precompress() {
     if !cfg!(debug_assertions) {
         PACKED.begin(all_files);
     }

@@ -23,7 +23,7 @@ use super::row::Status;
 use super::shell::Shell;
 use crate::error::Error;
 use crate::extract::{PageViewer, Path};
-use crate::gateway::Gateway;
+use crate::pages::context::PageContext;
 
 /// What a campaign's room starts with.
 #[derive(Debug, Default, Deserialize)]
@@ -65,7 +65,7 @@ struct StatusRow {
 
 /// `GET /campaigns/{id}`.
 pub(crate) async fn show_campaign(
-    State(gateway): State<Gateway>,
+    State(context): State<PageContext>,
     PageViewer(viewer): PageViewer,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -73,14 +73,17 @@ pub(crate) async fn show_campaign(
     let id = CampaignId::parse(&id).map_err(|_| Error::NoSuchCampaign)?;
     let mut frames = Frames::default();
     let initial: CampaignInitial =
-        frames.read(&gateway, &viewer, &Room::Campaign(id.clone())).await.map_err(|refusal| match refusal.into() {
-            Error::ForbiddenRoom(_) => Error::NoSuchCampaign,
-            error => error,
+        frames.read(&context.reader, &viewer, &Room::Campaign(id.clone())).await.map_err(|refusal| {
+            match refusal.into() {
+                Error::ForbiddenRoom(_) => Error::NoSuchCampaign,
+                error => error,
+            }
         })?;
     let campaign = initial.campaign.ok_or(Error::NoSuchCampaign)?;
-    let calls: CallsInitial = frames.read(&gateway, &viewer, &Room::Calls(id)).await.unwrap_or_default();
-    let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
-    let _notes: serde_json::Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
+    let calls: CallsInitial = frames.read(&context.reader, &viewer, &Room::Calls(id)).await.unwrap_or_default();
+    let alerts: AlertsInitial = frames.read(&context.reader, &viewer, &Room::Alerts).await.unwrap_or_default();
+    let _notes: serde_json::Value =
+        frames.read(&context.reader, &viewer, &Room::Notifications).await.unwrap_or_default();
 
     let names: HashMap<&str, &str> = HashMap::from([(&*campaign.campaign_id, &*campaign.name)]);
     let own: Vec<_> = alerts.open.iter().filter(|a| a.campaign_id == Some(campaign.campaign_id.clone())).collect();
@@ -91,7 +94,7 @@ pub(crate) async fn show_campaign(
     let figures = Figures::of_campaign(&campaign, minutes);
     let now = Timestamp::now();
     Ok(CampaignPage {
-        document: Document::new("campaign", &*campaign.name, &headers, &gateway),
+        document: Document::new("campaign", &*campaign.name, &headers, &context),
         shell: Shell::new(&viewer, &alerts, &frames),
         id: campaign.campaign_id.to_string(),
         name: campaign.name.to_string(),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::http::HeaderMap;
 
 use super::assets;
-use crate::gateway::Gateway;
+use crate::pages::context::PageContext;
 use crate::sign_in::cookies;
 
 /// The cookie that keeps the theme. Scripts write it; it is nobody's secret.
@@ -86,12 +86,17 @@ pub(super) struct Document {
 
 impl Document {
     /// A page's head.
-    pub(super) fn new(page: &'static str, title: impl Into<String>, headers: &HeaderMap, gateway: &Gateway) -> Self {
+    pub(super) fn new(
+        page: &'static str,
+        title: impl Into<String>,
+        headers: &HeaderMap,
+        context: &PageContext,
+    ) -> Self {
         Self {
             title: title.into(),
             page,
             theme: Theme::of(headers),
-            demo: gateway.settings().demo.load(Ordering::Relaxed),
+            demo: context.demo.load(Ordering::Relaxed),
             assets: assets::base(),
         }
     }

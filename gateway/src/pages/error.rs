@@ -14,7 +14,7 @@ use ringside_http::{Peer, Problem};
 use super::document::Document;
 use crate::error::Error;
 use crate::extract::offered;
-use crate::gateway::Gateway;
+use crate::pages::context::PageContext;
 
 /// What is below these is for scripts, whatever a browser says that it takes.
 const FOR_SCRIPTS: [&str; 12] = [
@@ -59,8 +59,8 @@ impl Way {
 }
 
 /// Draws errors of pages as pages.
-pub(crate) async fn tell_browsers(
-    State(gateway): State<Gateway>,
+pub(crate) async fn render_error_pages(
+    State(context): State<PageContext>,
     peer: Peer,
     request: Request,
     next: Next,
@@ -71,7 +71,7 @@ pub(crate) async fn tell_browsers(
     let asked: HeaderMap = request.headers().clone();
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    let mut page = (response.status(), ErrorPage::new(&problem, peer, &asked, &gateway)).into_response();
+    let mut page = (response.status(), ErrorPage::new(&problem, peer, &asked, &context)).into_response();
     if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
         page.headers_mut().insert(header::RETRY_AFTER, retry.clone());
     }
@@ -85,11 +85,11 @@ fn wants_page(path: &str, headers: &HeaderMap) -> bool {
 }
 
 impl ErrorPage {
-    fn new(problem: &Problem, peer: Peer, headers: &HeaderMap, gateway: &Gateway) -> Self {
+    fn new(problem: &Problem, peer: Peer, headers: &HeaderMap, context: &PageContext) -> Self {
         let Problem { status, code, detail, .. } = problem;
         let sentence = detail.clone();
         let (title, sentence, way) = match (*code, status.as_u16()) {
-            ("no_such_campaign", _) => ("No such campaign", no_such_campaign(peer, headers, gateway), Way::CAMPAIGNS),
+            ("no_such_campaign", _) => ("No such campaign", no_such_campaign(peer, headers, context), Way::CAMPAIGNS),
             (_, 404) => ("Nothing here", sentence, Way::OVERVIEW),
             (_, 403) => ("Not allowed", sentence, Way::OVERVIEW),
             ("unavailable", _) => ("No live data", sentence, Way::AGAIN),
@@ -97,14 +97,14 @@ impl ErrorPage {
             _ => (status.canonical_reason().unwrap_or("Error"), sentence, Way::OVERVIEW),
         };
         // It looks like the sign-in: one card, which needs no data and no script.
-        let document = Document::new("login", title, headers, gateway);
+        let document = Document::new("login", title, headers, context);
         Self { document, sentence, way, status: status.as_u16(), code }
     }
 }
 
 /// The same whether it is not there or not for this viewer.
-fn no_such_campaign(peer: Peer, headers: &HeaderMap, gateway: &Gateway) -> String {
-    let viewer = offered(headers, peer.secure).and_then(|token| gateway.access().verify(token).ok());
+fn no_such_campaign(peer: Peer, headers: &HeaderMap, context: &PageContext) -> String {
+    let viewer = offered(headers, peer.secure).and_then(|token| context.access.verify(token).ok());
     match viewer {
         Some(viewer) => format!("This campaign does not exist in {}, or you may not see it.", viewer.tenant),
         None => Error::NoSuchCampaign.to_string(),

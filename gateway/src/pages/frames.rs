@@ -12,8 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use crate::gateway::Gateway;
-use crate::hub::{Initial, Refusal};
+use crate::hub::{Initial, Refusal, RoomReader};
 
 /// The frames that a page starts from.
 #[derive(Default)]
@@ -26,11 +25,11 @@ impl Frames {
     /// says that it has no data, and the others stay.
     pub(super) async fn read<T: DeserializeOwned + Default>(
         &mut self,
-        gateway: &Gateway,
+        reader: &RoomReader,
         viewer: &Viewer,
         room: &Room,
     ) -> Result<T, Refusal> {
-        let initial = gateway.initial(viewer, room).await?;
+        let initial = reader.initial(viewer, room).await?;
         self.embedded.push(String::from_utf8_lossy(&initial.frame()).into_owned());
         Ok(parse(&initial))
     }

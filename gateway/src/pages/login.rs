@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::document::Document;
 use crate::extract::{Query, QueryParams};
-use crate::gateway::Gateway;
+use crate::pages::context::PageContext;
 use crate::sign_in::{escape_query, local_path};
 
 /// The sign-in page.
@@ -53,7 +53,7 @@ impl QueryParams for LoginQuery {
 
 /// `GET /login`.
 pub(crate) async fn show_login(
-    State(gateway): State<Gateway>,
+    State(context): State<PageContext>,
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,
 ) -> LoginPage {
@@ -63,8 +63,8 @@ pub(crate) async fn show_login(
         |(name, id): (&str, &str)| SignOnLink { name: name.to_owned(), path: format!("/auth/sso/{id}?next={after}") };
     LoginPage {
         told: query.error.as_deref().map(|error| sentence(error, query.left, query.minutes)),
-        sign_ons: gateway.access().issuers().providers().map(link).collect(),
-        document: Document::new("login", "Sign in", &headers, &gateway),
+        sign_ons: context.access.issuers().providers().map(link).collect(),
+        document: Document::new("login", "Sign in", &headers, &context),
         next,
         expired: query.expired.is_some(),
     }

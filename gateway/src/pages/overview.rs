@@ -26,7 +26,8 @@ use super::row::{Row, StatusChip, rows};
 use super::shell::Shell;
 use crate::error::Error;
 use crate::extract::PageViewer;
-use crate::gateway::Gateway;
+use crate::hub::RoomReader;
+use crate::pages::context::PageContext;
 
 /// The feed follows the calls of this many campaigns; with more, of the busiest.
 pub(super) const FEED_CAMPAIGNS: usize = 40;
@@ -66,27 +67,28 @@ pub(crate) struct OverviewPage {
 
 /// `GET /`.
 pub(crate) async fn show_overview(
-    State(gateway): State<Gateway>,
+    State(context): State<PageContext>,
     PageViewer(viewer): PageViewer,
     headers: HeaderMap,
 ) -> Result<OverviewPage, Error> {
     let mut frames = Frames::default();
-    let overview: Option<OverviewInitial> = frames.read(&gateway, &viewer, &Room::Overview).await?;
+    let overview: Option<OverviewInitial> = frames.read(&context.reader, &viewer, &Room::Overview).await?;
     let overview = overview.ok_or(Error::Unavailable)?;
-    let metrics: MetricsInitial = frames.read(&gateway, &viewer, &Room::Metrics).await.unwrap_or_default();
-    let system: SystemInitial = frames.read(&gateway, &viewer, &Room::System).await.unwrap_or_default();
-    let alerts: AlertsInitial = frames.read(&gateway, &viewer, &Room::Alerts).await.unwrap_or_default();
-    let _notes: serde_json::Value = frames.read(&gateway, &viewer, &Room::Notifications).await.unwrap_or_default();
+    let metrics: MetricsInitial = frames.read(&context.reader, &viewer, &Room::Metrics).await.unwrap_or_default();
+    let system: SystemInitial = frames.read(&context.reader, &viewer, &Room::System).await.unwrap_or_default();
+    let alerts: AlertsInitial = frames.read(&context.reader, &viewer, &Room::Alerts).await.unwrap_or_default();
+    let _notes: serde_json::Value =
+        frames.read(&context.reader, &viewer, &Room::Notifications).await.unwrap_or_default();
     let busiest = busiest(&overview.campaigns);
-    let calls = newest_calls(&gateway, &viewer, &busiest, &mut frames).await;
-    let minutes = minutes_of(&gateway, &viewer, &busiest).await;
+    let calls = newest_calls(&context.reader, &viewer, &busiest, &mut frames).await;
+    let minutes = minutes_of(&context.reader, &viewer, &busiest).await;
 
     let names: HashMap<&str, &str> = overview.campaigns.iter().map(|c| (&*c.campaign_id, &*c.name)).collect();
     let figures = Figures::of_aggregate(&overview.aggregate, &overview.series.minutes);
     let (rows, chips) = rows(&overview.campaigns, |id| minutes.get(id).cloned());
     let (hosts, degraded) = hosts(&system.hosts);
     Ok(OverviewPage {
-        document: Document::new("overview", "Overview", &headers, &gateway),
+        document: Document::new("overview", "Overview", &headers, &context),
         shell: Shell::new(&viewer, &alerts, &frames),
         made_at: Timestamp::now().to_string(),
         banner: banner(&alerts.open, &names),
@@ -123,13 +125,13 @@ pub(super) fn busiest(campaigns: &[CampaignJson]) -> Vec<CampaignId> {
 /// The newest calls over some campaigns. Only those that the page shows are embedded, so that a busy floor doesn't
 /// weigh down the first load.
 async fn newest_calls(
-    gateway: &Gateway,
+    reader: &RoomReader,
     viewer: &Viewer,
     campaigns: &[CampaignId],
     frames: &mut Frames,
 ) -> Vec<CallChangeJson> {
     let rooms: Vec<Room> = campaigns.iter().cloned().map(Room::Calls).collect();
-    let initials = join_all(rooms.iter().map(|room| gateway.initial(viewer, room))).await;
+    let initials = join_all(rooms.iter().map(|room| reader.initial(viewer, room))).await;
     let read: Vec<_> = initials
         .into_iter()
         .flatten()
@@ -153,7 +155,7 @@ async fn newest_calls(
 
 /// The last hour of some campaigns, for the table's sparklines.
 pub(super) async fn minutes_of(
-    gateway: &Gateway,
+    reader: &RoomReader,
     viewer: &Viewer,
     campaigns: &[CampaignId],
 ) -> HashMap<String, Vec<SeriesPointJson>> {
@@ -163,7 +165,7 @@ pub(super) async fn minutes_of(
         series: SeriesJson,
     }
     let rooms: Vec<Room> = campaigns.iter().cloned().map(Room::Campaign).collect();
-    let initials = join_all(rooms.iter().map(|room| gateway.initial(viewer, room))).await;
+    let initials = join_all(rooms.iter().map(|room| reader.initial(viewer, room))).await;
     campaigns
         .iter()
         .zip(initials)

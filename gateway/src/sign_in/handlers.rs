@@ -14,7 +14,7 @@ use super::cookie::Cookie;
 use super::response::{SessionResponse, without_cookies};
 use super::return_to::{NextQuery, escape_query, local_path, login_error_address};
 use crate::error::Error;
-use crate::extract::{AnyViewer, Body, Query, offered};
+use crate::extract::{AnyViewer, Body, Query, User, offered};
 
 /// How long others may cache our key set: less than a new key is published before it signs.
 const KEY_SET_CACHED: &str = "public, max-age=300";
@@ -207,7 +207,7 @@ pub(crate) struct SwitchBody {
 pub(crate) async fn switch_tenant(
     State(access): State<Access>,
     peer: Peer,
-    viewer: Viewer,
+    User(viewer): User,
     Body(body): Body,
 ) -> Result<Response, Error> {
     let how = || Error::BadRequest("Send {\"tenant\":\"…\"} with one of the tenants of GET /auth/me.".to_owned());

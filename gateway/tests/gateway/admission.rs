@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use reqwest::Response;
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::{DeliverySettings, GatewaySettings};
 use ringside_rig::until;
 use serde_json::Value;
 
 use crate::client::{PATIENCE, calls};
-use crate::floor::Floor;
+use crate::floor::{Floor, delivery_settings};
 use crate::stream::Stream;
 
 async fn ask(floor: &Floor, path: &str, token: &str) -> Response {
@@ -33,7 +33,7 @@ async fn refusal(answer: Response) -> (String, u64) {
 
 #[tokio::test]
 async fn who_comes_above_the_rate_is_told_to_come_back_each_at_a_time_of_its_own() {
-    let settings = GatewaySettings { connects_per_second: 1, ..GatewaySettings::default() };
+    let settings = delivery_settings(DeliverySettings { connects_per_second: 1, ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let token = floor.token().await;
     let mut retries = BTreeSet::new();
@@ -66,7 +66,7 @@ async fn who_comes_above_the_rate_is_told_to_come_back_each_at_a_time_of_its_own
 
 #[tokio::test]
 async fn strangers_take_nobodys_place() {
-    let settings = GatewaySettings { connects_per_second: 1, ..GatewaySettings::default() };
+    let settings = delivery_settings(DeliverySettings { connects_per_second: 1, ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let token = floor.token().await;
     for _ in 0..20 {
@@ -117,7 +117,8 @@ async fn a_gateway_that_is_short_of_memory_is_red_and_lets_nobody_in_until_it_ha
 
 #[tokio::test]
 async fn a_stream_that_has_lasted_long_enough_comes_back_at_once_and_misses_nothing() {
-    let settings = GatewaySettings { max_age: Duration::from_secs(1), ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { max_age: Duration::from_secs(1), ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let mut stream = Stream::open(&floor, "/events?rooms=calls:alpha", None).await;
     let (_, mut id) = stream.until("initial").await;

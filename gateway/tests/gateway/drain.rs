@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::{DeliverySettings, GatewaySettings};
 use ringside_model::Cursor;
 use ringside_rig::until;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, PATIENCE, calls};
-use crate::floor::{Floor, serve};
+use crate::floor::{Floor, delivery_settings, serve};
 use crate::mover::{DOORS, Door};
 use crate::stream::Stream;
 use crate::visitor::Visitor;
 
 fn leaving_over(drain_over: Duration) -> GatewaySettings {
-    GatewaySettings { drain_over, ..GatewaySettings::default() }
+    delivery_settings(DeliverySettings { drain_over, ..DeliverySettings::default() })
 }
 
 /// Watches until it is told to go; then goes elsewhere with its cursor, through a door of its own choice, until it has seen

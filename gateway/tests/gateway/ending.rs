@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::DeliverySettings;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bare::{Bare, CLOSE, Came, FIN, frame, text};
 use crate::client::{Client, PATIENCE};
 use crate::faulty::Away;
-use crate::floor::Floor;
+use crate::floor::{Floor, delivery_settings};
 
 /// Calls for the room, as fast as they go, until it is dropped.
 fn publishing(floor: &Arc<Floor>) -> JoinSet<()> {
@@ -41,7 +41,8 @@ async fn nothing_comes_after_a_close_but_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_goodbye_is_the_last_frame_of_all() {
     let max_age = Duration::from_millis(200);
-    let settings = GatewaySettings { max_age, connects_per_second: 100_000, ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { max_age, connects_per_second: 100_000, ..DeliverySettings::default() });
     let floor = Arc::new(Floor::with(settings, Histories::default()).await);
     floor.call("alpha", 0).await;
     let _publisher = publishing(&floor);

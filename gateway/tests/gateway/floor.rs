@@ -14,7 +14,7 @@ use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_engine::{
     Batch, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, RoomId, Token,
 };
-use ringside_gateway::{Gateway, GatewaySettings};
+use ringside_gateway::{DeliverySettings, Gateway, GatewaySettings};
 use ringside_model::{
     CampaignId, CampaignMetrics, CampaignStatus, Counter, Cursor, Room, SeriesPoint, TenantId, Timestamp,
 };
@@ -38,6 +38,11 @@ pub(crate) struct Floor {
 }
 
 /// A second gateway on the same engine.
+/// Settings with other delivery settings.
+pub(crate) fn delivery_settings(delivery: DeliverySettings) -> GatewaySettings {
+    GatewaySettings { delivery, ..GatewaySettings::default() }
+}
+
 /// Settings with other access settings.
 pub(crate) fn access_settings(access: AccessSettings) -> GatewaySettings {
     GatewaySettings { access, ..GatewaySettings::default() }

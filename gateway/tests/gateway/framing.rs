@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::DeliverySettings;
 use tokio::io::AsyncWriteExt;
 
 use crate::bare::{
@@ -12,7 +12,7 @@ use crate::bare::{
     unmasked,
 };
 use crate::client::PATIENCE;
-use crate::floor::Floor;
+use crate::floor::{Floor, delivery_settings};
 
 fn pong() -> Came {
     Came::said("pong")
@@ -244,7 +244,8 @@ async fn a_connection_that_ends_in_the_middle_of_a_frame_is_ended() {
 
 #[tokio::test]
 async fn half_a_frame_is_no_sign_of_life() {
-    let settings = GatewaySettings { ping_every: Duration::from_millis(200), ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { ping_every: Duration::from_millis(200), ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let mut bare = Bare::open(&floor).await;
     bare.write(&text(ping(300))[..20]).await;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use ringside_engine::{Histories, Lane};
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::DeliverySettings;
 use ringside_model::Timestamp;
 use ringside_wire::frame_kind;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Client, PATIENCE, calls};
-use crate::floor::{Floor, room};
+use crate::floor::{Floor, delivery_settings, room};
 
 #[tokio::test]
 async fn late_subscriber_gets_initial_then_what_comes() {
@@ -201,7 +201,8 @@ async fn more_than_a_hundred_campaigns_are_published_once_a_second_and_only_what
 
 #[tokio::test]
 async fn who_answers_no_ping_is_gone_and_who_does_stays() {
-    let settings = GatewaySettings { ping_every: Duration::from_secs(2), ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { ping_every: Duration::from_secs(2), ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let mut answering = floor.client().await;
     let mut deaf = tokio::net::TcpStream::connect(floor.address).await.unwrap();

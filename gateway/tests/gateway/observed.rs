@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::{DeliverySettings, GatewaySettings};
 use ringside_http::recorder;
 use ringside_model::{Cursor, Epoch};
 use ringside_rig::until;
@@ -124,8 +124,11 @@ async fn resumes_are_counted_by_what_they_were_served_from() {
 async fn who_is_refused_and_who_is_closed_is_counted_and_so_is_memory() {
     let settings = GatewaySettings {
         metrics: Some(METRICS.clone()),
-        connects_per_second: 1,
-        max_age: Duration::from_millis(50),
+        delivery: DeliverySettings {
+            connects_per_second: 1,
+            max_age: Duration::from_millis(50),
+            ..DeliverySettings::default()
+        },
         memory_limit: Some(1 << 40),
         ..GatewaySettings::default()
     };

@@ -7,13 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ringside_access::{Account, Accounts, EnsuredAdmin, Role};
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::DeliverySettings;
 use ringside_model::Timestamp;
 use ringside_rig::until;
 use serde_json::{Value, json};
 
 use crate::client::{Client, PATIENCE};
-use crate::floor::{Floor, member, tenant};
+use crate::floor::{Floor, delivery_settings, member, tenant};
 use crate::stream::Stream;
 
 #[tokio::test]
@@ -176,7 +176,8 @@ async fn a_scoped_viewer_gets_its_campaigns_and_nothing_of_others() {
 
 #[tokio::test]
 async fn a_token_that_ends_closes_its_socket_unless_it_is_renewed() {
-    let settings = GatewaySettings { token_grace: Duration::from_secs(1), ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { token_grace: Duration::from_secs(1), ..DeliverySettings::default() });
     let floor = Floor::with(settings, Histories::default()).await;
     let mut claims = Floor::claims(None);
     claims["exp"] = json!(Timestamp::now().seconds() + 10);

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use ringside_access::{
-    AccessSettings, Accounts, ApiTokenRequest, ApiTokens, Membership, Role, Scope, SigningKeys,
-};
+use ringside_access::{AccessSettings, Accounts, ApiTokenRequest, ApiTokens, Membership, Role, Scope, SigningKeys};
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::{DeliverySettings, GatewaySettings};
 use ringside_model::{TenantId, Timestamp};
 use ringside_rig::until;
 use serde_json::{Value, json};
@@ -404,7 +402,7 @@ async fn keys_change_and_nobody_has_to_log_in_again() {
 async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may() {
     let settings = GatewaySettings {
         access: AccessSettings { token_ttl: Duration::from_secs(8), ..AccessSettings::default() },
-        token_grace: Duration::from_secs(1),
+        delivery: DeliverySettings { token_grace: Duration::from_secs(1), ..DeliverySettings::default() },
         ..GatewaySettings::default()
     };
     let browser = Browser::with(settings).await;
@@ -422,7 +420,7 @@ async fn a_stream_is_told_that_its_token_ends_and_goes_on_for_as_long_as_it_may(
 async fn in_the_time_of_grace_what_is_watched_goes_on_and_nothing_else_begins() {
     let settings = GatewaySettings {
         access: AccessSettings { token_ttl: Duration::from_secs(8), ..AccessSettings::default() },
-        token_grace: Duration::from_secs(3600),
+        delivery: DeliverySettings { token_grace: Duration::from_secs(3600), ..DeliverySettings::default() },
         ..GatewaySettings::default()
     };
     let browser = Browser::with(settings).await;

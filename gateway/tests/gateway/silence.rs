@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use ringside_engine::Histories;
-use ringside_gateway::GatewaySettings;
+use ringside_gateway::DeliverySettings;
 use ringside_rig::FaultProxy;
 use tokio::net::TcpStream;
 
 use crate::bare::{Bare, Came, FIN, PING, PONG, frame, short_ping, text};
 use crate::client::{Client, PATIENCE};
-use crate::floor::Floor;
+use crate::floor::{Floor, delivery_settings};
 
 async fn pinging_floor() -> Floor {
     // An answer has to come within two fifths of it, also on a machine that is busy with something else.
-    let settings = GatewaySettings { ping_every: Duration::from_secs(2), ..GatewaySettings::default() };
+    let settings =
+        delivery_settings(DeliverySettings { ping_every: Duration::from_secs(2), ..DeliverySettings::default() });
     Floor::with(settings, Histories::default()).await
 }
 

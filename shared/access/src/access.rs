@@ -46,6 +46,8 @@ pub struct AccessSettings {
     pub issuers: Vec<IssuerSettings>,
     /// The address that people open, such as `https://ops.example.com`; if none, what each request names.
     pub public_url: Option<String>,
+    /// Whether the rooms of load runs exist, for roles that may publish to them.
+    pub load_runs: bool,
 }
 
 impl Default for AccessSettings {
@@ -60,6 +62,7 @@ impl Default for AccessSettings {
             tenant: TenantId::parse("default").expect("a plain name"),
             issuers: Vec::new(),
             public_url: None,
+            load_runs: false,
         }
     }
 }
@@ -146,11 +149,9 @@ impl Access {
     }
 
     /// True if the room is in the viewer's scope and on their page, and nothing was revoked since.
-    ///
-    /// Rooms of load runs depend on more than the viewer; see the gateway.
     pub fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
         let sees = match room {
-            Room::Bench(_) => viewer.role.may(Permission::RunLoad),
+            Room::Bench(_) => self.0.settings.load_runs && viewer.role.may(Permission::RunLoad),
             room => viewer.scope.allows(room) && viewer.page.as_ref().is_none_or(|page| page.shows(room)),
         };
         sees && self.0.revocations.allows(viewer)

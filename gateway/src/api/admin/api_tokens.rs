@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_access::{ApiToken, ApiTokenError, ApiTokenRequest, CampaignsJson, Page, Role, Scope, Viewer};
+use ringside_access::{Access, ApiToken, ApiTokenError, ApiTokenRequest, CampaignsJson, Page, Role, Scope, Viewer};
 use ringside_engine::EngineError;
 use ringside_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,6 @@ use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::error::Error;
 use crate::extract::{Body, Path};
-use crate::gateway::Gateway;
 
 /// So long a token may last at most; one without an end says so.
 const MOST_DAYS: u32 = 3_650;
@@ -36,21 +35,13 @@ pub(crate) struct ApiTokenRow {
 }
 
 /// All tokens of the viewer's tenant, the oldest first.
-pub(crate) async fn api_tokens_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<ApiTokenRow>, Error> {
-    Ok(gateway
-        .access()
-        .api_tokens()
-        .list(&viewer.tenant)
-        .await
-        .map_err(error_of)?
-        .iter()
-        .map(ApiTokenRow::from)
-        .collect())
+pub(crate) async fn api_tokens_of(access: &Access, viewer: &Viewer) -> Result<Vec<ApiTokenRow>, Error> {
+    Ok(access.api_tokens().list(&viewer.tenant).await.map_err(error_of)?.iter().map(ApiTokenRow::from).collect())
 }
 
 /// `GET /admin/tokens`
-pub(crate) async fn list_api_tokens(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
-    Ok(list_answer("tokens", &api_tokens_of(&gateway, &reviewer.viewer).await?))
+pub(crate) async fn list_api_tokens(State(access): State<Access>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("tokens", &api_tokens_of(&access, &reviewer.viewer).await?))
 }
 
 #[derive(Deserialize)]
@@ -66,7 +57,7 @@ struct NewPass {
 
 /// `POST /admin/tokens`: its text is in the answer and nowhere else.
 pub(crate) async fn issue_api_token(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Body(body): Body,
 ) -> Result<Response, Error> {
@@ -96,20 +87,20 @@ pub(crate) async fn issue_api_token(
         created_by: admin.viewer.user.clone(),
         days,
     };
-    let (text, token) = gateway.access().api_tokens().issue(request, Timestamp::now()).await.map_err(error_of)?;
-    admin.did(&gateway, "token.issue", &token.id, Value::Null, token.audited()).await?;
+    let (text, token) = access.api_tokens().issue(request, Timestamp::now()).await.map_err(error_of)?;
+    admin.did(&access, "token.issue", &token.id, Value::Null, token.audited()).await?;
     let answer = json!({ "token": ApiTokenRow::from(&token), "text": text });
     Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
 }
 
 /// `DELETE /admin/tokens/{id}`: it ends at once, and so does what was logged in with it.
 pub(crate) async fn revoke_api_token(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let token = gateway.access().api_tokens().revoke(&admin.viewer.tenant, &id).await.map_err(error_of)?;
-    admin.did(&gateway, "token.revoke", &token.id, token.audited(), Value::Null).await?;
+    let token = access.api_tokens().revoke(&admin.viewer.tenant, &id).await.map_err(error_of)?;
+    admin.did(&access, "token.revoke", &token.id, token.audited(), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

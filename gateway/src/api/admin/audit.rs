@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use ringside_access::{AuditEntry, AuditLine};
+use ringside_access::{Access, AuditEntry, AuditLine};
 use ringside_engine::{EngineError, JournalEntryId};
 use ringside_http::{Problem, is_from_elsewhere};
 use ringside_model::{TenantId, Timestamp};
@@ -16,7 +16,6 @@ use super::csv::put_line;
 use super::{Reviewer, list_answer_of};
 use crate::error::Error;
 use crate::extract::{Query, QueryParams};
-use crate::gateway::Gateway;
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
@@ -46,7 +45,7 @@ pub(crate) struct AuditPage {
 
 /// The newest entries before a place.
 pub(crate) async fn read_audit(
-    gateway: &Gateway,
+    access: &Access,
     tenant: &TenantId,
     filter: &AuditFilter,
     mut before: Option<JournalEntryId>,
@@ -55,7 +54,7 @@ pub(crate) async fn read_audit(
     let mut entries = Vec::new();
     let mut looked_through = 0;
     while looked_through < LOOKED_THROUGH {
-        let lines = gateway.access().audit().read(tenant, before, CHUNK).await?;
+        let lines = access.audit().read(tenant, before, CHUNK).await?;
         let last = lines.len() < CHUNK;
         for line in lines {
             before = JournalEntryId::parse(&line.id);
@@ -97,7 +96,7 @@ impl AuditQuery {
 
 /// `GET /admin/audit?before=&limit=&who=&what=&outcome=`
 pub(crate) async fn list_audit(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     reviewer: Reviewer,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Error> {
@@ -106,7 +105,7 @@ pub(crate) async fn list_audit(
         return Err(Error::BadRequest(format!("limit must be 1 to {LARGEST_LIMIT}.")));
     }
     let before = read_before(query.before.as_deref())?;
-    let page = read_audit(&gateway, &reviewer.viewer.tenant, &query.filter()?, before, limit).await?;
+    let page = read_audit(&access, &reviewer.viewer.tenant, &query.filter()?, before, limit).await?;
     Ok(list_answer_of(&page))
 }
 
@@ -126,7 +125,7 @@ enum Format {
 /// `GET /admin/audit/export?format=csv|ndjson`: all that is kept, newest first. That somebody took it is noted, and stands
 /// in the file. Another site's link to it is not followed: it would leave a file and an entry that nobody wanted.
 pub(crate) async fn export_audit(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     reviewer: Reviewer,
     headers: HeaderMap,
     Query(query): Query<AuditQuery>,
@@ -144,7 +143,7 @@ pub(crate) async fn export_audit(
     let asked = json!({ "format": format.name(), "who": filter.who, "what": filter.what, "outcome": query.outcome });
     let entry =
         AuditEntry::by(&viewer.user, peer.address, "audit.export", viewer.tenant.as_str()).changed(Value::Null, asked);
-    gateway.access().audit().record(&viewer.tenant, &entry).await?;
+    access.audit().record(&viewer.tenant, &entry).await?;
     let today = Timestamp::now().to_string();
     let name = format!("ringside_audit_{}_{}.{}", viewer.tenant, &today[..10], format.name());
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")).expect("names are plain");
@@ -152,7 +151,7 @@ pub(crate) async fn export_audit(
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
         (header::CONTENT_DISPOSITION, disposition),
     ];
-    let file = File { gateway, tenant: viewer.tenant, filter, format, place: Place::Start };
+    let file = File { access, tenant: viewer.tenant, filter, format, place: Place::Start };
     let pieces = stream::unfold(file, async |mut file| file.next().await.map(|piece| (piece, file)));
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
@@ -166,7 +165,7 @@ enum Place {
 
 /// A file that is written while it is sent, a chunk at a time.
 struct File {
-    gateway: Gateway,
+    access: Access,
     tenant: TenantId,
     filter: AuditFilter,
     format: Format,
@@ -187,7 +186,7 @@ impl File {
             }
             Place::Before(id) => Some(id),
         };
-        let lines = match self.gateway.access().audit().read(&self.tenant, before, CHUNK).await {
+        let lines = match self.access.audit().read(&self.tenant, before, CHUNK).await {
             Ok(lines) => lines,
             Err(error) => {
                 self.place = Place::End;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ringside_access::{ApiKey, KeyError, Secret, Viewer};
+use ringside_access::{Access, ApiKey, KeyError, Secret, Viewer};
 use ringside_engine::EngineError;
 use ringside_model::SourceId;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,6 @@ use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body};
 use crate::error::Error;
 use crate::extract::{Body, Path};
-use crate::gateway::Gateway;
 
 /// So much of a key's id names it here.
 const ID_CHARS: usize = 12;
@@ -32,14 +31,14 @@ pub(crate) struct KeyRow {
 }
 
 /// All keys of the viewer's tenant, the oldest first.
-pub(crate) async fn keys_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<KeyRow>, Error> {
-    let keys = gateway.access().keys().list(Some(&viewer.tenant)).await.map_err(error_of)?;
+pub(crate) async fn keys_of(access: &Access, viewer: &Viewer) -> Result<Vec<KeyRow>, Error> {
+    let keys = access.keys().list(Some(&viewer.tenant)).await.map_err(error_of)?;
     Ok(keys.iter().map(KeyRow::from).collect())
 }
 
 /// `GET /admin/keys`
-pub(crate) async fn list_keys(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
-    Ok(list_answer("keys", &keys_of(&gateway, &reviewer.viewer).await?))
+pub(crate) async fn list_keys(State(access): State<Access>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("keys", &keys_of(&access, &reviewer.viewer).await?))
 }
 
 #[derive(Deserialize)]
@@ -53,11 +52,7 @@ struct NewKey {
 }
 
 /// `POST /admin/keys`: the key, and the secret of one that signs, are in the answer and nowhere else.
-pub(crate) async fn issue_key(
-    State(gateway): State<Gateway>,
-    admin: Admin,
-    Body(body): Body,
-) -> Result<Response, Error> {
+pub(crate) async fn issue_key(State(access): State<Access>, admin: Admin, Body(body): Body) -> Result<Response, Error> {
     let wanted = "Send {\"source\":\"pbx-1\",\"name\":\"…\"}; \"signed\":true asks for signed deliveries.";
     let NewKey { source, name, signed } = read_body(&body, wanted)?;
     let source = SourceId::parse(source.trim())
@@ -68,27 +63,27 @@ pub(crate) async fn issue_key(
     }
     let secrets: Vec<Secret> = signed.then(Secret::generate).into_iter().collect();
     let secret = secrets.first().map(Secret::reveal);
-    let issued = gateway.access().keys().issue(&admin.viewer.tenant, &source, name, secrets).await.map_err(error_of)?;
+    let issued = access.keys().issue(&admin.viewer.tenant, &source, name, secrets).await.map_err(error_of)?;
     let key = KeyRow::from(&issued.record);
-    admin.did(&gateway, "key.issue", &key.id, Value::Null, about(&key)).await?;
+    admin.did(&access, "key.issue", &key.id, Value::Null, about(&key)).await?;
     let answer = json!({ "key": key, "text": issued.key, "secret": secret });
     Ok((StatusCode::CREATED, json_answer(answer.to_string())).into_response())
 }
 
 /// `DELETE /admin/keys/{id}`: collectors notice within seconds.
 pub(crate) async fn revoke_key(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let mut found = gateway.access().keys().list(Some(&admin.viewer.tenant)).await.map_err(error_of)?;
+    let mut found = access.keys().list(Some(&admin.viewer.tenant)).await.map_err(error_of)?;
     found.retain(|key| id.len() >= ID_CHARS && key.id.starts_with(&id));
     let [key] = &found[..] else {
         return Err(Error::NoSuchEntry("There is no such API key. GET /admin/keys lists them."));
     };
-    gateway.access().keys().revoke(&key.id).await.map_err(error_of)?;
+    access.keys().revoke(&key.id).await.map_err(error_of)?;
     let key = KeyRow::from(key);
-    admin.did(&gateway, "key.revoke", &key.id, about(&key), Value::Null).await?;
+    admin.did(&access, "key.revoke", &key.id, about(&key), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,20 +19,20 @@ pub(crate) use sessions::{SessionRow, end_all_sessions, end_session, list_sessio
 pub(crate) use users::{UserRow, add_user, change_user, end_logins, list_users, remove_user, set_password, users_of};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
-use ringside_access::{AuditEntry, CampaignsJson, Permission, Scope, Viewer};
-use ringside_http::Peer;
+use ringside_access::{Access, AuditEntry, CampaignsJson, Permission, Scope, Viewer};
+use ringside_http::{HttpSettings, Peer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::extract::require;
-use crate::gateway::Gateway;
+use crate::extract::{User, require};
 
 /// Somebody who may read who has access.
 pub(crate) struct Reviewer {
@@ -46,23 +46,31 @@ pub(crate) struct Admin {
     pub(crate) peer: Peer,
 }
 
-impl FromRequestParts<Gateway> for Reviewer {
+impl<S: Send + Sync> FromRequestParts<S> for Reviewer
+where
+    Access: FromRef<S>,
+    Arc<HttpSettings>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let viewer = Viewer::from_request_parts(parts, gateway).await?;
-        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let User(viewer) = User::from_request_parts(parts, state).await?;
+        let Ok(peer) = Peer::from_request_parts(parts, state).await;
         require(&viewer, Permission::Audit)?;
         Ok(Self { viewer, peer })
     }
 }
 
-impl FromRequestParts<Gateway> for Admin {
+impl<S: Send + Sync> FromRequestParts<S> for Admin
+where
+    Access: FromRef<S>,
+    Arc<HttpSettings>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Error> {
-        let viewer = Viewer::from_request_parts(parts, gateway).await?;
-        let peer = Peer::of(gateway.http(), &parts.extensions, &parts.headers);
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let User(viewer) = User::from_request_parts(parts, state).await?;
+        let Ok(peer) = Peer::from_request_parts(parts, state).await;
         require(&viewer, Permission::Administer)?;
         Ok(Self { viewer, peer })
     }
@@ -70,10 +78,10 @@ impl FromRequestParts<Gateway> for Admin {
 
 impl Admin {
     /// Notes what was done, before it is told; from then on it counts here, and within the second elsewhere.
-    async fn did(&self, gateway: &Gateway, what: &str, target: &str, before: Value, after: Value) -> Result<(), Error> {
+    async fn did(&self, access: &Access, what: &str, target: &str, before: Value, after: Value) -> Result<(), Error> {
         let entry = AuditEntry::by(&self.viewer.user, self.peer.address, what, target).changed(before, after);
-        gateway.access().audit().record(&self.viewer.tenant, &entry).await?;
-        Ok(gateway.access().revocations().read().await?)
+        access.audit().record(&self.viewer.tenant, &entry).await?;
+        Ok(access.revocations().read().await?)
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use ringside_access::{Accounts, Session, Viewer, short};
+use ringside_access::{Access, Accounts, Session, Viewer, short};
 use ringside_model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +12,6 @@ use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer};
 use crate::error::Error;
 use crate::extract::Path;
-use crate::gateway::Gateway;
 
 /// So much of a login's id names it here: too little to be one.
 const ID_CHARS: usize = 12;
@@ -38,37 +37,37 @@ pub(crate) struct SessionRow {
 }
 
 /// All logins that look at the viewer's tenant, the newest first.
-pub(crate) async fn sessions_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<SessionRow>, Error> {
-    let sessions = gateway.access().sessions().list(&viewer.tenant, Timestamp::now()).await?;
+pub(crate) async fn sessions_of(access: &Access, viewer: &Viewer) -> Result<Vec<SessionRow>, Error> {
+    let sessions = access.sessions().list(&viewer.tenant, Timestamp::now()).await?;
     Ok(sessions.into_iter().map(|session| SessionRow::of(session, viewer)).collect())
 }
 
 /// `GET /admin/sessions`
-pub(crate) async fn list_sessions(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
-    Ok(list_answer("sessions", &sessions_of(&gateway, &reviewer.viewer).await?))
+pub(crate) async fn list_sessions(State(access): State<Access>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("sessions", &sessions_of(&access, &reviewer.viewer).await?))
 }
 
 /// `DELETE /admin/sessions/{id}`
 pub(crate) async fn end_session(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let mut found = gateway.access().sessions().list(&admin.viewer.tenant, Timestamp::now()).await?;
+    let mut found = access.sessions().list(&admin.viewer.tenant, Timestamp::now()).await?;
     found.retain(|session| id.len() >= LEAST_ID_CHARS && session.id.starts_with(&id));
     let [session] = &found[..] else {
         return Err(Error::NoSuchEntry("There is no such login. GET /admin/sessions lists them."));
     };
-    gateway.access().sessions().end(&session.id).await?;
-    admin.did(&gateway, "session.end", short(&session.id), json!(session.user), Value::Null).await?;
+    access.sessions().end(&session.id).await?;
+    admin.did(&access, "session.end", short(&session.id), json!(session.user), Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /admin/sessions/end`: everybody of the tenant logs in again, whoever asks included.
-pub(crate) async fn end_all_sessions(State(gateway): State<Gateway>, admin: Admin) -> Result<Response, Error> {
+pub(crate) async fn end_all_sessions(State(access): State<Access>, admin: Admin) -> Result<Response, Error> {
     let tenant = &admin.viewer.tenant;
-    let ended = Accounts::end_tenant_sessions(gateway.engine(), tenant, Timestamp::now()).await.map_err(Error::from)?;
-    admin.did(&gateway, "session.end-all", tenant.as_str(), json!(ended), Value::Null).await?;
+    let ended = Accounts::end_tenant_sessions(access.engine(), tenant, Timestamp::now()).await.map_err(Error::from)?;
+    admin.did(&access, "session.end-all", tenant.as_str(), json!(ended), Value::Null).await?;
     Ok(json_answer(json!({ "ended": ended }).to_string()))
 }
 

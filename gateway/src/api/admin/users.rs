@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ringside_access::{
-    Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
+    Access, Account, AccountError, Accounts, AuditEntry, CampaignsJson, GeneratedPassword, Membership, Role, Viewer,
 };
 use ringside_engine::Engine;
 use ringside_model::{TenantId, Timestamp};
@@ -19,7 +19,6 @@ use super::super::json_answer;
 use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::error::Error;
 use crate::extract::{Body, Path};
-use crate::gateway::Gateway;
 
 const ROLES: &str = "The roles are viewer, auditor, operator, supervisor and admin.";
 
@@ -40,9 +39,9 @@ pub(crate) struct UserRow {
 }
 
 /// All users of the viewer's tenant, by name.
-pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<UserRow>, Error> {
-    let accounts = Account::list(gateway.engine()).await.map_err(Error::from)?;
-    let sessions = gateway.access().sessions().list(&viewer.tenant, Timestamp::now()).await?;
+pub(crate) async fn users_of(access: &Access, viewer: &Viewer) -> Result<Vec<UserRow>, Error> {
+    let accounts = Account::list(access.engine()).await.map_err(Error::from)?;
+    let sessions = access.sessions().list(&viewer.tenant, Timestamp::now()).await?;
     let user = |account: &Account| {
         let logins = sessions.iter().filter(|session| session.user == account.name).count();
         Some(UserRow::of(account, account.membership(&viewer.tenant)?, logins))
@@ -51,8 +50,8 @@ pub(crate) async fn users_of(gateway: &Gateway, viewer: &Viewer) -> Result<Vec<U
 }
 
 /// `GET /admin/users`
-pub(crate) async fn list_users(State(gateway): State<Gateway>, reviewer: Reviewer) -> Result<Response, Error> {
-    Ok(list_answer("users", &users_of(&gateway, &reviewer.viewer).await?))
+pub(crate) async fn list_users(State(access): State<Access>, reviewer: Reviewer) -> Result<Response, Error> {
+    Ok(list_answer("users", &users_of(&access, &reviewer.viewer).await?))
 }
 
 #[derive(Deserialize)]
@@ -65,19 +64,15 @@ struct NewUser {
 }
 
 /// `POST /admin/users`: a user with the password that is given, or one that is made up and told once.
-pub(crate) async fn add_user(
-    State(gateway): State<Gateway>,
-    admin: Admin,
-    Body(body): Body,
-) -> Result<Response, Error> {
+pub(crate) async fn add_user(State(access): State<Access>, admin: Admin, Body(body): Body) -> Result<Response, Error> {
     let wanted = "Send {\"name\":\"…\",\"role\":\"viewer\",\"campaigns\":\"*\"}; password may be given too.";
     let NewUser { name, role, campaigns, password } = read_body(&body, wanted)?;
     let tenant = admin.viewer.tenant.clone();
     let membership = Membership { tenant: tenant.clone(), role: read_role(&role)?, scope: read_scope(&campaigns)? };
     let (password, made_up) = or_made_up(password);
-    let engine = gateway.engine();
+    let engine = access.engine();
     Accounts::add(engine, &name, &password, &membership).await.map_err(error_of)?;
-    admin.did(&gateway, "user.add", &name, Value::Null, membership.audited()).await?;
+    admin.did(&access, "user.add", &name, Value::Null, membership.audited()).await?;
     let account = find(engine, &tenant, &name).await?.0;
     let user = UserRow::of(&account, &membership, 0);
     Ok((StatusCode::CREATED, json_answer(json!({ "user": user, "password": made_up }).to_string())).into_response())
@@ -93,14 +88,14 @@ struct UserChange {
 
 /// `PATCH /admin/users/{name}`: another role, other campaigns, locked or not; what is left out stays.
 pub(crate) async fn change_user(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(name): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Error> {
     let wanted = "Send what is to change: {\"role\":\"operator\"}, {\"campaigns\":[\"…\"]} or {\"disabled\":true}.";
     let change: UserChange = read_body(&body, wanted)?;
-    let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
+    let (engine, tenant) = (access.engine(), &admin.viewer.tenant);
     let role = change.role.as_deref().map(read_role).transpose()?;
     let scope = change.campaigns.as_ref().map(read_scope).transpose()?;
     let amend = |here: Membership| {
@@ -131,7 +126,7 @@ pub(crate) async fn change_user(
             Accounts::amend(engine, &name, tenant, restore).await.map_err(error_of)?;
             return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
         }
-        admin.did(&gateway, "user.grant", &name, before.audited(), after.audited()).await?;
+        admin.did(&access, "user.grant", &name, before.audited(), after.audited()).await?;
     }
     // Both are done also where nothing changes: they may be said again because they could not be told before.
     match change.disabled {
@@ -142,18 +137,16 @@ pub(crate) async fn change_user(
                 return Err(error_of(AccountError::LastAdmin(name, tenant.clone())));
             }
             admin
-                .did(&gateway, "user.disable", &name, json!({ "disabled": !locks }), json!({ "disabled": true }))
+                .did(&access, "user.disable", &name, json!({ "disabled": !locks }), json!({ "disabled": true }))
                 .await?;
         }
         Some(false) if account.disabled => {
             Accounts::enable(engine, &name).await.map_err(error_of)?;
-            admin
-                .did(&gateway, "user.enable", &name, json!({ "disabled": true }), json!({ "disabled": false }))
-                .await?;
+            admin.did(&access, "user.enable", &name, json!({ "disabled": true }), json!({ "disabled": false })).await?;
         }
         _ => {}
     }
-    let users = users_of(&gateway, &admin.viewer).await?;
+    let users = users_of(&access, &admin.viewer).await?;
     let user = users.into_iter().find(|user| user.name == name);
     Ok(json_answer(json!({ "user": user }).to_string()))
 }
@@ -167,31 +160,31 @@ struct NewPassword {
 /// `POST /admin/users/{name}/password`: the one that is given, or one that is made up and told once. It ends the account's
 /// logins and unlocks it.
 pub(crate) async fn set_password(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(name): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Error> {
     let wanted = "Send {\"password\":\"…\"}, or nothing for one that is made up.";
     let NewPassword { password } = if body.is_empty() { NewPassword::default() } else { read_body(&body, wanted)? };
-    let (account, _) = find(gateway.engine(), &admin.viewer.tenant, &name).await?;
+    let (account, _) = find(access.engine(), &admin.viewer.tenant, &name).await?;
     require_home(&account, &admin.viewer.tenant)?;
     let (password, made_up) = or_made_up(password);
-    let unlocked = Accounts::set_password(gateway.engine(), &name, &password).await.map_err(error_of)?;
+    let unlocked = Accounts::set_password(access.engine(), &name, &password).await.map_err(error_of)?;
     let lock = |disabled: bool| if unlocked { json!({ "disabled": disabled }) } else { Value::Null };
-    admin.did(&gateway, "user.password", &name, lock(true), lock(false)).await?;
+    admin.did(&access, "user.password", &name, lock(true), lock(false)).await?;
     Ok(json_answer(json!({ "password": made_up }).to_string()))
 }
 
 /// `POST /admin/users/{name}/end`: ends all logins of a user; of a guest, and of who is here by an issuer's word, those
 /// that look at this tenant.
 pub(crate) async fn end_logins(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
-    let (engine, tenant) = (gateway.engine(), &admin.viewer.tenant);
-    let sessions = gateway.access().sessions().list(tenant, Timestamp::now()).await?;
+    let (engine, tenant) = (access.engine(), &admin.viewer.tenant);
+    let sessions = access.sessions().list(tenant, Timestamp::now()).await?;
     let ids: Vec<&str> = sessions.iter().filter(|session| session.user == name).map(|s| s.id.as_str()).collect();
     let account = match find(engine, tenant, &name).await {
         Ok((account, _)) => Some(account),
@@ -203,27 +196,27 @@ pub(crate) async fn end_logins(
         Accounts::end_logins(engine, &name).await.map_err(error_of)?;
     } else {
         for id in &ids {
-            gateway.access().sessions().end(id).await?;
+            access.sessions().end(id).await?;
         }
         // A guest may look elsewhere just now, and have kept a token of this tenant.
         Accounts::end_tokens(engine, &name).await?;
     }
-    admin.did(&gateway, "user.logout", &name, json!(ids.len()), Value::Null).await?;
+    admin.did(&access, "user.logout", &name, json!(ids.len()), Value::Null).await?;
     Ok(json_answer(json!({ "ended": ids.len() }).to_string()))
 }
 
 /// `DELETE /admin/users/{name}`: takes a user out of the tenant. Whoever is at home here is gone, a guest is not.
 pub(crate) async fn remove_user(
-    State(gateway): State<Gateway>,
+    State(access): State<Access>,
     admin: Admin,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Error> {
-    let removed = Accounts::remove(gateway.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
+    let removed = Accounts::remove(access.engine(), &name, &admin.viewer.tenant).await.map_err(error_of)?;
     for here in removed {
         let entry = AuditEntry::by(&admin.viewer.user, admin.peer.address, "user.remove", &name);
-        gateway.access().audit().record(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
+        access.audit().record(&here.tenant, &entry.changed(here.audited(), Value::Null)).await?;
     }
-    gateway.access().revocations().read().await?;
+    access.revocations().read().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,10 +19,9 @@ use super::transport::Transport;
 use crate::delivery::expiry::{until_announced, until_over};
 use crate::delivery::goodbye::Goodbye;
 use crate::delivery::ledger::Entry;
-use crate::delivery::lifetime;
 use crate::delivery::limits::{Allowance, MESSAGE_BYTES};
 use crate::delivery::session::{Heard, plain};
-use crate::gateway::Gateway;
+use crate::delivery::{Delivery, lifetime};
 use crate::observe::{self, Connected};
 
 /// A ping has to be answered within so much of the interval of pings.
@@ -37,7 +36,7 @@ const READ_BYTES: usize = 4 << 10;
 
 /// An open socket.
 pub(super) struct Connection {
-    gateway: Gateway,
+    delivery: Delivery,
     line: Arc<Line>,
     messages: Messages,
     allowance: Allowance,
@@ -58,16 +57,16 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn begin(
-        gateway: Gateway,
+        delivery: Delivery,
         viewer: Arc<Viewer>,
         address: Option<IpAddr>,
         (socket, read): (Transport, Bytes),
         deflate: bool,
         rooms: &[Room],
     ) -> Self {
-        let line = Line::open(&gateway, viewer.clone(), socket, deflate);
+        let line = Line::open(&delivery, viewer.clone(), socket, deflate);
         let weak = Arc::downgrade(&line);
-        let entry = gateway.ledger().enter("websocket", &viewer, address, weak);
+        let entry = delivery.ledger().enter("websocket", &viewer, address, weak);
         {
             let session = &mut line.counter().await.session;
             for room in rooms {
@@ -76,11 +75,11 @@ impl Connection {
                 }
             }
         }
-        let (now, max_age) = (Instant::now(), gateway.settings().max_age);
+        let (now, max_age) = (Instant::now(), delivery.settings().max_age);
         let mut messages = Messages::new(deflate);
         messages.push(&read);
         Self {
-            gateway,
+            delivery,
             line,
             messages,
             allowance: Allowance::new(now),
@@ -155,8 +154,8 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> End {
-        let mut taken_back = self.gateway.access().revocations().watch();
-        let gateway = self.gateway.clone();
+        let mut taken_back = self.delivery.access().revocations().watch();
+        let delivery = self.delivery.clone();
         let mut turn = None;
         loop {
             let delivered = match self.line.deliver(&mut self.tally).await {
@@ -169,9 +168,9 @@ impl Connection {
             };
             tokio::select! {
                 biased;
-                () = gateway.goodbye().turn(&mut turn) => return End::Draining,
+                () = delivery.goodbye().turn(&mut turn) => return End::Draining,
                 changed = taken_back.changed() => {
-                    if changed.is_ok() && !self.gateway.access().revocations().allows(self.line.counter().await.session.viewer()) {
+                    if changed.is_ok() && !self.delivery.access().revocations().allows(self.line.counter().await.session.viewer()) {
                         return End::Expired;
                     }
                 }
@@ -200,7 +199,7 @@ impl Connection {
         let now = Instant::now();
         let mut counter = self.line.counter().await;
         let (viewer, clock) = (counter.session.viewer(), Timestamp::now());
-        let left = until_over(viewer, self.gateway.settings().token_grace, clock);
+        let left = until_over(viewer, self.delivery.settings().token_grace, clock);
         if left.is_zero() {
             return Err(End::Expired);
         }
@@ -235,7 +234,7 @@ impl Connection {
     }
 
     async fn next_ping(&mut self, now: Instant, slow: bool) -> Result<Instant, End> {
-        let ping_every = self.gateway.settings().ping_every;
+        let ping_every = self.delivery.settings().ping_every;
         match self.pinged {
             // The ping of a slow one stands in a queue somewhere; what it takes of it tells whether it is there.
             // Where it is gone, the kernel finds that what was written is not acknowledged.

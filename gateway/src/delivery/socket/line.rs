@@ -16,9 +16,9 @@ use super::pace::Pace;
 use super::shard::{Desk, Shard};
 use super::tally::Tally;
 use super::transport::Transport;
+use crate::delivery::Delivery;
 use crate::delivery::ledger::{Look, Watched};
 use crate::delivery::session::{Outgoing, Session, WAITS_FOR};
-use crate::gateway::Gateway;
 use crate::hub::{Marks, Packet, Watcher};
 use crate::observe::{self, Life};
 
@@ -80,12 +80,12 @@ pub(super) enum Delivered {
 }
 
 impl Line {
-    pub(super) fn open(gateway: &Gateway, viewer: Arc<Viewer>, socket: Transport, deflate: bool) -> Arc<Self> {
+    pub(super) fn open(delivery: &Delivery, viewer: Arc<Viewer>, socket: Transport, deflate: bool) -> Arc<Self> {
         Arc::new_cyclic(|line| {
-            let shard = gateway.next_shard();
+            let shard = delivery.next_shard();
             let post =
                 Arc::new(Post { marks: Marks::default(), queued: AtomicBool::new(false), shard, line: line.clone() });
-            let session = Session::new(gateway.clone(), viewer, post.clone());
+            let session = Session::new(delivery.clone(), viewer, post.clone());
             let pace = Pace::full();
             observe::paced(pace.name()).increment(1.0);
             let counter = Counter {

@@ -29,10 +29,10 @@ use tracing::warn;
 
 use self::connection::Connection;
 use self::handshake::{Opening, offered_token};
+use crate::delivery::Delivery;
 use crate::delivery::admission::Admitted;
 use crate::error::Error;
 use crate::extract::bearer;
-use crate::gateway::Gateway;
 use crate::sign_in::Cookie;
 
 /// How much the kernel holds for a client beyond what is on its way: what waits there can't be replaced by something
@@ -44,46 +44,46 @@ const SEND_BUFFER_BYTES: usize = 128 << 10;
 /// `GET /ws`
 pub(crate) async fn open_socket(
     admitted: Admitted,
-    State(gateway): State<Gateway>,
+    State(delivery): State<Delivery>,
     peer: Peer,
     request: Request,
 ) -> Response {
-    open(gateway, admitted, peer, request, &[]).await.unwrap_or_else(Error::into_response)
+    open(delivery, admitted, peer, request, &[]).await.unwrap_or_else(Error::into_response)
 }
 
 /// `GET /ws/metrics`: the same, and it joins `metrics` by itself.
 pub(crate) async fn open_metrics_socket(
     admitted: Admitted,
-    State(gateway): State<Gateway>,
+    State(delivery): State<Delivery>,
     peer: Peer,
     request: Request,
 ) -> Response {
-    open(gateway, admitted, peer, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
+    open(delivery, admitted, peer, request, &[Room::Metrics]).await.unwrap_or_else(Error::into_response)
 }
 
 async fn open(
-    gateway: Gateway,
+    delivery: Delivery,
     admitted: Admitted,
     peer: Peer,
     mut request: Request,
     rooms: &'static [Room],
 ) -> Result<Response, Error> {
     let headers = request.headers();
-    check_socket(gateway.http(), peer, headers)?;
+    check_socket(delivery.http(), peer, headers)?;
     let token =
         bearer(headers).or_else(|| offered_token(headers)).or_else(|| Cookie::Access.find(headers, peer.secure));
     let token = token.map(str::to_owned);
-    let viewer = gateway.access().identify(token.as_deref()).await?;
+    let viewer = delivery.access().identify(token.as_deref()).await?;
     let opening = Opening::of(&mut request)?;
     let deflate = opening.deflate;
     admitted.enter();
     let (response, coming) = opening.answer();
-    let tracked = gateway.connections().token();
+    let tracked = delivery.connections().token();
     tokio::spawn(async move {
         let _tracked = tracked;
         let Some(socket) = coming.socket().await else { return };
         bound_buffers(socket.0.tcp());
-        Connection::begin(gateway, viewer, peer.address, socket, deflate, rooms).await.run().await;
+        Connection::begin(delivery, viewer, peer.address, socket, deflate, rooms).await.run().await;
     });
     Ok(response)
 }

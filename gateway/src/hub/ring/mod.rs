@@ -43,7 +43,7 @@ pub(crate) struct Place {
 
 /// Something to send, and the place that the watcher has reached with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery {
+pub(crate) struct RoomPacket {
     pub(crate) packet: Packet,
     /// The room's place after it; none for what does not move it.
     pub(crate) cursor: Option<Cursor>,
@@ -55,7 +55,7 @@ pub(crate) struct Delivery {
     pub(crate) skipped: u64,
 }
 
-impl Delivery {
+impl RoomPacket {
     /// Something that nothing was left out before.
     pub(crate) fn plain(packet: Packet, cursor: Option<Cursor>, at: Option<Timestamp>) -> Self {
         Self { packet, cursor, at, conflated: 0, skipped: 0 }
@@ -268,7 +268,7 @@ impl Ring {
         place: &mut Place,
         sight: &impl Sight,
         room_bytes: usize,
-        out: &mut Vec<Delivery>,
+        out: &mut Vec<RoomPacket>,
     ) -> Reading {
         if place.generation != self.generation {
             return Reading::Other;
@@ -307,7 +307,7 @@ impl Ring {
             left = left.saturating_sub(packet.len());
             place.reached = frame.cursor;
             place.announced = 0;
-            out.push(Delivery { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
+            out.push(RoomPacket { packet, cursor: Some(frame.cursor), at: Some(frame.at), conflated, skipped: 0 });
         }
         if place.resuming {
             place.resuming = false;
@@ -317,7 +317,7 @@ impl Ring {
     }
 
     /// The newest state, also for somebody who may have it already.
-    pub(crate) fn newest_state(&self, place: &mut Place, sight: &impl Sight) -> Option<Delivery> {
+    pub(crate) fn newest_state(&self, place: &mut Place, sight: &impl Sight) -> Option<RoomPacket> {
         let state = sight.told(self.state.as_ref()?);
         if state.cursor.offset > place.reached.offset + place.announced {
             let conflated = state.cursor.offset - place.reached.offset - 1 - place.announced;
@@ -325,14 +325,14 @@ impl Ring {
             place.read = place.read.max(state.cursor.offset);
             place.announced = 0;
             let packet = sight.state(state, conflated);
-            return Some(Delivery { packet, cursor: Some(state.cursor), at: Some(state.at), conflated, skipped: 0 });
+            return Some(RoomPacket { packet, cursor: Some(state.cursor), at: Some(state.at), conflated, skipped: 0 });
         }
         let packet = if self.room.has_cursor() { state.packet_at(place.reached) } else { sight.state(state, 0) };
-        Some(Delivery { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 })
+        Some(RoomPacket { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 })
     }
 
     /// Leaves out all but the newest events for one who has too many before it, and says how many.
-    fn skip(&self, place: &mut Place, next: usize, sight: &impl Sight, out: &mut Vec<Delivery>) -> usize {
+    fn skip(&self, place: &mut Place, next: usize, sight: &impl Sight, out: &mut Vec<RoomPacket>) -> usize {
         let waiting = || self.events.range(next..);
         let bytes: usize = waiting().map(|event| event.body.len()).sum();
         if self.covers(place.read) && bytes <= BACKLOG_BYTES {
@@ -358,7 +358,7 @@ impl Ring {
             let body = format!(r#"{{"count":{count}}}"#);
             let text = compose_frame(frame_kind::SKIPPED, Some(&self.room), None, at, body.as_bytes());
             let packet = Packet::new(&text);
-            out.push(Delivery { packet, cursor: None, at: None, conflated: 0, skipped: count });
+            out.push(RoomPacket { packet, cursor: None, at: None, conflated: 0, skipped: count });
         }
         if let Some(state) =
             self.state.as_ref().filter(|state| (unread + 1..=place.read).contains(&state.cursor.offset))
@@ -366,7 +366,7 @@ impl Ring {
             // It lies among what was left out, and is still the newest.
             let state = sight.told(state);
             let packet = if self.room.has_cursor() { state.packet_at(place.reached) } else { sight.state(state, 0) };
-            out.push(Delivery { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
+            out.push(RoomPacket { packet, cursor: Some(place.reached), at: Some(state.at), conflated: 0, skipped: 0 });
         }
         first
     }

@@ -47,7 +47,7 @@ struct Client {
 }
 
 impl Client {
-    fn take(&mut self, delivery: &Delivery) {
+    fn take(&mut self, delivery: &RoomPacket) {
         let frame: Value = serde_json::from_str(delivery.packet.text()).expect("frames are JSON");
         if frame["type"] == "skipped" {
             self.announced += frame["count"].as_u64().expect("a count");
