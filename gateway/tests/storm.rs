@@ -5,12 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(dead_code, reason = "the floor has more than is needed here")]
 
-#[path = "gateway/client.rs"]
-mod client;
-#[path = "gateway/faulty.rs"]
-mod faulty;
-#[path = "gateway/floor.rs"]
-mod floor;
+#[path = "support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,8 +22,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::client::{Client, PATIENCE, calls};
-use crate::floor::{Floor, serve};
+use crate::support::client::{Client, PATIENCE, calls};
+use crate::support::test_gateway::{TestGateway, serve};
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let held = async {
@@ -42,7 +38,7 @@ const CLIENTS: usize = 10_000;
 const ROOMS: usize = 50;
 
 /// Publishes three calls to each of fifty rooms; returns the places behind the first of them.
-async fn fifty_rooms(floor: &Floor) -> Vec<String> {
+async fn fifty_rooms(floor: &TestGateway) -> Vec<String> {
     let mut places = Vec::new();
     for n in 0..ROOMS {
         let campaign = format!("c{n}");
@@ -59,7 +55,7 @@ async fn fifty_rooms(floor: &Floor) -> Vec<String> {
 /// has not that many.
 /// All clients come to a fresh gateway at once. Returns how often one was told that a room could not be read in time: on
 /// a slow machine that happens, and each of those may have cost a read.
-async fn all_come_back(floor: &Floor, places: &[String]) -> usize {
+async fn all_come_back(floor: &TestGateway, places: &[String]) -> usize {
     let (fresh, _) = serve(floor.engine.clone(), GatewaySettings::default()).await;
     let router = fresh.router();
     let token = floor.token().await;
@@ -102,7 +98,7 @@ fn at_most(began: Instant) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_who_come_back_to_fifty_rooms_cost_fifty_reads() {
-    let (floor, faulty) = Floor::faulty().await;
+    let (floor, faulty) = TestGateway::faulty().await;
     let places = fifty_rooms(&floor).await;
     let (before, began) = (faulty.all_reads(), Instant::now());
     faulty.hold_answers(true);
@@ -122,7 +118,7 @@ async fn ten_thousand_who_come_back_cost_a_real_redis_no_more_than_that() {
     let server = RedisServer::start(RedisOptions::default()).await.unwrap();
     let settings = RedisSettings { partitions: 16, ..RedisSettings::new(server.url()) };
     let engine = Arc::new(Redis::connect(settings).await.unwrap());
-    let floor = Floor::over(engine, GatewaySettings::default(), TempDir::new().unwrap()).await;
+    let floor = TestGateway::over(engine, GatewaySettings::default(), TempDir::new().unwrap()).await;
     let places = fifty_rooms(&floor).await;
     server.command::<()>("CONFIG RESETSTAT").await.unwrap();
     let began = Instant::now();
@@ -137,7 +133,7 @@ async fn ten_thousand_who_come_back_cost_a_real_redis_no_more_than_that() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundreds_of_sockets_that_come_at_once_share_their_reads_and_their_frames() {
-    let (floor, faulty) = Floor::faulty().await;
+    let (floor, faulty) = TestGateway::faulty().await;
     floor.call("alpha", 1).await;
     let (_fresh, address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
     let token = floor.token().await;
@@ -161,7 +157,7 @@ async fn hundreds_of_sockets_that_come_at_once_share_their_reads_and_their_frame
 
 #[tokio::test]
 async fn partitions_are_joined_for_the_first_who_watches_and_left_after_the_last() {
-    let (floor, faulty) = Floor::faulty().await;
+    let (floor, faulty) = TestGateway::faulty().await;
     assert_eq!(faulty.subscriptions(), 0, "nobody watches");
     let partitions = usize::from(floor.engine.partitions());
     let mut clients = Vec::new();
@@ -187,7 +183,7 @@ async fn partitions_are_joined_for_the_first_who_watches_and_left_after_the_last
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_campaigns_are_overviewed_with_one_read_each() {
     const CAMPAIGNS: usize = 1_000;
-    let (floor, faulty) = Floor::faulty().await;
+    let (floor, faulty) = TestGateway::faulty().await;
     let ids: Vec<String> = (0..CAMPAIGNS).map(|n| format!("c{n}")).collect();
     for (n, id) in ids.iter().enumerate() {
         floor.numbers(id, n as i64 % 3, 1).await;
@@ -198,7 +194,7 @@ async fn a_thousand_campaigns_are_overviewed_with_one_read_each() {
     let began = Instant::now();
     // Several at once, one of them with another scope.
     let some: Vec<&str> = ids[..400].iter().map(String::as_str).collect();
-    let cut = floor.sign(&Floor::claims(Some(&some))).await;
+    let cut = floor.sign(&TestGateway::claims(Some(&some))).await;
     let asked = [&token, &token, &cut, &token].map(|token| floor.ask_later("/analytics/metrics", token));
     for (answer, count) in asked.into_iter().zip([CAMPAIGNS, CAMPAIGNS, 400, CAMPAIGNS]) {
         let (status, body) = answer.await.unwrap();

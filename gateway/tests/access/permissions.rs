@@ -1,0 +1,348 @@
+//! The whole table of who may do what: every route and every action of a socket, for each role, of the own tenant, of
+//! another one, and for a campaign out of scope.
+//!
+//! Which routes there are is in `ROUTES`, from which the router is built, and which methods they take is found out by
+//! asking; so a route without a row fails here.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use reqwest::redirect::Policy;
+use ringside_engine::Histories;
+use ringside_gateway::{GatewaySettings, ROUTES};
+use ringside_http::HEALTH_ROUTES;
+use ringside_wire::{ClientMessage, ClientRequest};
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::test_gateway::TestGateway;
+
+/// Nobody, and the roles, in the order of the cells.
+const WHO: [&str; 7] = ["", "wallboard", "viewer", "auditor", "operator", "supervisor", "admin"];
+/// What the own tenant has and nobody else may learn of.
+const SECRET: &str = "alpha";
+const BODY: &str = "{}";
+
+/// One route and method: `.` is answered with `ok`, `L` is 401, `F` 403, `N` 404, `>` a redirect to another page.
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// What somebody who may is answered here, where the body is `{}` and names are nobody's.
+    ok: u16,
+    /// For [`WHO`], in the own tenant, with all campaigns.
+    own: &'static str,
+    /// The same for a campaign that is not among theirs; for those of another tenant, who have never heard of it.
+    other: &'static str,
+}
+
+const EVERYBODY: &str = ".......";
+const ANY_LOGIN: &str = "L......";
+const PEOPLE: &str = "LF.....";
+const REVIEWERS: &str = "LFF.FF.";
+const ADMINS: &str = "LFFFFF.";
+const HIDDEN: &str = "LFNNNNN";
+/// A page sends who is not logged in to the login.
+const PAGE: &str = ">......";
+/// A page that a wallboard of another page does not see.
+const PEOPLES_PAGE: &str = ">>.....";
+
+pub(crate) fn table() -> Vec<Row> {
+    let row = |method: Method, path, ok, own| Row { method, path, ok, own, other: own };
+    let of_campaign = |path| Row { method: Method::GET, path, ok: 200, own: PEOPLE, other: HIDDEN };
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
+        row(get.clone(), "/login", 200, EVERYBODY),
+        row(post.clone(), "/auth/login", 400, EVERYBODY),
+        row(post.clone(), "/auth/refresh", 401, EVERYBODY),
+        row(get.clone(), "/auth/resume", 303, EVERYBODY),
+        row(post.clone(), "/auth/tenant", 400, PEOPLE),
+        row(post.clone(), "/auth/logout", 303, EVERYBODY),
+        row(get.clone(), "/auth/me", 200, ANY_LOGIN),
+        row(get.clone(), "/.well-known/jwks.json", 200, EVERYBODY),
+        row(get.clone(), "/auth/sso/{id}", 404, EVERYBODY),
+        row(get.clone(), "/auth/sso/{id}/callback", 404, EVERYBODY),
+        row(get.clone(), "/ws", 426, ANY_LOGIN),
+        row(get.clone(), "/ws/metrics", 426, ANY_LOGIN),
+        row(get.clone(), "/events", 400, ANY_LOGIN),
+        row(get.clone(), "/events/alerts", 200, ANY_LOGIN),
+        row(get.clone(), "/poll", 400, ANY_LOGIN),
+        row(get.clone(), "/analytics/metrics", 200, PEOPLE),
+        of_campaign("/analytics/campaigns/{id}/metrics"),
+        of_campaign("/analytics/campaigns/{id}/calls"),
+        row(get.clone(), "/analytics/system/health", 200, PEOPLE),
+        row(get.clone(), "/analytics/stats", 200, PEOPLE),
+        row(get.clone(), "/api/stats", 200, PEOPLE),
+        row(get.clone(), "/analytics/recent", 200, PEOPLE),
+        row(get.clone(), "/api/metrics/recent", 200, PEOPLE),
+        row(get.clone(), "/analytics/latest", 200, PEOPLE),
+        row(get.clone(), "/api/metrics/latest", 200, PEOPLE),
+        row(get.clone(), "/analytics/dashboard", 200, PEOPLE),
+        row(get.clone(), "/healthz", 200, EVERYBODY),
+        row(get.clone(), "/readyz", 200, EVERYBODY),
+        row(get.clone(), "/metrics", 404, EVERYBODY),
+        row(get.clone(), "/admin/connections", 200, ADMINS),
+        row(get.clone(), "/admin/users", 200, REVIEWERS),
+        row(post.clone(), "/admin/users", 400, ADMINS),
+        row(Method::PATCH, "/admin/users/{name}", 404, ADMINS),
+        row(Method::DELETE, "/admin/users/{name}", 404, ADMINS),
+        row(post.clone(), "/admin/users/{name}/password", 404, ADMINS),
+        row(post.clone(), "/admin/users/{name}/end", 404, ADMINS),
+        row(get.clone(), "/admin/tokens", 200, REVIEWERS),
+        row(post.clone(), "/admin/tokens", 400, ADMINS),
+        row(Method::DELETE, "/admin/tokens/{id}", 404, ADMINS),
+        row(get.clone(), "/admin/keys", 200, REVIEWERS),
+        row(post.clone(), "/admin/keys", 400, ADMINS),
+        row(Method::DELETE, "/admin/keys/{id}", 404, ADMINS),
+        row(get.clone(), "/admin/sessions", 200, REVIEWERS),
+        row(Method::DELETE, "/admin/sessions/{id}", 404, ADMINS),
+        row(get.clone(), "/admin/audit", 200, REVIEWERS),
+        row(get.clone(), "/admin/audit/export", 200, REVIEWERS),
+        row(post.clone(), "/admin/sessions/end", 200, ADMINS),
+        row(get.clone(), "/admin", 200, ">>F.FF."),
+        row(get.clone(), "/", 200, PAGE),
+        row(get.clone(), "/analytics/realtime", 200, PEOPLES_PAGE),
+        row(get.clone(), "/campaigns", 200, PEOPLES_PAGE),
+        Row { method: get.clone(), path: "/campaigns/{id}", ok: 200, own: PEOPLES_PAGE, other: ">>NNNNN" },
+        row(get.clone(), "/static/{*path}", 404, EVERYBODY),
+        row(get, "/favicon.ico", 200, EVERYBODY),
+        row(post, "/bench/{n}", 202, "LFFF..."),
+    ]
+}
+
+pub(crate) fn address(path: &str, campaign: &str) -> String {
+    let campaign = if path.contains("campaigns") { campaign } else { "nobody" };
+    let query = if path.ends_with("/export") { "?format=ndjson" } else { "" };
+    let path = format!("{path}{query}");
+    path.replace("{id}", campaign).replace("{name}", "nobody").replace("{*path}", "nothing").replace("{n}", "7")
+}
+
+pub(crate) struct House {
+    pub(crate) floor: TestGateway,
+    pub(crate) http: reqwest::Client,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let settings = GatewaySettings { bench: true, ..GatewaySettings::default() };
+        let floor = TestGateway::with(settings, Histories::default()).await;
+        floor.directory(&["alpha", "beta"]).await;
+        floor.numbers("alpha", 7, 1).await;
+        floor.numbers("beta", 7, 1).await;
+        floor.alert(1, Some("alpha")).await;
+        Self { floor, http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap() }
+    }
+
+    /// A token for a role; none for nobody.
+    pub(crate) async fn token(&self, role: &str, tenant: &str, campaigns: Value) -> Option<String> {
+        let mut claims = TestGateway::claims(None);
+        claims["role"] = json!(role);
+        claims["tenant"] = json!(tenant);
+        claims["campaigns"] = campaigns;
+        // One of the routes takes back all that was issued until then.
+        claims["iat"] = json!(claims["iat"].as_i64().unwrap() + 60);
+        if role == "wallboard" {
+            claims["page"] = json!("overview");
+        }
+        if role.is_empty() { None } else { Some(self.floor.sign(&claims).await) }
+    }
+
+    async fn ask(&self, method: &Method, path: &str, token: Option<&str>) -> (u16, String) {
+        let mut asked = self.http.request(method.clone(), self.floor.url(path));
+        if let Some(token) = token {
+            asked = asked.bearer_auth(token);
+        }
+        if *method != Method::GET {
+            asked = asked.header("content-type", "application/json").body(BODY);
+        }
+        let answer = asked.send().await.unwrap();
+        let status = answer.status().as_u16();
+        // A stream has no end.
+        let text = if path.starts_with("/events") { String::new() } else { answer.text().await.unwrap() };
+        // Who came so far was let in: it is this test's own hand that owns the room.
+        let status = if text.contains("owned_by_collector") { 202 } else { status };
+        (status, text)
+    }
+}
+
+fn expected(cell: char, ok: u16) -> u16 {
+    match cell {
+        '.' => ok,
+        'L' => 401,
+        'F' => 403,
+        'N' => 404,
+        '>' => 303,
+        other => panic!("there is no cell {other}"),
+    }
+}
+
+#[tokio::test]
+async fn each_route_answers_each_role_as_the_table_says() {
+    let house = House::new().await;
+    let mut wrong = Vec::new();
+    for Row { method, path, ok, own, other } in table() {
+        for (n, role) in WHO.into_iter().enumerate() {
+            let cell = |cells: &str| expected(cells.chars().nth(n).expect("a cell for each"), ok);
+            let cases = [
+                ("acme", json!("*"), cell(own)),
+                // A list that does not have it (an admin with a list is nobody), and a tenant that never heard of it.
+                (
+                    "acme",
+                    json!(["beta"]),
+                    if role == "admin" { expected(other.chars().next().unwrap(), ok) } else { cell(other) },
+                ),
+                ("other", json!("*"), cell(other)),
+            ];
+            for (tenant, campaigns, status) in cases {
+                let token = house.token(role, tenant, campaigns.clone()).await;
+                let (answered, text) = house.ask(&method, &address(path, SECRET), token.as_deref()).await;
+                if answered != status {
+                    wrong.push(format!(
+                        "{method} {path} as {role:?} of {tenant} with {campaigns}: {answered}, not {status}"
+                    ));
+                }
+                let is_theirs = tenant == "acme" && campaigns == json!("*");
+                // Not what was asked for, which may well be told again: what is there of it.
+                let told = text.contains(&format!("\"{SECRET}\"")) || text.contains(&format!(">{SECRET}<"));
+                if !is_theirs && token.is_some() && answered == 200 && told {
+                    wrong.push(format!("{method} {path} tells {role:?} of {tenant} with {campaigns} of {SECRET}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn each_route_and_method_has_a_row() {
+    let house = House::new().await;
+    let rows: BTreeSet<(String, String)> =
+        table().iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
+    let routes: BTreeSet<_> =
+        ROUTES.iter().chain(&HEALTH_ROUTES).map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(routes, rows, "left: what is routed; right: what the table has");
+    let mut answered = BTreeSet::new();
+    let admin = house.token("admin", "acme", json!("*")).await;
+    for path in routes.iter().map(|(_, path)| path).collect::<BTreeSet<_>>() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let (status, _) = house.ask(&method, &address(path, SECRET), admin.as_deref()).await;
+            if status != 405 {
+                answered.insert((method.to_string(), path.clone()));
+            }
+        }
+    }
+    assert_eq!(answered, rows, "left: what is answered; right: what the table has");
+}
+
+/// Which rooms each role of [`WHO`] (but nobody) may watch: all of the tenant's, its campaign's, one out of scope.
+const ROOMS: [(&str, &str, &str); 9] = [
+    ("overview", "......", "......"),
+    ("campaign:alpha", "F.....", "FFFFFF"),
+    ("calls:alpha", "......", "FFFFFF"),
+    ("metrics", "......", "......"),
+    ("system", "......", "......"),
+    ("alerts", "......", "......"),
+    ("notifications", "......", "......"),
+    ("bench:7", "FFF...", "FFF..."),
+    ("campaign:beta", "F.....", "F....."),
+];
+
+#[tokio::test]
+async fn each_action_on_a_socket_answers_each_role_as_the_table_says() {
+    let house = House::new().await;
+    for (n, role) in WHO.into_iter().enumerate().skip(1) {
+        let lists = if role == "admin" { vec![json!("*")] } else { vec![json!("*"), json!(["beta"])] };
+        for campaigns in lists {
+            let token = house.token(role, "acme", campaigns.clone()).await.unwrap();
+            let mut client = Client::connect(house.floor.address, "/ws", &token).await;
+            for (room, own, out_of_scope) in ROOMS {
+                let cells = if campaigns == json!("*") { own } else { out_of_scope };
+                let allowed = cells.chars().nth(n - 1) == Some('.');
+                let case = format!("{role} with {campaigns} in {room}");
+                for action in ["subscribe", "refresh", "unsubscribe"] {
+                    client.send(json!({ "action": action, "room": room, "requestId": "r" })).await;
+                    let answer = client
+                        .until_that(|frame| {
+                            let here = frame["room"] == json!(room);
+                            let kind = frame["type"].as_str().unwrap_or_default();
+                            here && matches!(
+                                kind,
+                                "subscribed" | "unsubscribed" | "error" | "initial" | "metrics_update"
+                            ) || kind == "error" && frame["requestId"] == "r"
+                        })
+                        .await;
+                    let refused = answer["type"] == "error";
+                    match action {
+                        "subscribe" => {
+                            assert_eq!(refused, !allowed, "{case}: {answer}");
+                            assert!(!refused || answer["code"] == "forbidden_room", "{case}: {answer}");
+                        }
+                        // Who is not in it can't ask for it; leaving what one is not in is no fault.
+                        "refresh" => assert!(allowed || refused, "{case}: {answer}"),
+                        _ => {}
+                    }
+                }
+            }
+            client.send(json!({ "action": "ping" })).await;
+            client.until("pong").await;
+            client
+                .send(json!({ "action": "command", "kind": "campaign.pause", "target": "alpha", "requestId": "c" }))
+                .await;
+            let refused = client.until_that(|frame| frame["requestId"] == "c").await;
+            assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("unknown_action")));
+            let other = house.token(role, "other", json!("*")).await.unwrap();
+            client.send(json!({ "action": "auth", "token": other })).await;
+            assert_eq!(client.close_code().await, 4403, "{role}: a token of another tenant is a stranger's");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_tenants_socket_hears_nothing_of_ours() {
+    let house = House::new().await;
+    for role in &WHO[1..] {
+        let token = house.token(role, "other", json!("*")).await.unwrap();
+        let mut client = Client::connect(house.floor.address, "/ws", &token).await;
+        let rooms = ["overview", "calls:alpha", "metrics", "system", "alerts", "notifications"];
+        for room in rooms {
+            client.subscribe(room).await;
+            let initial = client.until("initial").await;
+            assert_eq!(initial["room"], room);
+            let text = initial.to_string().replace("calls:alpha", "");
+            assert!(!text.contains(SECRET) && !text.contains("\"f1\""), "{role}: {text}");
+        }
+        house.floor.call("alpha", 1).await;
+        house.floor.alert(2, None).await;
+        // What is published comes to our own at once; what then comes to theirs is the answer to a question of theirs.
+        let mut ours = house.floor.client().await;
+        ours.subscribe("alerts").await;
+        ours.until_that(|frame| frame.to_string().contains("\"f2\"")).await;
+        client.send(json!({ "action": "ping" })).await;
+        let next = client
+            .until_that(|frame| {
+                !matches!(frame["type"].as_str(), Some("metrics_update" | "system_health_update" | "subscribed"))
+            })
+            .await;
+        assert_eq!(next["type"], "pong", "{role}: {next}");
+    }
+}
+
+/// A new kind of message does not compile until it has its place above.
+#[test]
+fn every_kind_of_message_is_in_the_table() {
+    let parse = |text: &str| ClientRequest::parse(text).unwrap().message;
+    for text in [
+        r#"{"action":"subscribe","room":"alerts"}"#,
+        r#"{"action":"unsubscribe","room":"alerts"}"#,
+        r#"{"action":"refresh"}"#,
+        r#"{"action":"ping"}"#,
+        r#"{"action":"auth","token":"x"}"#,
+    ] {
+        match parse(text) {
+            ClientMessage::Subscribe { .. }
+            | ClientMessage::Unsubscribe { .. }
+            | ClientMessage::Refresh { .. }
+            | ClientMessage::Ping
+            | ClientMessage::Auth { .. } => {}
+        }
+    }
+}

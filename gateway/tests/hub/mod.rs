@@ -1,0 +1,5 @@
+//! Rooms: snapshots, history, repair, masking.
+
+mod engine_outage;
+mod masking;
+mod repair;
