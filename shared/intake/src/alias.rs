@@ -10,7 +10,9 @@ use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use rand::RngExt;
 use ringside_engine::{Engine, EngineError};
-use ringside_model::{AgentId, CallId, Clock, EventId, EventKind, TenantId, Timestamp, id_holds_number, mask_numbers};
+use ringside_model::{
+    AgentId, CallId, Clock, EventId, EventKind, TenantId, Timestamp, holds_phone_number, mask_phone_numbers,
+};
 use sha2::Sha256;
 
 use crate::incoming::IncomingEvent;
@@ -75,10 +77,10 @@ impl Secret {
         }
         match &mut kind {
             EventKind::Call(call) => {
-                if id_holds_number(call.call.as_str()) {
+                if holds_phone_number(call.call.as_str()) {
                     call.call = CallId::parse(&self.alias(tenant, call.call.as_str())).expect("letters are an id");
                 }
-                if let Some(agent) = call.agent.as_mut().filter(|agent| id_holds_number(agent.as_str())) {
+                if let Some(agent) = call.agent.as_mut().filter(|agent| holds_phone_number(agent.as_str())) {
                     *agent = AgentId::parse(&self.alias(tenant, agent.as_str())).expect("letters are an id");
                 }
             }
@@ -108,5 +110,5 @@ impl Secret {
 
 /// Whether a free text has a number in it.
 fn holds_number(text: &str) -> bool {
-    mask_numbers(text) != text
+    mask_phone_numbers(text) != text
 }

@@ -1,7 +1,7 @@
 //! One simulated call: what becomes of it is drawn when it is dialed, but for whether an agent is free in time.
 
 use ringside_model::{
-    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_number,
+    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_phone_number,
 };
 
 use super::agent::Agent;
@@ -84,7 +84,7 @@ impl Simulation {
             campaign,
             id: CallId::parse(&format!("{}-{number}", self.run)).expect("a run and a number are an id"),
             lead: format!("L{}", 100_000 + self.dice.between(0, 899_999)).into(),
-            to_masked: mask_number(&fictional_number(profile.us, &mut self.dice)),
+            to_masked: mask_phone_number(&fictional_number(profile.us, &mut self.dice)),
             fate: Fate::of(profile, self.campaigns[campaign].trunk_fails, &mut self.dice),
             agent: None,
         };

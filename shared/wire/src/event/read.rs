@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use ringside_model::{
     AgentCounts, AgentId, Amd, BadId, CallEvent, CallFact, CallId, CampaignEvent, CampaignId, CampaignStatus,
-    Disposition, EndedBy, EventId, EventKind, Gauges, MetricSample, Notification, Severity, Timestamp, mask_number,
-    mask_numbers,
+    Disposition, EndedBy, EventId, EventKind, Gauges, MetricSample, Notification, Severity, Timestamp,
+    mask_phone_number, mask_phone_numbers,
 };
 
 use super::super::notification::severity_from_text;
@@ -57,7 +57,7 @@ const LONGEST_TEXT: usize = 500;
 
 /// As much of a text as is kept, with its telephone numbers masked.
 fn text(value: &str) -> Box<str> {
-    match mask_numbers(&kept(value)) {
+    match mask_phone_numbers(&kept(value)) {
         Cow::Borrowed(text) => text.into(),
         Cow::Owned(masked) => masked.into(),
     }
@@ -167,7 +167,7 @@ impl EventJson<'_> {
             call: CallId::parse(call)?,
             fact,
             // One that is cut off with the rest of a long text is none. As the log has it, it stays as it is.
-            to_masked: self.to.as_deref().map(kept).map(|to| mask_number(&to)),
+            to_masked: self.to.as_deref().map(kept).map(|to| mask_phone_number(&to)),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,
         })
