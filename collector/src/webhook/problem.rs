@@ -1,18 +1,18 @@
-//! Errors as `application/problem+json`, with a stable code and a sentence for a person.
+//! Errors as `application/problem+json`, with a stable code and a sentence for people.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ringside_intake::IntakeError;
 use serde::Serialize;
 
-/// A request that was refused as a whole.
+/// The error of a request that was rejected as a whole.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
     retry_after_s: Option<u32>,
-    /// Of an NDJSON stream: lines before this one were dealt with and need not be sent again.
+    /// For an NDJSON stream: the lines before this one are done and need not be sent again.
     next_index: Option<usize>,
 }
 
@@ -33,27 +33,27 @@ impl Problem {
         Self { status, code, detail: detail.into(), retry_after_s: None, next_index: None }
     }
 
-    /// 400: nothing in the body could be read.
+    /// 400: the body can't be read.
     pub(super) fn unreadable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 401: who sends is not known.
+    /// 401: the sender is not authenticated.
     pub(super) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
-    /// 413: more than one request may bring.
+    /// 413: the body is larger than a request may be.
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 
-    /// 415: a form of body that is not taken.
+    /// 415: the content type or encoding is not supported.
     pub(super) fn unsupported(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
-    /// 503: not now.
+    /// 503: a retry will help.
     pub(super) fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         Self { retry_after_s: Some(retry_after_s), ..problem }
@@ -85,7 +85,7 @@ impl IntoResponse for Problem {
             code: self.code,
             next_index: self.next_index,
         };
-        let body = serde_json::to_vec(&json).expect("plain JSON members always serialise");
+        let body = serde_json::to_vec(&json).expect("a problem is plain JSON, which always serialises");
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

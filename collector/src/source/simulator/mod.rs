@@ -41,7 +41,7 @@ const NOTE_MS: i64 = 10_000;
 /// After a longer pause (the machine slept) a new floor opens instead of simulating all of it.
 const LONGEST_PAUSE_MS: i64 = 10 * 60_000;
 /// Events that are kept while the intake can't take them.
-const KEPT_EVENTS: usize = 20_000;
+const QUEUE_EVENTS: usize = 20_000;
 
 /// Which floor to simulate, and as whom.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,13 +83,13 @@ pub async fn run(
     // What an earlier run has told already is not told again with other numbers.
     let told = noted(&intake, &note).await.map_or(i64::MAX, |until| start.since(until).max(0));
     let mut simulation = Simulation::with(cfg.seed, start, cfg.backfill_ms.min(told), cfg.rate);
-    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source, KEPT_EVENTS, &spools);
+    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source, QUEUE_EVENTS, &spools);
     while simulation.now() < start && !shutdown.is_cancelled() {
         let to = simulation.now().plus_millis(HISTORY_STEP_MS).min(start);
         feed.push(simulation.advance(to));
         feed.flush().await;
-        while feed.waiting() > KEPT_EVENTS / 2 && !shutdown.is_cancelled() {
-            feed.rested().await;
+        while feed.waiting() > QUEUE_EVENTS / 2 && !shutdown.is_cancelled() {
+            feed.until_retry().await;
             feed.flush().await;
         }
     }
