@@ -78,7 +78,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         if let Some(gateway) = &self.0 {
             let admission = gateway.admission();
-            admission.bucket().give_back(&admission.rate);
+            admission.bucket().refund(&admission.rate);
         }
     }
 }

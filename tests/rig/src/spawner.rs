@@ -1,31 +1,33 @@
-//! Starts child processes so that none outlives this process.
+//! Spawns child processes so that none outlives this process.
 //!
 //! `setpriv --pdeathsig KILL` has the kernel kill a child when its parent dies, even by SIGKILL. By "parent" the kernel
-//! means the thread that started it, and threads of tests and runtimes come and go; so one thread, which lasts as long as
-//! this process, starts all of them.
+//! means the thread that started it, and threads of tests and runtimes end early. So one thread, which lasts as long as this
+//! process, starts all children.
 
 use std::io;
 use std::process::{Child, Command};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{LazyLock, Mutex};
 
-type Order = (Command, Sender<io::Result<Child>>);
+use parking_lot::Mutex;
 
-static NURSERY: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {
-    let (orders, ordered) = channel::<Order>();
+type Request = (Command, Sender<io::Result<Child>>);
+
+static SPAWNER: LazyLock<Mutex<Sender<Request>>> = LazyLock::new(|| {
+    let (sender, requests) = channel::<Request>();
     std::thread::Builder::new()
-        .name("nursery".into())
+        .name("spawner".into())
         .spawn(move || {
-            for (mut command, answer) in ordered {
-                // Whoever ordered it waits for the answer.
-                let _ = answer.send(command.spawn());
+            for (mut command, reply) in requests {
+                // The requester waits for the reply, so the send can't fail.
+                let _ = reply.send(command.spawn());
             }
         })
         .expect("a thread can be started");
-    Mutex::new(orders)
+    Mutex::new(sender)
 });
 
-/// Starts it; it dies with this process.
+/// Spawns a command as a child that dies with this process.
 pub(crate) fn spawn(command: &Command) -> io::Result<Child> {
     let mut guarded = Command::new("setpriv");
     guarded.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
@@ -40,7 +42,7 @@ pub(crate) fn spawn(command: &Command) -> io::Result<Child> {
     }
     guarded.stdin(std::process::Stdio::null());
     guarded.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let (answer, answered) = channel();
-    NURSERY.lock().expect("nobody panics with it").send((guarded, answer)).expect("the nursery never ends");
-    answered.recv().expect("the nursery answers")
+    let (reply, replied) = channel();
+    SPAWNER.lock().send((guarded, reply)).expect("the spawner thread never ends");
+    replied.recv().expect("the spawner thread replies to each request")
 }
