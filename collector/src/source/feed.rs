@@ -1,4 +1,4 @@
-//! Feeds the intake, and keeps events while it fails: on disk if there is a spool, else in memory.
+//! Feeds the intake, and keeps events in the spool or in memory while it fails.
 //!
 //! ```text
 //! push ─▶ queue ─ flush ─▶ intake
@@ -16,16 +16,16 @@ use tokio::time::Instant;
 use super::Spools;
 use super::spool::{Progress, Spool};
 
-/// The most events in a delivery, so that a long queue doesn't become one huge append.
+/// The most events in a delivery: a long queue must not become one huge append.
 const DELIVERY_EVENTS: usize = 2_000;
 
 /// Short pauses, so that events flow again some seconds after the engine is back.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
 
-/// A bounded queue in front of the intake, for sources that can't read an event again.
+/// A bounded queue before the intake, for sources that can't read an event again.
 ///
-/// While the log is unavailable events wait, oldest first. Above the limit the oldest are dropped and counted, because the
-/// newest show the current state.
+/// While the log is unavailable events wait, oldest first. Above the limit the oldest are dropped and counted,
+/// because the newest show the current state.
 pub struct Feed {
     intake: Intake,
     tenant: TenantId,
@@ -41,7 +41,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Creates a feed that keeps at most `limit` events in memory, and others in its spool, if there is one.
+    /// Creates a feed that keeps at most `limit` events in memory.
     pub fn new(intake: Intake, tenant: TenantId, source: SourceId, limit: usize, spools: &Spools) -> Self {
         Self {
             spool: spools.of(&tenant, &source),
@@ -68,7 +68,9 @@ impl Feed {
         }
     }
 
-    /// Delivers the waiting events. During a pause after a failure it only moves them from memory to the spool.
+    /// Delivers the waiting events.
+    ///
+    /// During a pause after a failure it only moves them from memory to the spool.
     pub async fn flush(&mut self) {
         if self.next_try.is_some_and(|at| Instant::now() < at) {
             self.spool_queue();
@@ -105,7 +107,7 @@ impl Feed {
         }
     }
 
-    /// Returns the oldest waiting events, with their progress if they are from the spool.
+    /// Returns the oldest waiting events, with their progress if from the spool.
     fn next_delivery(&mut self) -> (Vec<IncomingEvent>, Option<Progress>) {
         while let Some(spool) = self.spool.as_mut().filter(|spool| spool.waiting() > 0) {
             match spool.oldest(DELIVERY_EVENTS) {
@@ -146,7 +148,7 @@ impl Feed {
         }
     }
 
-    /// Waits for the end of the pause after a failure; returns at once if there is none.
+    /// Waits for the end of the pause after a failure, if there is one.
     pub async fn until_retry(&self) {
         if let Some(at) = self.next_try {
             tokio::time::sleep_until(at).await;

@@ -1,4 +1,4 @@
-//! The host source: CPU, memory, disks and network of this machine, as generic metrics.
+//! The host source: CPU, memory, disks and network of this machine as metrics.
 //!
 //! ```text
 //! sysinfo, on a blocking thread, each interval ─ metric events ─▶ Feed ─▶ intake
@@ -19,7 +19,7 @@ use super::{Feed, SourceError, Spools};
 /// The events kept in memory while the intake fails: some minutes of samples.
 const QUEUE_EVENTS: usize = 5_000;
 
-/// Disks are sampled each tenth time: they fill slowly, and reading them costs the most.
+/// The disks are read once in this many samples: they fill slowly and cost most.
 const DISKS_EVERY: u64 = 10;
 
 /// File systems in memory or on another machine, which are not disks of this one.

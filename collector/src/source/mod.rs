@@ -1,9 +1,9 @@
 //! Sources: each turns its input into events and does nothing else.
 //!
-//! All have the same shape: a config struct and `async fn run(cfg, intake, spools, shutdown) -> Result<(), SourceError>`,
-//! which ends when `shutdown` is cancelled. Their events go through a [`Feed`], which keeps them while the log is
-//! unavailable. [`stand_by`] runs a source that may run only once in an installation. The webhook answers requests instead
-//! of running by itself, so it is in [`crate::webhook`].
+//! All have the same shape: a config struct and `async fn run(cfg, intake, spools, shutdown) -> Result<(),
+//! SourceError>`, which ends when `shutdown` is cancelled. Their events go through a [`Feed`], which keeps them while
+//! the log is unavailable. [`stand_by`] runs a source that may run only once in an installation. The webhook answers
+//! requests instead of running by itself, so it is in [`crate::webhook`].
 
 pub mod host;
 pub mod simulator;

@@ -1,13 +1,14 @@
-//! The spool: events on disk while the engine is unavailable, for sources that can't read them again.
+//! The spool: a source's events on disk while the engine is unavailable.
 //!
 //! ```text
 //! {data}/spool/{slot}/lock                       locked by the process that writes here, released when it dies
 //! {data}/spool/{slot}/{tenant}@{source}/{n}.log  segments: one event per line, oldest segment first
 //! ```
 //!
-//! A line is written with one call, and from then on survives the death of the process. A segment is removed once all its
-//! events are delivered. Above the limit the oldest segment is dropped, because the newest events show the current state.
-//! After a crash the lines of a segment may be delivered again; their ids make that harmless. A torn last line is cut.
+//! A line is written with one call, and from then on survives the death of the process. A segment is removed once all
+//! its events are delivered. Above the limit the oldest segment is dropped, because the newest events show the
+//! current state. After a crash the lines of a segment may be delivered again; their ids make that harmless. A torn
+//! last line is cut.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -28,7 +29,9 @@ const SLOTS: u32 = 64;
 /// The bytes read at once, far more than an event has.
 const READ_BYTES: u64 = 1 << 20;
 
-/// The spools of a process. Nothing is created on disk until an event has to be kept.
+/// The spools of a process.
+///
+/// Nothing is created on disk until an event has to be kept.
 #[derive(Debug, Clone)]
 pub struct Spools(Option<Arc<SpoolFolder>>);
 
@@ -48,7 +51,9 @@ struct Slot {
 }
 
 impl Spools {
-    /// Opens the spools in a data folder, with a limit for each source. Adopts the spools of dead processes.
+    /// Opens the spools in a data folder, with a limit for each source.
+    ///
+    /// Adopts the spools of dead processes.
     pub fn open(data: &Path, limit_bytes: u64) -> io::Result<Self> {
         let folder = SpoolFolder { path: data.join("spool"), limit_bytes, slot: Mutex::new(None) };
         if folder.path.exists() {
@@ -153,7 +158,9 @@ impl Spool {
         self.segments.iter().map(|segment| segment.lines).sum::<u64>() - self.read.lines
     }
 
-    /// Appends events and returns the number of old ones dropped. On an error none is written.
+    /// Appends events and returns the number of old ones dropped.
+    ///
+    /// On an error none is written.
     pub(super) fn append<'a>(&mut self, events: impl Iterator<Item = &'a IncomingEvent>) -> io::Result<u64> {
         let (mut text, mut lines) = (Vec::new(), 0);
         for IncomingEvent { id, at, kind } in events {
@@ -184,7 +191,7 @@ impl Spool {
         Ok(self.enforce_limit())
     }
 
-    /// Returns at most `most` of the oldest events, and the progress for [`Spool::delivered`].
+    /// Returns at most `most` of the oldest events, for [`Spool::delivered`].
     pub(super) fn oldest(&mut self, most: usize) -> io::Result<(Vec<IncomingEvent>, Progress)> {
         let Some(segment) = self.segments.front() else { return Ok((Vec::new(), Progress::default())) };
         let mut file = File::open(&segment.path)?;

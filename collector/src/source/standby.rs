@@ -15,7 +15,7 @@ use super::SourceError;
 const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs `work` while this is the longest-standing member of `group`, until `shutdown`.
+/// Runs `work` while this is the oldest member of `group`, until `shutdown`.
 ///
 /// While the engine is unavailable each member goes on as before. Two may overlap briefly when one comes back.
 pub async fn stand_by<Work>(

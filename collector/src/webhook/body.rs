@@ -1,4 +1,4 @@
-//! Parses the events of a body one by one, so that a bad event does not affect the others.
+//! Parses a body's events one by one, so that a bad one doesn't affect the others.
 
 use std::cell::Cell;
 
@@ -119,7 +119,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Problem {
     Problem::unreadable("bad_json", format!("the body is not valid JSON: {}", truncated(&error.to_string())))
 }
 
-/// Collects an array's raw elements and stops at the limit, which bounds the memory that `[0,0,0,…` costs.
+/// Collects an array's raw elements up to the limit, to bound the cost of `[0,0,…`.
 struct Elements<'c> {
     limit: usize,
     too_many: &'c Cell<bool>,
@@ -173,7 +173,9 @@ pub(super) fn too_long(limits: &Limits) -> BadEvent {
     BadEvent::new("too_large", format!("the event has more than {} KiB; shorten it", limits.event_bytes >> 10))
 }
 
-/// Rejects JSON that isn't an object. Serde would accept an array of the members' values as an event.
+/// Rejects JSON that isn't an object.
+///
+/// Serde would accept an array of the members' values as an event.
 pub(super) fn require_object(raw: &[u8]) -> Result<(), BadEvent> {
     let begins = raw.trim_ascii_start().first();
     if begins == Some(&b'{') || serde_json::from_slice::<&RawValue>(raw).is_err() {
@@ -220,7 +222,9 @@ fn truncated(text: &str) -> String {
     short
 }
 
-/// Splits a body into lines as its chunks arrive. Buffers at most one line, and never one that is too long.
+/// Splits a body into lines as its chunks arrive.
+///
+/// Buffers at most one line, and never one that is too long.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pending: Vec<u8>,
@@ -228,8 +232,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Adds a chunk and calls `on_line` for each line it completes: with `None` if the line was too long, and not for an
-    /// empty one.
+    /// Adds a chunk and calls `on_line` for each non-empty line that it completes.
+    ///
+    /// A line that is too long is `None`.
     pub(super) fn push(&mut self, mut chunk: &[u8], longest: usize, mut on_line: impl FnMut(Option<&[u8]>)) {
         while let Some(end) = chunk.iter().position(|b| *b == b'\n') {
             let (line, rest) = chunk.split_at(end);

@@ -1,8 +1,8 @@
-//! Parses CloudEvents 1.0 with an event as `data`: structured, in batches, or with the attributes in headers.
+//! Parses CloudEvents 1.0 with an event as `data`, in all three modes.
 //!
-//! Members that the data lacks are filled in from the attributes: `type` (with or without `dev.ringside.` and `.v1`), `at`
-//! from `time`, and `callId` from `subject`. `id` is made of `source` and `id` together, because only both together
-//! identify a CloudEvent.
+//! Members that the data lacks are filled in from the attributes: `type` (with or without `dev.ringside.` and `.v1`),
+//! `at` from `time`, and `callId` from `subject`. `id` is made of `source` and `id` together, because only both
+//! together identify a CloudEvent.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -62,7 +62,7 @@ pub(super) fn read_structured(raw: &[u8], limits: &Limits) -> Parsed {
     }
 }
 
-/// Parses a CloudEvent with its attributes in `ce-` headers and its data as the body.
+/// Parses a CloudEvent with attributes in `ce-` headers and data as the body.
 pub(super) fn read_binary(headers: &HeaderMap, body: &[u8], limits: &Limits) -> Parsed {
     if body.len() > limits.event_bytes {
         return Err(too_long(limits));
@@ -104,7 +104,7 @@ fn fill(attributes: &Attributes, data: &[u8]) -> Parsed {
     incoming_event(&EventJson::deserialize(&event).map_err(|error| bad_json(&error))?)
 }
 
-/// Strips our prefix and version: `dev.ringside.call.answered.v1` becomes `call.answered`.
+/// Strips prefix and version: `dev.ringside.metric.v1` becomes `metric`.
 fn event_type(kind: &str) -> &str {
     let Some(name) = kind.strip_prefix("dev.ringside.") else { return kind };
     match name.rsplit_once(".v") {

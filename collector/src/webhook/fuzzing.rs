@@ -8,7 +8,7 @@ use super::Limits;
 use super::body::{Form, Lines, read_event, too_long};
 use super::receive::read_events;
 
-/// Parses the events of a body, except events in lines; an error if the body can't be read.
+/// Parses the events of a body, except events in lines.
 pub fn read(headers: &HeaderMap, body: &[u8], limits: &Limits) -> Result<Vec<Result<IncomingEvent, BadEvent>>, String> {
     let form = Form::of(headers).map_err(|problem| format!("{problem:?}"))?;
     let read = read_events(form, headers, body, limits).map_err(|problem| format!("{problem:?}"))?;

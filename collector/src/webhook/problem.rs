@@ -1,4 +1,4 @@
-//! Errors as `application/problem+json`, with a stable code and a sentence for people.
+//! Errors as `application/problem+json`, with a stable code and a sentence.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ pub(super) struct Problem {
     code: &'static str,
     detail: String,
     retry_after_s: Option<u32>,
-    /// For an NDJSON stream: the lines before this one are done and need not be sent again.
+    /// The first line of an NDJSON stream that has to be sent again.
     next_index: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads a request's body within its limits, splits it into events and hands them to the intake.
+//! Reads a request's body within its limits and hands its events to the intake.
 
 use std::time::Duration;
 
@@ -85,7 +85,9 @@ async fn lines(webhook: &Webhook, key: &ApiKey, body: &[u8]) -> Result<Answer, P
     batch.finish().await
 }
 
-/// Receives lines as they arrive. At most some hundreds are in memory at a time, however long the stream is.
+/// Receives lines as they arrive.
+///
+/// At most some hundreds are in memory at a time, however long the stream is.
 async fn stream(webhook: &Webhook, key: &ApiKey, mut chunks: Chunks) -> Result<Answer, Problem> {
     let mut batch = LineBatch::new(webhook, key);
     let mut read = 0;
@@ -155,7 +157,7 @@ impl<'a> LineBatch<'a> {
     }
 }
 
-/// Hands the well-formed events to the intake, and reports the others by their index in the body.
+/// Hands well-formed events to the intake, and reports the others by their index.
 async fn deliver(webhook: &Webhook, key: &ApiKey, first: usize, parsed: Vec<Parsed>) -> Result<Receipt, IntakeError> {
     let mut indexes = Vec::with_capacity(parsed.len());
     let mut events = Vec::with_capacity(parsed.len());

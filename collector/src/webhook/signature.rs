@@ -1,7 +1,7 @@
 //! Verifies the signatures of Standard Webhooks.
 //!
-//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. A replay needs no list of seen `webhook-id`s: it has the
-//! same events with the same ids, and the intake counts them as duplicates.
+//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. A replay needs no list of seen `webhook-id`s: it has
+//! the same events with the same ids, and the intake counts them as duplicates.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -17,7 +17,7 @@ use super::problem::Problem;
 /// How much the sender's clock may differ from ours.
 const TOLERANCE_S: i64 = 300;
 
-/// The most signatures to check: enough for a rotation, few enough to bound the work.
+/// The most signatures to check: enough for a rotation, and bounded work.
 const MOST_SIGNATURES: usize = 8;
 
 /// Verifies a delivery's signature. Without a secret any delivery passes.

@@ -1,4 +1,4 @@
-//! Requests that are rejected as a whole, and acknowledgements while the log is unavailable.
+//! Requests that are rejected as a whole, and deliveries that the log rejects.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An intake with its webhook routes, on an engine whose appends can be made to fail or to wait.
+//! An intake with its webhook, on an engine with appends that can fail or wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};

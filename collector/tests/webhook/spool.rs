@@ -1,4 +1,4 @@
-//! The spool keeps events while the log is unavailable: in order, bounded, and across a crash.
+//! The spool keeps events while the log is unavailable, and across a crash.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

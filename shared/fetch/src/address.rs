@@ -17,7 +17,9 @@ pub fn parse_address(text: &str) -> Result<Url, String> {
     Ok(address)
 }
 
-/// Parses an address that a server names. A server on HTTPS may not name one on plain HTTP.
+/// Parses an address that a server names.
+///
+/// A server on HTTPS may not name one on plain HTTP.
 pub fn parse_named_address(text: &str, by: &Url) -> Result<Url, String> {
     let address = parse_address(text)?;
     if by.scheme() == "https" && address.scheme() != "https" {

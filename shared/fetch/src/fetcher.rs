@@ -27,7 +27,9 @@ pub struct FetchLimits {
     pub body_bytes: usize,
 }
 
-/// The error of a request. Its text contains nothing of the request's headers or body.
+/// The error of a request.
+///
+/// Its text contains nothing of the request's headers or body.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// There was no connection, or it broke before the response.
@@ -126,7 +128,9 @@ impl Fetcher {
         Ok(fetched)
     }
 
-    /// Sends a request and returns the response with any status. Redirects are not followed.
+    /// Sends a request and returns the response with any status.
+    ///
+    /// Redirects are not followed.
     pub async fn send(
         &self,
         address: &Url,
@@ -160,7 +164,7 @@ fn max_age(headers: &HeaderMap) -> Duration {
     }
 }
 
-/// Returns an error's text with those of its causes: the outermost only says that there was one.
+/// Returns an error's text with its causes', which say more than the outermost.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

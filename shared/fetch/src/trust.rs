@@ -17,7 +17,7 @@ use rustls::{CertificateError, ClientConfig, ConfigBuilder, InvalidMessage, Root
 )]
 pub struct NoTrustedCertificates(String);
 
-/// Returns the TLS configuration with the system's trusted certificates, which are read once.
+/// Returns TLS with the system's trusted certificates, which are read once.
 pub fn system_trust() -> Result<Arc<ClientConfig>, NoTrustedCertificates> {
     static TRUSTED: LazyLock<Result<Arc<ClientConfig>, NoTrustedCertificates>> = LazyLock::new(|| {
         let tls = config().with_native_roots().map_err(|error| NoTrustedCertificates(error.to_string()))?;
@@ -43,7 +43,7 @@ fn config() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 #[error("{0}")]
 pub struct TlsProblem(String);
 
-/// Explains a connection error that is about a certificate or a missing TLS; `None` for other errors.
+/// Explains a connection error, if it is about a certificate or missing TLS.
 pub fn explain_tls_error(error: &(dyn Error + 'static)) -> Option<TlsProblem> {
     use rustls::Error::{InvalidCertificate, InvalidMessage as Invalid};
     let why = match tls_error(error)? {
@@ -80,7 +80,9 @@ pub fn explain_tls_error(error: &(dyn Error + 'static)) -> Option<TlsProblem> {
     }))
 }
 
-/// Finds the TLS error among the causes. An `io::Error` doesn't return the error it wraps as its `source`.
+/// Finds the TLS error among the causes.
+///
+/// An `io::Error` doesn't return the error it wraps as its `source`.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {

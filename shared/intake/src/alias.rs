@@ -1,8 +1,8 @@
-//! Aliases for ids that hold telephone numbers, so that no number gets into the log with an id.
+//! Aliases for ids that hold telephone numbers, which must not get into the log.
 //!
-//! An id can't be masked like a text: all events of a call need the same id, and a repeated event must be recognised by
-//! its own. So an alias is a keyed hash of the id, the same each time and on every collector. Without the secret a reader
-//! of the log can't find the number by trying all of them.
+//! An id can't be masked like a text: all events of a call need the same id, and a repeated event must be recognised
+//! by its own. So an alias is a keyed hash of the id, the same each time and on every collector. Without the secret a
+//! reader of the log can't find the number by trying all of them.
 
 use std::sync::Arc;
 
@@ -21,9 +21,11 @@ use crate::incoming::IncomingEvent;
 /// The secret's name in the engine's registry.
 const SECRET: &str = "secret/alias";
 const SECRET_BYTES: usize = 32;
-/// The bytes of the digest in an alias, two letters each: enough that no two ids collide.
+/// The bytes of the digest in an alias: enough that no two ids collide.
 const ALIAS_BYTES: usize = 12;
-/// How long the secret is cached. An engine that has lost it gets it back at the next read.
+/// How long the secret is cached.
+///
+/// An engine that has lost it gets it back at the next read.
 const CACHE_MS: i64 = 5_000;
 
 /// The aliases of an installation. Cheap to clone.
@@ -94,7 +96,9 @@ impl Secret {
         IncomingEvent { id, at, kind }
     }
 
-    /// Returns `alias-` and 24 letters from a to p. They differ between tenants, so that no tenant learns of another's ids.
+    /// Returns `alias-` and 24 letters from a to p.
+    ///
+    /// They differ between tenants, so that no tenant learns of another's ids.
     fn alias(&self, tenant: &TenantId, id: &str) -> String {
         let mut digest = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC accepts keys of any length");
         // A tenant's id can't hold a NUL, so no two pairs have the same bytes.

@@ -3,7 +3,9 @@
 use rand::RngExt;
 use ringside_engine::EngineError;
 
-/// The reason why the intake accepted nothing. A retry of the same delivery is safe.
+/// The reason why the intake accepted nothing.
+///
+/// A retry of the same delivery is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     /// Too many bytes or deliveries are in flight.

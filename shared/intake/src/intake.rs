@@ -39,7 +39,9 @@ impl Default for IntakeSettings {
     }
 }
 
-/// Writes events to the log. Cheap to clone; all clones share the recent ids and the limits.
+/// Writes events to the log.
+///
+/// Cheap to clone; all clones share the recent ids and the limits.
 #[derive(Clone)]
 pub struct Intake {
     inner: Arc<Inner>,
@@ -109,7 +111,7 @@ impl Intake {
         (self.inner.clock)()
     }
 
-    /// Accepts a delivery: appends its new events in one append, and returns once they are durable.
+    /// Accepts a delivery: appends its new events, and returns once they are durable.
     ///
     /// On an error no event is acknowledged. Some may be in the log; a retry is safe, because the fold merges facts.
     pub async fn accept(
@@ -155,7 +157,7 @@ impl Intake {
                 tracing::warn!(error = %error, events = receipt.accepted, "append failed");
                 return Err(error.into());
             }
-            // Only now: if an id were recorded before its event is durable, a retry after a failure would lose the event.
+            // Only now: if an id were recorded before its event is durable, a retry could lose the event.
             let mut recent = self.inner.recent.lock();
             for fingerprint in fingerprints {
                 recent.insert(fingerprint);
@@ -198,7 +200,9 @@ impl Intake {
     }
 }
 
-/// Counts events by result. No label has a tenant or a campaign: their number is not bounded.
+/// Counts events by result.
+///
+/// No label has a tenant or a campaign: their number is not bounded.
 pub fn count_events(result: &'static str, events: usize) {
     if events > 0 {
         metrics::counter!("ringside_events_in_total", "result" => result).increment(events as u64);

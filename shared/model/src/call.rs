@@ -48,10 +48,12 @@ pub enum CallPhase {
     Ended,
 }
 
-/// The verdict of answering-machine detection, in order of trust: a greater one wins.
+/// The verdict of answering-machine detection. A greater one is trusted more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Amd {
-    /// The detector can't tell. It counts as a person, because regulators count dropped persons.
+    /// The detector can't tell.
+    ///
+    /// It counts as a person, because regulators count dropped persons.
     Unsure,
     /// A person.
     Human,

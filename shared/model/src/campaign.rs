@@ -33,7 +33,9 @@ impl CampaignStatus {
     }
 }
 
-/// Calls up now, by phase. They are sizes of sets, not running sums, so they can't drift.
+/// Calls up now, by phase.
+///
+/// They are sizes of sets, not running sums, so they can't drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActiveCalls {
     /// Being dialed.
@@ -96,12 +98,13 @@ pub struct AbandonRates {
     pub hour: Ratio,
     /// US: the same, the current 30-day period since the campaign's start.
     pub us30: Ratio,
-    /// How many more abandoned calls the limit of 3 % allows in the period; negative is over the limit.
+    /// Abandoned calls until the limit of 3 % of the period; negative is over it.
     pub us30_headroom: i64,
-    /// VICIdial's drop rate: dropped out of answered by a person, since midnight in the campaign's time zone.
+    /// VICIdial's drop rate: the same, since midnight in the campaign's time zone.
     pub today: Ratio,
-    /// UK: the rolling 24 h, corrected by the share of machines among bridged calls. In parts per million, because
-    /// its counts are estimates; `None` if it can't be estimated.
+    /// UK: the rolling 24 h, corrected by the share of machines among bridged calls.
+    ///
+    /// In parts per million, because its counts are estimates; `None` if it can't be estimated.
     pub uk24_ppm: Option<i64>,
     /// The denominator of `uk24_ppm`: people reached in those 24 h.
     pub uk24_n: i64,
@@ -124,7 +127,7 @@ pub struct CampaignMetrics {
     pub started_at: Option<Timestamp>,
     /// The time of the newest event in these numbers; `None` before the first.
     pub last_event_at: Option<Timestamp>,
-    /// The time these numbers are complete up to: the newest tick or receipt that the fold saw.
+    /// The time these numbers are complete up to: the newest tick or receipt.
     pub as_of: Timestamp,
     /// Calls up now.
     pub active: ActiveCalls,
@@ -132,7 +135,7 @@ pub struct CampaignMetrics {
     pub waiting_for_agent: i64,
     /// How long the longest of them has waited.
     pub oldest_wait_ms: Option<i64>,
-    /// Leads waiting: the source's gauge, or else the calls in `queued`; `None` if neither is known.
+    /// Leads waiting: the source's gauge or the calls in `queued`; `None` if unknown.
     pub queue_depth: Option<i64>,
     /// Calls per second wanted; `None` if the source doesn't report it.
     pub target_rate: Option<f64>,
@@ -177,7 +180,9 @@ pub struct StatusChange {
     pub at: Timestamp,
 }
 
-/// One second (or minute) of a campaign's chart. `None` means no data: the line breaks there.
+/// One second (or minute) of a campaign's chart.
+///
+/// `None` means no data: the line breaks there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesPoint {
     /// Its start.
@@ -229,7 +234,9 @@ impl CampaignMetrics {
     }
 }
 
-/// The ratios of a set of counters. They are computed on reading, from sums, and never averaged.
+/// The ratios of a set of counters.
+///
+/// They are computed on reading, from sums, and never averaged.
 impl Counters {
     /// Returns answered calls out of those answered, busy, not answered or failed.
     pub fn answer_ratio(&self) -> Ratio {
@@ -268,7 +275,9 @@ impl Counters {
     }
 }
 
-/// The sum of several campaigns. Ratios come from the summed counts, never from averaged ratios.
+/// The sum of several campaigns.
+///
+/// Ratios come from the summed counts, never from averaged ratios.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Aggregate {
     /// The number of campaigns.
@@ -297,7 +306,7 @@ pub struct Aggregate {
     pub hour_before: Counters,
     /// Abandoned out of answered by a person, the last 5 minutes.
     pub abandon_live: Ratio,
-    /// The oldest `as_of` of its campaigns: the sum is no fresher than its stalest part.
+    /// The oldest `as_of` of its campaigns: a sum is as stale as its stalest part.
     pub as_of: Option<Timestamp>,
     /// The time of the newest event.
     pub last_event_at: Option<Timestamp>,

@@ -1,4 +1,6 @@
-//! Counters of calls. They change only by deltas, so late and corrected facts are counted in the right place.
+//! Counters of calls.
+//!
+//! They change only by deltas, so late and corrected facts are counted in the right place.
 
 use std::ops::{AddAssign, Index, IndexMut, SubAssign};
 
@@ -21,7 +23,7 @@ macro_rules! counters {
 counters! {
     /// Calls dialed.
     Attempts,
-    /// Ended calls with a reported end: answered + busy + no answer + canceled + failed.
+    /// Calls with a reported end: answered + busy + no answer + canceled + failed.
     Completed,
     /// Picked up by a person or a machine.
     Answered,
@@ -61,7 +63,7 @@ counters! {
     MinRingBreach,
     /// Milliseconds of talk, from answered or bridged to ended.
     TalkMs,
-    /// The first of the disjoint outcome tiles, in the order of [`super::Outcome::ALL`].
+    /// The first of the disjoint outcome tiles, in order of [`super::Outcome::ALL`].
     OutcomeConverted,
     /// See [`super::Outcome::OptOut`].
     OutcomeOptOut,
@@ -106,7 +108,9 @@ impl Counters {
         &self.0
     }
 
-    /// Builds counters from values in the order of [`Counter::ALL`]. Missing ones are zero, surplus ones are ignored.
+    /// Builds counters from values in the order of [`Counter::ALL`].
+    ///
+    /// Missing ones are zero, surplus ones are ignored.
     pub fn from_values(values: &[i64]) -> Self {
         let mut counters = Self::default();
         for (slot, value) in counters.0.iter_mut().zip(values) {

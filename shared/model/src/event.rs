@@ -139,10 +139,14 @@ pub struct MetricSample {
     pub labels: BTreeMap<Box<str>, Box<str>>,
 }
 
-/// An event from another partition of the same tenant. A replay derives the same event with the same id.
+/// An event from another partition of the same tenant.
+///
+/// A replay derives the same event with the same id.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DerivedEvent {
-    /// A campaign is new, or has a new name or status. The tenant's directory stores it.
+    /// A campaign is new, or has a new name or status.
+    ///
+    /// The tenant's directory stores it.
     Campaign {
         /// The campaign.
         campaign: CampaignId,

@@ -2,7 +2,9 @@
 
 use crate::Timestamp;
 
-/// One host's health, from its newest samples. `None` means that the host doesn't report it.
+/// One host's health, from its newest samples.
+///
+/// `None` means that the host doesn't report it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostHealth {
     /// Its name.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 /// Sub-buckets per doubling. Eight keep the error of a percentile under 5 %.
 const STEPS: i32 = 8;
 
-/// Counts of values by logarithmic bucket. Merging adds; a correction subtracts the value it replaces.
+/// Counts of values by logarithmic bucket.
+///
+/// Merging adds; a correction subtracts the value it replaces.
 ///
 /// The counts are signed, so that a correction may arrive before the value it corrects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +16,9 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Adds `value` `weight` times; a negative weight removes it. Values below one count as zero.
+    /// Adds `value` `weight` times; a negative weight removes it.
+    ///
+    /// Values below one count as zero.
     pub fn record(&mut self, value: i64, weight: i64) {
         self.add_bucket(bucket_of(value), weight);
     }

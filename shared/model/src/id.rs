@@ -24,7 +24,7 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// Event ids come from other people's systems (`id` of CloudEvents): any printable text of at most 200 bytes.
+/// Event ids come from senders' systems: any printable text of 1 to 200 bytes.
 fn is_printable(text: &str) -> bool {
     (1..=200).contains(&text.len()) && !text.chars().any(char::is_control)
 }

@@ -13,7 +13,7 @@ pub struct MetricKey {
     pub labels: BTreeMap<Box<str>, Box<str>>,
 }
 
-/// The direction of a metric: the newer half of its window compared with the older half.
+/// The direction of a metric: the newer half of its window against the older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trend {
     /// Not enough samples to say.
@@ -38,7 +38,9 @@ pub struct MetricStats {
     pub value: f64,
     /// The time of the newest value.
     pub at: Timestamp,
-    /// Samples in the window. It is at least one: a metric without samples does not exist.
+    /// Samples in the window.
+    ///
+    /// It is at least one: a metric without samples does not exist.
     pub count: u32,
     /// Mean over the window.
     pub avg: f64,
@@ -52,6 +54,6 @@ pub struct MetricStats {
     pub p95: f64,
     /// Its direction.
     pub trend: Trend,
-    /// The change as a share of the older half's mean; `None` if that mean is zero or unknown.
+    /// The change, as a share of the older half's mean; `None` if that is zero.
     pub change: Option<f64>,
 }

@@ -11,7 +11,9 @@ pub struct Oddities {
     pub reordered: i64,
     /// Facts that changed an ended call.
     pub corrected: i64,
-    /// Events older than the dedupe horizon. They are rejected, because they could be counted twice.
+    /// Events older than the dedupe horizon.
+    ///
+    /// They are rejected, because they could be counted twice.
     pub too_old: i64,
     /// Events more than 5 s in the future. Their time is set to that of their receipt.
     pub from_future: i64,

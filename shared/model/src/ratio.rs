@@ -1,6 +1,8 @@
 //! A ratio that keeps the counts it is computed from.
 
-/// Numerator over denominator. Without a denominator it has no value, which is not the same as zero.
+/// Numerator over denominator.
+///
+/// Without a denominator it has no value, which is not the same as zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ratio {
     /// The count of the part.
@@ -15,7 +17,7 @@ impl Ratio {
         Self { numerator, denominator }
     }
 
-    /// Returns the ratio as a fraction (0.03 is three percent), or `None` without a denominator.
+    /// Returns the fraction (0.03 is three percent), or `None` without a denominator.
     pub fn value(self) -> Option<f64> {
         (self.denominator > 0).then(|| self.numerator as f64 / self.denominator as f64)
     }

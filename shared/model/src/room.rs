@@ -8,7 +8,9 @@ use crate::CampaignId;
 /// A topic that clients subscribe to, within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Room {
-    /// All campaigns in the viewer's scope and their sums. Each gateway composes it; the engine has no such room.
+    /// All campaigns in the viewer's scope and their sums.
+    ///
+    /// Each gateway composes it; the engine has no such room.
     Overview,
     /// One campaign's numbers, status changes and annotations.
     Campaign(CampaignId),
@@ -89,7 +91,7 @@ impl Room {
         }
     }
 
-    /// Whether its frames carry a cursor: they do in rooms with frames that no client may miss.
+    /// Whether its frames carry a cursor. Rooms with frames that may not be missed do.
     pub fn has_cursor(&self) -> bool {
         matches!(self, Self::Campaign(_) | Self::Calls(_) | Self::Alerts | Self::Notifications | Self::Bench(_))
     }

@@ -33,14 +33,18 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
-    /// Parses RFC 3339 with any offset. Rejects years before 1970 and after 9999: no source means them.
+    /// Parses RFC 3339 with any offset.
+    ///
+    /// Rejects years before 1970 and after 9999: no source means them.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let time: jiff::Timestamp = text.parse().ok()?;
         let millis = time.as_millisecond();
         (millis >= 0).then_some(Self(millis))
     }
 
-    /// Reads the machine's clock. For the intake, the owners' ticks and the journals; the fold never calls it.
+    /// Reads the machine's clock.
+    ///
+    /// For the intake, the owners' ticks and the journals; the fold never calls it.
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }

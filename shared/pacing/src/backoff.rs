@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-/// The pauses between retries. Each is twice as long as the one before, up to a limit.
+/// The pauses between retries.
+///
+/// Each is twice as long as the one before, up to a limit.
 ///
 /// A pause is shortened at random by up to half, so that many clients don't retry at the same time.
 #[derive(Debug, Clone)]

@@ -35,7 +35,7 @@ impl Bucket {
         self.take_many(1.0, rate, now)
     }
 
-    /// Takes `cost` tokens or none; if there are too few, returns the time until there are enough.
+    /// Takes `cost` tokens. If there are too few, takes none and returns the wait.
     pub fn take_many(&mut self, cost: f64, rate: &Rate, now: Instant) -> Result<(), Duration> {
         let full = self.full.max(now) + rate.every.mul_f64(cost);
         let over = full.duration_since(now).saturating_sub(rate.every * rate.burst);
@@ -73,7 +73,7 @@ mod tests {
             (10, vec![(0, 10), (50, 1), (100, 1), (150, 1), (200, 1)], vec![10, 0, 1, 0, 1]),
             (2_000, vec![(0, 2_000), (1, 3), (2, 3), (10, 100)], vec![2_000, 2, 2, 16]),
             (1, vec![(0, 2), (999, 1), (1_000, 2)], vec![1, 0, 1]),
-            (10, vec![(1_000, 10), (500, 1), (1_000, 1), (1_100, 2)], vec![10, 0, 0, 1]), // clocks of two cores may differ
+            (10, vec![(1_000, 10), (500, 1), (1_000, 1), (1_100, 2)], vec![10, 0, 0, 1]), // two cores disagree
         ] {
             let (rate, mut bucket) = (Rate::per_second(per_second), Bucket::new(start));
             let mut taken = |ms| bucket.take(&rate, start + Duration::from_millis(ms)).is_ok();

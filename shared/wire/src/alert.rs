@@ -97,7 +97,7 @@ pub struct AlertsBody {
     pub alert: AlertJson,
 }
 
-/// The part of an `initial` frame of the alerts room that comes with the newest transitions.
+/// The further members of an `initial` frame of the alerts room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertsSnapshot {
     /// All firing alerts, worst first.

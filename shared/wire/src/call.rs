@@ -17,7 +17,7 @@ pub struct CallChangeJson {
     pub at: Box<str>,
     /// `queued`, `dialing`, `ringing`, `answered`, `bridged`, `ended`.
     pub phase: Box<str>,
-    /// `answered`, `busy`, `no_answer`, `canceled`, `failed`, `lost`, once it has ended.
+    /// `answered`, `busy`, `no_answer`, `canceled`, `failed` or `lost`, once ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub result: Option<Box<str>>,
     /// The reason for a failure.

@@ -246,7 +246,7 @@ impl From<&CampaignMetrics> for CampaignJson {
 }
 
 impl CampaignJson {
-    /// Converts to the domain type, for the gateway's sums and pages; `None` if an id or a time is invalid.
+    /// Converts to the domain type; `None` if an id or a time is invalid.
     pub fn to_model(&self) -> Option<CampaignMetrics> {
         Some(CampaignMetrics {
             campaign: CampaignId::parse(&self.campaign_id).ok()?,
@@ -286,7 +286,7 @@ pub struct CampaignBody {
     pub campaign: CampaignJson,
 }
 
-/// The part of an `initial` frame of a campaign's room that comes with its metrics.
+/// The further members of an `initial` frame of a campaign's room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CampaignSnapshot {
     /// Its charts.

@@ -90,7 +90,7 @@ impl ClientRequest {
 }
 
 impl BadClientMessage {
-    /// The error of a text that isn't JSON, isn't an object or has members of a wrong type.
+    /// The error of a text that isn't an object, or has members of a wrong type.
     ///
     /// The parser's own message is passed on only for a syntax error, because it names the position.
     fn malformed(text: &str) -> Self {

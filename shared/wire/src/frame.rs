@@ -1,6 +1,7 @@
 //! Frames: the text that every subscriber of a room receives for a publication.
 //!
-//! The publisher encodes a body once, and the hub adds the head once. WebSockets, SSE streams and polls clone the bytes.
+//! The publisher encodes a body once, and the hub adds the head once. WebSockets, SSE streams and polls clone the
+//! bytes.
 
 use std::fmt::Write as _;
 
@@ -36,7 +37,7 @@ pub fn body_bytes(body: &impl Serialize) -> Bytes {
     serde_json::to_vec(body).expect("a body is a plain struct, which always serialises").into()
 }
 
-/// Composes a frame: the common head, then the members of `body`, which is a JSON object.
+/// Composes a frame: the common head, then the members of `body`, a JSON object.
 pub fn compose_frame(kind: &str, room: Option<&Room>, cursor: Option<Cursor>, at: Timestamp, body: &[u8]) -> Bytes {
     let mut head = String::with_capacity(128);
     let written = match (room, cursor) {
@@ -58,7 +59,7 @@ pub fn compose_frame(kind: &str, room: Option<&Room>, cursor: Option<Cursor>, at
     frame.freeze()
 }
 
-/// Returns the frame for a subscriber that was not sent `conflated` earlier states of the room.
+/// Returns the frame with the number of states that the subscriber was not sent.
 pub fn with_conflated(frame: &Bytes, conflated: u64) -> Bytes {
     if conflated == 0 {
         return frame.clone();

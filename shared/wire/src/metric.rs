@@ -70,7 +70,7 @@ pub struct MetricsBody {
     pub metrics: Vec<MetricJson>,
 }
 
-/// The part of an `initial` frame of the metrics room that comes with the newest values.
+/// The further members of an `initial` frame of the metrics room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsSnapshot {
     /// The newest points of each metric.

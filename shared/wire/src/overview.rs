@@ -69,7 +69,7 @@ impl From<&Aggregate> for AggregateJson {
     }
 }
 
-/// The body of a `metrics_update` frame of the overview: changed rows (all in an `initial`), and the sums of the scope.
+/// The body of a `metrics_update` frame of the overview: changed rows, and sums.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OverviewBody {
     /// The rows.
@@ -80,10 +80,12 @@ pub struct OverviewBody {
     pub point: Option<SeriesPointJson>,
 }
 
-/// The part of an `initial` frame of the overview that comes with the rows: charts, summed over the scope.
+/// The further members of an `initial` frame of the overview: the summed charts.
 pub type OverviewSnapshot = CampaignSnapshot;
 
-/// The state of the directory room: a tenant's campaigns. Between collectors and gateways only.
+/// The state of the directory room: a tenant's campaigns.
+///
+/// Between collectors and gateways only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DirectoryBody {
     /// The campaigns.

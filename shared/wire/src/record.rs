@@ -23,7 +23,7 @@ pub enum Record {
     Tick(Timestamp),
 }
 
-/// The error of a record that can't be read: it is damaged, or a newer version wrote it.
+/// The error of a record that is damaged, or that a newer version wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a record of the log can't be read: {0}")]
 pub struct BadRecord(String);

@@ -1,7 +1,8 @@
 //! A real Redis Cluster: masters with their slots, and replicas.
 //!
-//! It is created with ADDSLOTSRANGE, MEET and REPLICATE, in a second or two. With proxies, each node announces the port of
-//! a [`FaultProxy`] in front of it: clients connect through the proxies, and the nodes connect to each other directly.
+//! It is created with ADDSLOTSRANGE, MEET and REPLICATE, in a second or two. With proxies, each node announces the
+//! port of a [`FaultProxy`] in front of it: clients connect through the proxies, and the nodes connect to each other
+//! directly.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub struct ClusterOptions {
     pub append_only: Option<AppendFsync>,
     /// Put a proxy in front of each node.
     pub proxied: bool,
-    /// The time after which a silent node counts as failed: short for tests of failover, long for others.
+    /// The time after which a silent node counts as failed.
     pub node_timeout_ms: u64,
     /// Further lines of each redis.conf.
     pub config: Vec<String>,
@@ -55,7 +56,7 @@ impl RedisCluster {
         Self::start_with(ClusterOptions { masters, replicas, ..ClusterOptions::default() }).await
     }
 
-    /// Starts a cluster with options; returns once every node reports that it is complete.
+    /// Starts a cluster with options; returns once it is complete.
     pub async fn start_with(options: ClusterOptions) -> anyhow::Result<Self> {
         let count = options.masters * (1 + options.replicas);
         let (mut nodes, mut ids, mut proxies) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,7 +71,7 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// Returns `redis+cluster://127.0.0.1:port,…` with all nodes, or with their proxies.
+    /// Returns `redis+cluster://127.0.0.1:port,…` with all nodes or their proxies.
     pub fn url(&self) -> String {
         let ports = (0..self.nodes.len()).map(|node| self.client_port(node));
         let hosts: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
@@ -137,7 +138,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Waits until a replica of this master has confirmed everything that the master has now.
+    /// Waits until a replica of this master has confirmed all its current data.
     pub async fn wait_for_replica(&self, master: usize) -> anyhow::Result<()> {
         wait_for_replica(&self.nodes[master]).await
     }
@@ -149,7 +150,9 @@ impl RedisCluster {
         self.wait_for_new_owner(slot, master).await
     }
 
-    /// Runs CLUSTER FAILOVER: a replica takes over from its living master without loss. Returns the new master.
+    /// Runs CLUSTER FAILOVER: a replica takes over from its living master without loss.
+    ///
+    /// Returns the new master.
     pub async fn graceful_failover(&self, master: usize) -> anyhow::Result<usize> {
         let slot = self.first_slot_of(master).await?;
         let replica = self.replica_of(master).await?;
@@ -176,7 +179,7 @@ impl RedisCluster {
         self.wait_until_complete().await
     }
 
-    /// Waits until every living node reports a complete cluster and every replica follows its master.
+    /// Waits until the cluster is complete and every replica follows its master.
     pub async fn wait_until_complete(&self) -> anyhow::Result<()> {
         until("every node reports cluster_state:ok", SETTLE_WITHIN, async || {
             for node in &self.nodes {
@@ -283,7 +286,7 @@ impl RedisCluster {
         bail!("no node of the cluster responds")
     }
 
-    /// Returns first slot, last slot and node of each range, as the node with the newest view reports them.
+    /// Returns first slot, last slot and node of each range, in the newest view.
     async fn ranges(&self) -> anyhow::Result<Vec<(u16, u16, usize)>> {
         // A node that was cut off has an old view. The highest epoch is the newest one.
         let mut best: Option<(u64, &RedisServer)> = None;

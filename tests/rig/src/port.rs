@@ -1,7 +1,7 @@
 //! Free ports of 127.0.0.1.
 //!
-//! They are below the kernel's range for outgoing connections, so that a restarted server finds its port still free. A port
-//! is not returned twice: its first user may not listen yet.
+//! They are below the kernel's range for outgoing connections, so that a restarted server finds its port still free.
+//! A port is not returned twice: its first user may not listen yet.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 
 /// The range of the ports. The ports 10,000 above it are for cluster buses.
 const RANGE: Range<u16> = 10_500..20_500;
-/// How many recently returned ports are not returned again. A server listens long before as many more are taken.
+/// How many recently returned ports are not returned again.
+///
+/// A server listens long before as many more are taken.
 const RECENT: usize = 2_000;
 
 static RETURNED: Mutex<VecDeque<u16>> = Mutex::new(VecDeque::new());

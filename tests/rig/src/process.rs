@@ -27,7 +27,7 @@ pub struct Process {
     readers: [JoinHandle<()>; 2],
 }
 
-/// How long to wait for the output of a process that has ended: a child that it left may hold the pipes for ever.
+/// The time to read an ended process's output: its children may hold the pipes.
 const READ_REST_WITHIN: Duration = Duration::from_secs(2);
 
 impl Process {

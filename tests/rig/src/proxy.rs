@@ -1,7 +1,8 @@
 //! A TCP proxy that injects faults.
 //!
-//! Each connection has two pumps, one per direction. A chunk is stamped with the time of its reading, waits for the delay,
-//! the hold and the throttle that are set, and is written. [`FaultProxy::heal`] ends all faults; cut connections stay cut.
+//! Each connection has two pumps, one per direction. A chunk is stamped with the time of its reading, waits for the
+//! delay, the hold and the throttle that are set, and is written. [`FaultProxy::heal`] ends all faults; cut
+//! connections stay cut.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-/// The chunks waiting in one direction of a connection, of at most [`CHUNK_BYTES`] each.
+/// The chunks waiting in one direction of a connection.
 const CHUNKS_WAITING: usize = 64;
 const CHUNK_BYTES: usize = 16 << 10;
 
@@ -40,7 +41,9 @@ struct Inner {
     connections: AtomicU64,
 }
 
-/// A proxy in front of an address, on its own port. Runs on the current runtime and ends when dropped.
+/// A proxy in front of an address, on its own port.
+///
+/// Runs on the current runtime and ends when dropped.
 pub struct FaultProxy {
     port: u16,
     inner: Arc<Inner>,
@@ -54,7 +57,7 @@ enum Direction {
 }
 
 impl FaultProxy {
-    /// Starts a proxy in front of `target`, such as `127.0.0.1:6379`, which need not listen yet.
+    /// Starts a proxy in front of `target`, which need not listen yet.
     pub async fn start(target: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for a proxy")?;
         let port = listener.local_addr()?.port();
@@ -101,7 +104,7 @@ impl FaultProxy {
         });
     }
 
-    /// Reads and delivers nothing in both directions until healed, like a half-open connection.
+    /// Reads and delivers nothing until healed, like a half-open connection.
     pub fn pause(&self) {
         self.change(|faults| {
             faults.hold_requests = true;
@@ -109,7 +112,9 @@ impl FaultProxy {
         });
     }
 
-    /// Delivers requests and holds the replies until healed. A cut after it loses the replies of executed requests.
+    /// Delivers requests and holds the replies until healed.
+    ///
+    /// A cut after it loses the replies of executed requests.
     pub fn hold_replies(&self) {
         self.change(|faults| faults.hold_replies = true);
     }

@@ -30,7 +30,7 @@ struct Sentinel {
 }
 
 impl RedisSentinel {
-    /// Starts them with append-only files; returns once the sentinels know each other and the replica.
+    /// Starts them with append-only files; returns once the set is complete.
     ///
     /// A server counts as down after five seconds without a reply, so that a busy machine causes no failover.
     pub async fn start() -> anyhow::Result<Self> {
@@ -79,14 +79,18 @@ impl RedisSentinel {
         master.context("the sentinels' master is not one of the two servers")
     }
 
-    /// Kills the master and waits for the promotion of the replica. Returns the new master.
+    /// Kills the master and waits for the promotion of the replica.
+    ///
+    /// Returns the new master.
     pub async fn failover(&mut self) -> anyhow::Result<usize> {
         let old = self.master().await?;
         self.servers[old].kill();
         self.wait_for_promotion(old).await
     }
 
-    /// Runs SENTINEL FAILOVER: promotes the replica while the master lives. The master's last writes may be lost.
+    /// Runs SENTINEL FAILOVER: promotes the replica while the master lives.
+    ///
+    /// The master's last writes may be lost.
     pub async fn forced_failover(&self) -> anyhow::Result<usize> {
         let old = self.master().await?;
         let mut connection = self.sentinels[0].connection().await?;
@@ -105,7 +109,7 @@ impl RedisSentinel {
         self.wait_until_complete().await
     }
 
-    /// Waits until all three sentinels know one master, its living replica and each other.
+    /// Waits until the sentinels know one master, its living replica and each other.
     pub async fn wait_until_complete(&self) -> anyhow::Result<()> {
         until("the sentinels know the replica and each other", SETTLE_WITHIN, async || {
             for sentinel in &self.sentinels {

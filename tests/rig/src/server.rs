@@ -61,7 +61,7 @@ impl RedisOptions {
     }
 }
 
-/// Returns long timeouts: the client library's default of half a second is too short on a busy machine.
+/// Returns long timeouts: the default of half a second is too short under load.
 pub(crate) fn connection_config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(5)))
@@ -133,7 +133,7 @@ impl RedisServer {
         Ok(client.get_multiplexed_async_connection_with_config(&connection_config()).await?)
     }
 
-    /// Runs a command of words separated by spaces, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.
+    /// Runs a command, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.
     pub async fn command<T: FromRedisValue>(&self, words: &str) -> anyhow::Result<T> {
         let mut words_of = words.split_whitespace();
         let mut command = redis::cmd(words_of.next().context("an empty command")?);

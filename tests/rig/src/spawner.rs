@@ -1,8 +1,8 @@
 //! Spawns child processes so that none outlives this process.
 //!
-//! `setpriv --pdeathsig KILL` has the kernel kill a child when its parent dies, even by SIGKILL. By "parent" the kernel
-//! means the thread that started it, and threads of tests and runtimes end early. So one thread, which lasts as long as this
-//! process, starts all children.
+//! `setpriv --pdeathsig KILL` has the kernel kill a child when its parent dies, even by SIGKILL. By "parent" the
+//! kernel means the thread that started it, and threads of tests and runtimes end early. So one thread, which lasts
+//! as long as this process, starts all children.
 
 use std::io;
 use std::process::{Child, Command};

@@ -1,4 +1,6 @@
-//! The agents of a campaign. Their number is limited: a person who answers while all talk has to wait.
+//! The agents of a campaign.
+//!
+//! Their number is limited: a person who answers while all talk has to wait.
 
 use std::collections::VecDeque;
 
@@ -24,7 +26,7 @@ pub(super) struct Agents {
 const ON_BREAK: u16 = 2;
 
 impl Agents {
-    /// Creates enough agents for a load of `erlangs` talking or in wrap-up on average, with a reserve for peaks.
+    /// Creates agents for a load of `erlangs` (talk and wrap-up) and for its peaks.
     pub(super) fn for_load(erlangs: f64) -> Self {
         let total = (erlangs + 2.6 * erlangs.sqrt() + 1.0).ceil() as u16 + ON_BREAK;
         let paused = (total - ON_BREAK..total).collect();
@@ -55,7 +57,7 @@ impl Agents {
         }
     }
 
-    /// Sends a share of the agents on a break: free ones at once, others after their call.
+    /// Sends a share of the agents on a break: free ones now, others after their call.
     pub(super) fn leave(&mut self, share: f64) {
         let mut going = (f64::from(self.total) * share).round() as u16;
         while going > 0

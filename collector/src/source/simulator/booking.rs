@@ -1,4 +1,4 @@
-//! Bookings as notifications: each is made, and confirmed or cancelled some seconds later.
+//! Bookings as notifications: each is soon confirmed or cancelled.
 
 use ringside_model::{EventId, Notification, Severity, Timestamp};
 

@@ -31,7 +31,7 @@ pub(super) struct Profile {
     pub(super) reports_queued: bool,
     pub(super) list_total: i64,
     pub(super) list_attempted: i64,
-    /// Its phases: from when, in seconds since the start of the simulation, the status, and the reason.
+    /// Its phases: seconds since the start of the simulation, status, reason.
     pub(super) plan: &'static [(i64, CampaignStatus, &'static str)],
     /// The period after which the plan repeats; 0 for never.
     pub(super) plan_repeats_s: i64,
@@ -122,7 +122,8 @@ impl Campaign {
 
     /// Returns the time until the next dial.
     ///
-    /// The rate varies a little, and is lower while few agents are free: a call that rings now needs one in ten seconds.
+    /// The rate varies a little, and is lower while few agents are free: a call that rings now needs one in ten
+    /// seconds.
     pub(super) fn pause_ms(&self, at: Timestamp, dice: &mut Dice) -> i64 {
         let phase = self.id.as_str().len() as f64;
         let variation = 1.0 + 0.06 * (at.millis() as f64 / 1_000.0 / 410.0 * std::f64::consts::TAU + phase).sin();

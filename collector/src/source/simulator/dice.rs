@@ -36,7 +36,7 @@ impl Dice {
         (-(1.0 - self.unit()).ln() * mean_ms) as i64
     }
 
-    /// Returns a duration as people need it: mostly around the median, sometimes much longer.
+    /// Returns a human duration: mostly around the median, sometimes much longer.
     pub(super) fn log_normal_ms(&mut self, median_ms: f64, sigma: f64) -> i64 {
         (median_ms * (self.normal() * sigma).exp()) as i64
     }

@@ -6,7 +6,7 @@ use super::dice::Dice;
 /// A kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IncidentKind {
-    /// Agents leave and the dialer doesn't slow down, so people wait and some are dropped.
+    /// Agents leave and the dialer doesn't slow down: people wait, some are dropped.
     AgentsLeave,
     /// A trunk refuses most calls with the causes 34 and 38.
     TrunkFails,
@@ -36,7 +36,9 @@ impl IncidentKind {
         }
     }
 
-    /// Returns the time to its first live occurrence, in milliseconds. A new viewer should see an alert within minutes.
+    /// Returns the time to its first live occurrence, in milliseconds.
+    ///
+    /// A new viewer should see an alert within minutes.
     pub(super) fn first_in_ms(self, dice: &mut Dice) -> i64 {
         match self {
             Self::AgentsLeave => dice.between(60_000, 80_000),
@@ -54,7 +56,9 @@ impl IncidentKind {
         }
     }
 
-    /// Draws an occurrence. The first live one hits the campaign at the top of the page.
+    /// Draws an occurrence.
+    ///
+    /// The first live one hits the campaign at the top of the page.
     pub(super) fn occur(self, first_live: bool, dice: &mut Dice) -> Incident {
         let busy = PROFILES.iter().take(5).filter(|profile| profile.dials_per_s > 1.2).count();
         let campaign =

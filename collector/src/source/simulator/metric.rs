@@ -1,4 +1,6 @@
-//! Business metrics: revenue, bookings, users, requests. They vary at random and by the time of day.
+//! Business metrics: revenue, bookings, users, requests.
+//!
+//! They vary at random and by the time of day.
 
 use std::collections::BTreeMap;
 

@@ -4,9 +4,9 @@
 //! seed ─▶ Simulation (campaigns, calls, agents, incidents, metrics, bookings) ─ noise ─▶ Feed ─▶ intake
 //! ```
 //!
-//! The [`Simulation`] is pure: its caller advances its time, and [`run`] does so by the real clock. It begins in the past,
-//! so that the first page has data, and its calls then go on live. It has no rule of the fold: abandon rates climb because
-//! people wait, not because a number says so, and it never sends an alert.
+//! The [`Simulation`] is pure: its caller advances its time, and [`run`] does so by the real clock. It begins in the
+//! past, so that the first page has data, and its calls then go on live. It has no rule of the fold: abandon rates
+//! climb because people wait, not because a number says so, and it never sends an alert.
 
 mod agent;
 mod booking;
@@ -36,7 +36,7 @@ const BEAT_MS: u64 = 50;
 const HISTORY_STEP_MS: i64 = 20_000;
 /// The interval of saving the progress.
 const SAVE_PROGRESS_MS: i64 = 10_000;
-/// After a longer pause (the machine slept) a new simulation starts instead of catching up.
+/// After a longer pause (the machine slept) a new simulation starts.
 const LONGEST_PAUSE_MS: i64 = 10 * 60_000;
 /// The events kept in memory while the intake fails.
 const QUEUE_EVENTS: usize = 20_000;

@@ -1,4 +1,4 @@
-//! A noisy channel: like from a real source, some events arrive twice, some late, some never.
+//! A noisy channel: some events arrive twice, some late, some never.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

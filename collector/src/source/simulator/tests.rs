@@ -60,7 +60,7 @@ fn persons<'a>(calls: &'a HashMap<&str, ObservedCall>, from: Timestamp, to: Time
     calls.values().filter(within).filter(|seen| seen.amd.is_some_and(Amd::may_be_human)).collect()
 }
 
-/// Counts persons whose call ended without an agent, or was joined after more than two seconds.
+/// Counts persons joined with an agent after more than two seconds, or never.
 fn abandoned(persons: &[&ObservedCall]) -> usize {
     let waited = |seen: &&&ObservedCall| match (seen.answered, seen.bridged) {
         (Some(answered), Some(bridged)) => bridged.since(answered) > 2_000,

@@ -1,20 +1,20 @@
-//! Masks telephone numbers: dialed ones here, those within texts and ids in `text.rs`.
+//! Masks telephone numbers: dialed ones here, those in texts and ids in `text.rs`.
 
 mod text;
 
 pub use text::{holds_phone_number, mask_phone_numbers};
 
 const MASK: char = '•';
-/// A number with fewer digits could be guessed from its last ones, so it is masked entirely.
+/// A number with fewer digits is masked entirely: its last ones would reveal it.
 const FEWEST_DIGITS: usize = 7;
 /// The longest country code.
 const COUNTRY_DIGITS: usize = 3;
 const LAST_DIGITS: usize = 4;
 
-/// Masks a dialed number except its country code and last four digits: `+44 ••• 4 821`.
+/// Masks a number except its country code and last four digits: `+44 ••• 4 821`.
 ///
-/// The log holds a call's `to` only in this form: data that is not stored can't leak. A number that is masked already is
-/// rebuilt from its country code and its last digits, so that no other text stays in it.
+/// The log holds a call's `to` only in this form: data that is not stored can't leak. A number that is masked already
+/// is rebuilt from its country code and its last digits, so that no other text stays in it.
 pub fn mask_phone_number(number: &str) -> Box<str> {
     let head = number.trim_start().strip_prefix('+');
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();

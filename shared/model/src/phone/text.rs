@@ -1,12 +1,12 @@
-//! Finds telephone numbers in texts and ids from sources, before anything stores them.
+//! Finds telephone numbers in texts and ids from sources, before they are stored.
 //!
 //! A telephone number is seven digits or more, with at most three of the usual separators between two digits: spaces,
-//! dashes, dots, parentheses, and slashes if it begins with `0` or `+`. Seven digits in a row are always taken for one. Not
-//! masked, because people write them in the same characters:
+//! dashes, dots, parentheses, and slashes if it begins with `0` or `+`. Seven digits in a row are always taken for
+//! one. Not masked, because people write them in the same characters:
 //! - dates (`2026-11-21`, `21.11.2026`), which a time may follow;
 //! - IPv4 addresses (`192.168.10.20`), except four pairs of digits, the way Danish telephone numbers are written;
-//! - amounts: `12345.67`, and grouped thousands with cents or a currency sign (`1.234.567,00`, `€1.234.567`). A comma is not
-//!   a separator, so `1,234,567.00` never matches;
+//! - amounts: `12345.67`, and grouped thousands with cents or a currency sign (`1.234.567,00`, `€1.234.567`). A comma
+//!   is not a separator, so `1,234,567.00` never matches;
 //! - UUIDs, except those with only digits in their first or last group.
 
 use std::borrow::Cow;
@@ -26,10 +26,10 @@ const HEXADECIMAL_LETTERS: usize = 4;
 /// The digits of the seconds since 1970, from 2001 until 2286.
 const CHANNEL_SECOND_DIGITS: usize = 10;
 
-/// Masks the telephone numbers in a text: `Call back +44 1632 960123` becomes `Call back •••`.
+/// Masks telephone numbers in a text: `Call +44 1632 960123` becomes `Call •••`.
 ///
-/// No digit of them remains, because all viewers read the same text and some may see no digit. The result is never longer
-/// than the text, and masking it again changes nothing.
+/// No digit of them remains, because all viewers read the same text and some may see no digit. The result is never
+/// longer than the text, and masking it again changes nothing.
 pub fn mask_phone_numbers(text: &str) -> Cow<'_, str> {
     if text.chars().filter(|c| c.is_numeric()).count() < DIGITS {
         return text.into();
@@ -51,8 +51,8 @@ pub fn mask_phone_numbers(text: &str) -> Cow<'_, str> {
 
 /// Whether an id holds a telephone number: seven digits in a row.
 ///
-/// UUIDs, long hexadecimal words (Twilio's ids) and Asterisk's channel ids (a time and a counter) don't count. Dashes and
-/// dots separate here: ids have them between dates and counters.
+/// UUIDs, long hexadecimal words (Twilio's ids) and Asterisk's channel ids (a time and a counter) don't count. Dashes
+/// and dots separate here: ids have them between dates and counters.
 pub fn holds_phone_number(id: &str) -> bool {
     if id.split(|c: char| !c.is_numeric()).all(|run| run.chars().count() < DIGITS) {
         return false;
@@ -106,7 +106,7 @@ impl Iterator for PhoneNumbers<'_> {
     }
 }
 
-/// Returns the end of the digits and separators that begin here, and the count of digits.
+/// Returns the end of the digits and separators that begin here, and their digits.
 fn span_end(chars: &[char], begin: usize) -> (usize, usize) {
     let slashes = chars[begin] == '0' || begin.checked_sub(1).is_some_and(|before| chars[before] == '+');
     let (mut end, mut digits) = (begin + 1, 1);
@@ -128,14 +128,14 @@ fn span_end(chars: &[char], begin: usize) -> (usize, usize) {
     }
 }
 
-/// Moves the beginning back over a `+`, and over a parenthesis that is closed within.
+/// Moves the beginning back over a `+` and over a parenthesis that is closed.
 fn with_prefix(chars: &[char], begin: usize, end: usize) -> usize {
     let closes = chars[begin..end].contains(&')');
     let prefix = chars[..begin].iter().rev().take(2).take_while(|c| **c == '+' || closes && **c == '(').count();
     begin - prefix
 }
 
-/// Returns the end of the date, address or amount that begins here, unless digits go on after it.
+/// Returns the end of a date, address or amount that begins here and stands alone.
 fn plain_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before] == '+') {
         return None;
@@ -207,7 +207,7 @@ struct Group {
     leading_zero: bool,
 }
 
-/// Reads at most `most` groups of ASCII digits, all with the same separator; returns them, the separator and the end.
+/// Reads at most `most` groups of digits; returns them, the separator and the end.
 fn groups(chars: &[char], begin: usize, most: usize, separators: &[char]) -> Option<(Vec<Group>, Option<char>, usize)> {
     let mut groups = Vec::with_capacity(most);
     let (mut at, mut separator) = (begin, None);
@@ -251,7 +251,9 @@ fn uuid_end(chars: &[char], begin: usize) -> Option<usize> {
     is_uuid.then_some(end)
 }
 
-/// Returns the end of the long hexadecimal word that begins here. No telephone number is that long.
+/// Returns the end of the long hexadecimal word that begins here.
+///
+/// No telephone number is that long.
 fn hexadecimal_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric()) {
         return None;
@@ -264,7 +266,7 @@ fn hexadecimal_end(chars: &[char], begin: usize) -> Option<usize> {
     is_it.then_some(begin + word.len())
 }
 
-/// Returns the end of the Asterisk channel id that begins here: `1763640000.123`, a time and a counter.
+/// Returns the end of the Asterisk channel id (`1763640000.123`) that begins here.
 fn channel_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric() || matches!(chars[before], '.' | '+'))
     {
@@ -284,7 +286,9 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() && c != '\n'
 }
 
-/// Whether people or their word processors write this between a number's digits. Spaces are apart: [`is_space`].
+/// Whether people or their word processors write this between a number's digits.
+///
+/// Spaces are apart: [`is_space`].
 fn is_joint(c: char) -> bool {
     matches!(
         c,

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 pub use read::BadEvent;
 pub(super) use write::{amd_text, event_json};
 
-/// An event as JSON: the union of the members of all types. Unknown members are ignored: senders add their own.
+/// An event as JSON: the union of the members of all types.
+///
+/// Unknown members are ignored: senders add their own.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventJson<'a> {

@@ -52,7 +52,7 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// The most characters kept of a text: a notification's title or body, a name, a reason.
+/// The most characters kept of a text, such as a notification's title or a reason.
 const LONGEST_TEXT: usize = 500;
 
 /// Truncates a text and masks its telephone numbers.
@@ -166,7 +166,8 @@ impl EventJson<'_> {
             campaign: self.campaign.as_deref().map_or_else(|| Ok(CampaignId::unassigned()), CampaignId::parse)?,
             call: CallId::parse(call)?,
             fact,
-            // Truncated first: a mask character beyond the limit isn't one. A masked number from the log stays the same.
+            // Truncated first: a mask character beyond the limit isn't one. A masked number from the log stays the
+            // same.
             to_masked: self.to.as_deref().map(truncated).map(|to| mask_phone_number(&to)),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,

@@ -8,7 +8,7 @@ use super::{AgentsJson, EventJson};
 use crate::notification::severity_text;
 use crate::status::status_text;
 
-/// Returns an event's JSON for the log; `None` for derived events, which have a record of their own.
+/// Returns an event's JSON for the log; `None` for derived events.
 pub(crate) fn event_json<'a>(id: &'a EventId, at: Timestamp, kind: &'a EventKind) -> Option<EventJson<'a>> {
     let mut json = EventJson { id: id.as_str().into(), at: at.to_string().into(), ..EventJson::default() };
     match kind {

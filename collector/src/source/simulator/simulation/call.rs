@@ -1,4 +1,6 @@
-//! Simulated calls. The far end's reaction is drawn at dialing; whether an agent is free in time is not.
+//! Simulated calls.
+//!
+//! The far end's reaction is drawn at dialing; whether an agent is free in time is not.
 
 use ringside_model::{
     AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_phone_number,

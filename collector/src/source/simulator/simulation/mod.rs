@@ -1,7 +1,7 @@
-//! A discrete-event simulation: an agenda of steps, performed in the order of their time.
+//! A discrete-event simulation: an agenda of steps, performed in order of time.
 //!
-//! It has no clock. [`Simulation::advance`] moves it to a time and returns the events that arrived until then. The number
-//! of calls to get there makes no difference.
+//! It has no clock. [`Simulation::advance`] moves it to a time and returns the events that arrived until then. The
+//! number of calls to get there makes no difference.
 
 mod call;
 
@@ -106,7 +106,7 @@ impl Simulation {
         Self::with(seed, start, BACKFILL_MS, 1.0)
     }
 
-    /// Creates a simulation with `backfill_ms` of history before `start`, which dials `rate` times as much as usual.
+    /// Creates a simulation with another length of history and dialing rate.
     pub fn with(seed: u64, start: Timestamp, backfill_ms: i64, rate: f64) -> Self {
         let begin = start.plus_millis(-backfill_ms.clamp(0, 12 * BACKFILL_MS));
         let rate = if rate.is_finite() { rate.clamp(0.01, 100.0) } else { 1.0 };
@@ -164,7 +164,7 @@ impl Simulation {
         self.now
     }
 
-    /// Advances to a time; returns the events that arrived until then, in order of arrival.
+    /// Advances to a time; returns the events that arrived, in order of arrival.
     pub fn advance(&mut self, to: Timestamp) -> Vec<IncomingEvent> {
         while self.agenda.peek().is_some_and(|Reverse((at, ..))| *at <= to) {
             if let Some(Reverse((at, _, Entry(step)))) = self.agenda.pop() {
