@@ -67,13 +67,13 @@ pub async fn run(
         source_id: cfg.source.to_string(),
         detail: format!("this platform has no host metrics: {error}"),
     })?;
-    let mut beat = tokio::time::interval(Duration::from_millis(cfg.interval_ms));
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    beat.tick().await;
+    let mut interval = tokio::time::interval(Duration::from_millis(cfg.interval_ms));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval.tick().await;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            _ = beat.tick() => {}
+            _ = interval.tick() => {}
         }
         let at = intake.now();
         // Reading /proc is quick, but statvfs on a failing disk may block, which must not stall the runtime.

@@ -203,7 +203,7 @@ pub struct CampaignJson {
     pub oddities: OdditiesJson,
 }
 
-pub(super) fn moment(at: Option<Timestamp>) -> Option<Box<str>> {
+pub(super) fn time_text(at: Option<Timestamp>) -> Option<Box<str>> {
     at.map(|at| at.to_string().into())
 }
 
@@ -218,9 +218,9 @@ impl From<&CampaignMetrics> for CampaignJson {
             name: m.name.clone(),
             status: status_text(m.status).into(),
             status_reason: m.status_reason.clone(),
-            status_since: moment(m.status_since),
-            started_at: moment(m.started_at),
-            last_event_at: moment(m.last_event_at),
+            status_since: time_text(m.status_since),
+            started_at: time_text(m.started_at),
+            last_event_at: time_text(m.last_event_at),
             as_of: m.as_of.to_string().into(),
             active_calls: m.active.total(),
             active: m.active.into(),

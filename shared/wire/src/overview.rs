@@ -63,8 +63,8 @@ impl From<&Aggregate> for AggregateJson {
             hour: (&sum.hour).into(),
             hour_before: (&sum.hour_before).into(),
             abandon_live: sum.abandon_live.into(),
-            as_of: super::campaign::moment(sum.as_of),
-            last_event_at: super::campaign::moment(sum.last_event_at),
+            as_of: super::campaign::time_text(sum.as_of),
+            last_event_at: super::campaign::time_text(sum.last_event_at),
         }
     }
 }

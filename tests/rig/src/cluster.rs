@@ -109,7 +109,7 @@ impl RedisCluster {
 
     /// Returns the slot of a key.
     pub async fn slot_of(&self, key: &str) -> anyhow::Result<u16> {
-        self.alive().await?.command(&format!("CLUSTER KEYSLOT {key}")).await
+        self.living_node().await?.command(&format!("CLUSTER KEYSLOT {key}")).await
     }
 
     /// Moves a slot with its keys to another master, live.
@@ -277,7 +277,7 @@ impl RedisCluster {
         found.with_context(|| format!("node {master} has no replica"))
     }
 
-    async fn alive(&self) -> anyhow::Result<&RedisServer> {
+    async fn living_node(&self) -> anyhow::Result<&RedisServer> {
         for node in &self.nodes {
             if node.command::<String>("PING").await.is_ok() {
                 return Ok(node);

@@ -31,7 +31,7 @@ pub use simulation::{BACKFILL_MS, Simulation};
 use super::{Feed, SourceError, Spools};
 
 /// The interval of advancing the simulation.
-const BEAT_MS: u64 = 50;
+const ADVANCE_MS: u64 = 50;
 /// The simulated time of one delivery of history: a thousand events or two.
 const HISTORY_STEP_MS: i64 = 20_000;
 /// The interval of saving the progress.
@@ -91,13 +91,13 @@ pub async fn run(
             feed.flush().await;
         }
     }
-    let mut beat = tokio::time::interval(Duration::from_millis(BEAT_MS));
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut interval = tokio::time::interval(Duration::from_millis(ADVANCE_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut next_save = start;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            _ = beat.tick() => {}
+            _ = interval.tick() => {}
         }
         let now = intake.now();
         if now.since(simulation.now()) > LONGEST_PAUSE_MS {
