@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Request, StatusCode};
-use ringside_fetch::{FetchError, FetchLimits, Fetcher, distrust, system_trust};
+use ringside_fetch::{FetchError, FetchLimits, Fetcher, explain_tls_error, system_trust};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -47,7 +47,7 @@ impl Socket {
         match connect_async_tls_with_config(request, None, false, Some(tls)).await {
             Ok((stream, _)) => Ok(Self { stream }),
             Err(Error::Http(answer)) if answer.status().is_redirection() => Err(points_on(answer.headers())),
-            Err(error) => Err(distrust(&error).map_or_else(|| error.into(), Into::into)),
+            Err(error) => Err(explain_tls_error(&error).map_or_else(|| error.into(), Into::into)),
         }
     }
 
@@ -109,7 +109,7 @@ async fn post(address: &str, body: &Value) -> anyhow::Result<(StatusCode, Bytes)
     let answer = answer.map_err(|error| -> anyhow::Error {
         match &error {
             FetchError::Unreachable { cause, .. } => {
-                distrust(cause).map_or_else(|| Away(error.to_string()).into(), Into::into)
+                explain_tls_error(cause).map_or_else(|| Away(error.to_string()).into(), Into::into)
             }
             _ => Away(error.to_string()).into(),
         }
@@ -185,7 +185,7 @@ mod tests {
             (answer("400 Bad Request", "This port speaks TLS"), "write https://", false),
             (answer("503 Service Unavailable", "down for a moment"), "status 503", true),
             (answer("200 OK", &long), "longer than", true),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned(), "breaks off", true),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned(), "incomplete", true),
             (String::new(), "can't be reached", true),
         ] {
             let error = log_in(&answering(text).await, "admin", "secret").await.unwrap_err();

@@ -1,8 +1,4 @@
-//! From source to room: sources take events in, the fold learns from them, the owner publishes what changed.
-//!
-//! ```text
-//! source · webhook ─▶ intake ─▶ log ─▶ owner (fold ─▶ publish ─▶ checkpoint) ─▶ rooms
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod fold;
 pub mod owner;

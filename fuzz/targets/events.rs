@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ringside_collector::webhook::{Limits, fuzzing};
 use ringside_intake::IncomingEvent;
-use ringside_model::{Event, EventKind, SourceId, TenantId, Timestamp, mask_numbers};
+use ringside_model::{Event, EventKind, SourceId, TenantId, Timestamp, mask_phone_numbers};
 use ringside_wire::Record;
 
 const TYPES: [&str; 4] =
@@ -49,7 +49,7 @@ fn check(candidate: IncomingEvent) {
     }
     if let EventKind::Notification(notification) = &kind {
         for text in [Some(&notification.title), notification.body.as_ref()].into_iter().flatten() {
-            assert_eq!(mask_numbers(text), text.as_ref(), "it holds a number");
+            assert_eq!(mask_phone_numbers(text), text.as_ref(), "it holds a number");
         }
     }
     let tenant = TenantId::parse("acme").expect("is a name");

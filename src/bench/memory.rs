@@ -16,7 +16,7 @@ use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_engine::redis::{Redis, RedisSettings};
 use ringside_engine::{Batch, Engine, Lane, Partition, Position, Publication, RoomId, Token};
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
-use ringside_rig::{RedisOptions, RedisServer, redis_server_is_there};
+use ringside_rig::{RedisOptions, RedisServer, redis_server_installed};
 use ringside_wire::{
     CallChangeJson, CallsBody, CampaignBody, CampaignJson, CampaignSnapshot, SeriesJson, SeriesPointJson, body_bytes,
     frame_kind,
@@ -50,7 +50,7 @@ struct Bench {
 
 /// Measures, and prints a table.
 pub(crate) async fn run(args: &MemoryArgs) -> anyhow::Result<()> {
-    if !redis_server_is_there() {
+    if !redis_server_installed() {
         bail!(
             "this measures a redis-server of its own, and there is none on the PATH; on Debian: apt install redis-server"
         );

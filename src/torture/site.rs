@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use ringside_rig::{
     AppendFsync, ClusterOptions, FaultProxy, Process, RedisCluster, RedisOptions, RedisSentinel, RedisServer,
-    free_port, redis_server_is_there, until,
+    free_port, redis_server_installed, until,
 };
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ pub(crate) struct Site {
 impl Site {
     /// Starts everything and waits until all are ready.
     pub(crate) async fn start(schedule: &Schedule) -> anyhow::Result<Self> {
-        if !redis_server_is_there() {
+        if !redis_server_installed() {
             bail!("torture needs redis-server on the PATH; on Debian: apt install redis-server");
         }
         let folder = TempDir::with_prefix("torture-").context("no temporary folder")?;
@@ -138,7 +138,7 @@ impl Site {
             }
             Fault::CutLink(n) => self.link(n).refuse(),
             Fault::HoldLink(n) => self.link(n).pause(),
-            Fault::LoseAnswers(n) => self.link(n).hold_answers(),
+            Fault::LoseAnswers(n) => self.link(n).hold_replies(),
             Fault::SlowLink(n) => self.link(n).delay(Duration::from_millis(100)),
             Fault::MoveSlots(first) => {
                 if let Store::Cluster(cluster) = &self.store {

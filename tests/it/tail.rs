@@ -224,7 +224,7 @@ fn a_certificate_that_is_not_trusted_ends_it_with_what_to_do() {
         (trusting(tail(&url, &["alerts"]), &other), "does not trust its certificate: set SSL_CERT_FILE"),
         // No login stands before the WebSocket.
         (trusting(with_token(&url), &other), "does not trust its certificate: set SSL_CERT_FILE"),
-        (trusting(tail(&url, &["alerts"]), &none), "trusts nobody: set SSL_CERT_FILE"),
+        (trusting(tail(&url, &["alerts"]), &none), "no trusted certificates: set SSL_CERT_FILE"),
         (trusting(tail(&by_address, &["alerts"]), &good), "call it by a name that the certificate has"),
         (trusting(with_token(&url), &good), "token is not valid"),
         (tail(&plain, &["alerts"]), "write https://"),

@@ -1,4 +1,4 @@
-//! What a source has for the intake, kept while the intake can't take it: on disk where there is a spool, else in memory.
+//! Feeds the intake, and keeps events in the spool or in memory while it fails.
 //!
 //! ```text
 //! push ─▶ queue ─ flush ─▶ intake
@@ -14,25 +14,25 @@ use ringside_pacing::Backoff;
 use tokio::time::Instant;
 
 use super::Spools;
-use super::spool::{Mark, Spool};
+use super::spool::{Progress, Spool};
 
-/// Events of one delivery at most, so that a long queue does not become one huge append.
+/// The most events in a delivery: a long queue must not become one huge append.
 const DELIVERY_EVENTS: usize = 2_000;
 
-/// Short pauses: everything must be well some seconds after the engine is back.
+/// Short pauses, so that events flow again some seconds after the engine is back.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
 
-/// A bounded queue in front of the intake, for sources that can't ask for an event again.
+/// A bounded queue before the intake, for sources that can't read an event again.
 ///
-/// While the log can't take events they wait, oldest first; above the bound the oldest are dropped and counted, because
-/// the newest say how things are now.
+/// While the log is unavailable events wait, oldest first. Above the limit the oldest are dropped and counted,
+/// because the newest show the current state.
 pub struct Feed {
     intake: Intake,
     tenant: TenantId,
     source: SourceId,
     queue: VecDeque<IncomingEvent>,
     limit: usize,
-    /// Events that are older than all of the queue.
+    /// The events that are older than those of the queue.
     spool: Option<Spool>,
     spool_fails: bool,
     backoff: Backoff,
@@ -41,7 +41,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed that keeps at most `limit` events in memory, and the others in its spool, if there is one.
+    /// Creates a feed that keeps at most `limit` events in memory.
     pub fn new(intake: Intake, tenant: TenantId, source: SourceId, limit: usize, spools: &Spools) -> Self {
         Self {
             spool: spools.of(&tenant, &source),
@@ -68,32 +68,34 @@ impl Feed {
         }
     }
 
-    /// Sends what waits. While it backs off from a failure it only sees to it that nothing waits in memory alone.
+    /// Delivers the waiting events.
+    ///
+    /// During a pause after a failure it only moves them from memory to the spool.
     pub async fn flush(&mut self) {
         if self.next_try.is_some_and(|at| Instant::now() < at) {
             self.spool_queue();
             return;
         }
         loop {
-            let (delivery, mark) = self.next_delivery();
-            if delivery.is_empty() && mark.is_none() {
+            let (delivery, spooled) = self.next_delivery();
+            if delivery.is_empty() && spooled.is_none() {
                 return;
             }
             let sent = delivery.len();
             match self.intake.accept(&self.tenant, &self.source, delivery).await {
                 Ok(receipt) => {
-                    match (mark, &mut self.spool) {
-                        (Some(mark), Some(spool)) => spool.delivered(mark),
+                    match (spooled, &mut self.spool) {
+                        (Some(progress), Some(spool)) => spool.delivered(progress),
                         _ => drop(self.queue.drain(..sent)),
                     }
                     if !self.backoff.is_fresh() {
-                        tracing::info!(source.id = %self.source, waiting = self.waiting(), "the intake takes events again");
+                        tracing::info!(source.id = %self.source, waiting = self.waiting(), "delivery recovered");
                     }
                     self.backoff.reset();
                     self.next_try = None;
                     if let Some(first) = receipt.rejected.first() {
                         let rejected = receipt.rejected.len();
-                        tracing::warn!(source.id = %self.source, rejected, code = first.code, "{}", first.message);
+                        tracing::warn!(source.id = %self.source, rejected, code = first.code, reason = first.message, "events rejected");
                     }
                 }
                 Err(error) => {
@@ -105,21 +107,21 @@ impl Feed {
         }
     }
 
-    /// The oldest events that wait; with a mark where they are the spool's.
-    fn next_delivery(&mut self) -> (Vec<IncomingEvent>, Option<Mark>) {
+    /// Returns the oldest waiting events, with their progress if from the spool.
+    fn next_delivery(&mut self) -> (Vec<IncomingEvent>, Option<Progress>) {
         while let Some(spool) = self.spool.as_mut().filter(|spool| spool.waiting() > 0) {
             match spool.oldest(DELIVERY_EVENTS) {
-                Ok((events, mark)) if mark != Mark::default() => return (events, Some(mark)),
-                Ok(_) => tracing::error!(source.id = %self.source, "a spooled segment is shorter than it was"),
-                Err(reason) => tracing::error!(source.id = %self.source, %reason, "a spooled segment can't be read"),
+                Ok((events, progress)) if progress != Progress::default() => return (events, Some(progress)),
+                Ok(_) => tracing::error!(source.id = %self.source, "spool segment truncated"),
+                Err(error) => tracing::error!(source.id = %self.source, %error, "spool segment unreadable"),
             }
-            let lost = spool.give_up_oldest();
+            let lost = spool.drop_oldest_segment();
             self.drop_events(lost);
         }
         (self.queue.iter().take(DELIVERY_EVENTS).cloned().collect(), None)
     }
 
-    /// Puts what waits in memory on disk. Where that fails it stays in memory, up to the limit.
+    /// Moves the queue to the spool. If that fails it stays in memory, up to the limit.
     fn spool_queue(&mut self) {
         let Some(spool) = &mut self.spool else { return };
         match spool.append(self.queue.iter()) {
@@ -128,9 +130,9 @@ impl Feed {
                 self.spool_fails = false;
                 self.drop_events(dropped);
             }
-            Err(reason) => {
+            Err(error) => {
                 if !std::mem::replace(&mut self.spool_fails, true) {
-                    tracing::error!(source.id = %self.source, %reason, "events can't be spooled; the newest are kept in memory");
+                    tracing::error!(source.id = %self.source, %error, "spool write failed; keeping the newest events in memory");
                 }
             }
         }
@@ -139,27 +141,27 @@ impl Feed {
     fn drop_events(&mut self, events: u64) {
         if events > 0 {
             if self.dropped == 0 || events > 1 {
-                tracing::warn!(source.id = %self.source, events, "too many events wait; the oldest are dropped");
+                tracing::warn!(source.id = %self.source, events, "too many events waiting; oldest dropped");
             }
             self.dropped += events;
             metrics::counter!("ringside_source_dropped_total").increment(events);
         }
     }
 
-    /// Returns once a flush would try again: at once where nothing failed.
-    pub async fn rested(&self) {
+    /// Waits for the end of the pause after a failure, if there is one.
+    pub async fn until_retry(&self) {
         if let Some(at) = self.next_try {
             tokio::time::sleep_until(at).await;
         }
     }
 
-    /// Events that wait.
+    /// Returns the number of waiting events.
     pub fn waiting(&self) -> usize {
         let spooled = self.spool.as_ref().map_or(0, Spool::waiting);
         self.queue.len() + usize::try_from(spooled).unwrap_or(usize::MAX)
     }
 
-    /// Events that were dropped because too many waited.
+    /// Returns the number of events dropped because too many waited.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -169,7 +171,7 @@ impl Feed {
         self.next_try = Some(Instant::now() + self.backoff.next_pause());
         if is_first {
             let waiting = self.waiting();
-            tracing::warn!(source.id = %self.source, waiting, error = %error, "the intake did not take events; trying again");
+            tracing::warn!(source.id = %self.source, waiting, error = %error, "delivery failed; retrying");
         }
     }
 }

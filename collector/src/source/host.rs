@@ -1,10 +1,10 @@
-//! This machine as a source: processor, memory, disks, network, as generic metrics.
+//! The host source: CPU, memory, disks and network of this machine as metrics.
 //!
 //! ```text
 //! sysinfo, on a blocking thread, each interval ─ metric events ─▶ Feed ─▶ intake
 //! ```
 //!
-//! A rate needs two samples, so the first one is taken and thrown away.
+//! A rate needs two samples, so the first one is discarded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Feed, SourceError, Spools};
 
-/// Samples that are kept while the intake can't take them: some minutes of them.
-const KEPT_EVENTS: usize = 5_000;
+/// The events kept in memory while the intake fails: some minutes of samples.
+const QUEUE_EVENTS: usize = 5_000;
 
-/// Disks fill slowly, and asking them costs the most.
+/// The disks are read once in this many samples: they fill slowly and cost most.
 const DISKS_EVERY: u64 = 10;
 
-/// File systems that are memory or somebody else's machine, not this one's disks.
-const NO_DISKS: [&str; 12] = [
+/// File systems in memory or on another machine, which are not disks of this one.
+const IGNORED_FILE_SYSTEMS: [&str; 12] = [
     "tmpfs",
     "devtmpfs",
     "overlay",
@@ -38,14 +38,14 @@ const NO_DISKS: [&str; 12] = [
     "fuse.sshfs",
 ];
 
-/// What to watch of this machine, and as whom.
+/// The settings of the host source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
-    /// Whose metrics they are.
+    /// The tenant of the metrics.
     pub tenant: TenantId,
-    /// As which source.
+    /// The source's id.
     pub source: SourceId,
-    /// How often to sample, in milliseconds.
+    /// The sampling interval in milliseconds.
     pub interval_ms: u64,
 }
 
@@ -62,28 +62,28 @@ pub async fn run(
             detail: format!("the metric interval is {} ms; it must be 100 ms to an hour", cfg.interval_ms),
         });
     }
-    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source.clone(), KEPT_EVENTS, &spools);
+    let mut feed = Feed::new(intake.clone(), cfg.tenant, cfg.source.clone(), QUEUE_EVENTS, &spools);
     let mut sampler = Sampler::new(intake.now()).map_err(|error| SourceError::BadConfig {
         source_id: cfg.source.to_string(),
-        detail: format!("this platform does not tell how it is doing: {error}"),
+        detail: format!("this platform has no host metrics: {error}"),
     })?;
-    let mut beat = tokio::time::interval(Duration::from_millis(cfg.interval_ms));
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    beat.tick().await;
+    let mut interval = tokio::time::interval(Duration::from_millis(cfg.interval_ms));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval.tick().await;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            _ = beat.tick() => {}
+            _ = interval.tick() => {}
         }
         let at = intake.now();
-        // Reading /proc is quick, but statvfs on a sick disk is not: it must not hold up the runtime.
+        // Reading /proc is quick, but statvfs on a failing disk may block, which must not stall the runtime.
         let sampled = tokio::task::spawn_blocking(move || {
             let events = sampler.sample(at);
             (sampler, events)
         });
         let events = match sampled.await {
-            Ok((back, events)) => {
-                sampler = back;
+            Ok((returned, events)) => {
+                sampler = returned;
                 events
             }
             Err(error) => {
@@ -97,12 +97,12 @@ pub async fn run(
     Ok(())
 }
 
-/// Reads the machine.
+/// Samples the machine.
 struct Sampler {
     system: System,
-    /// None where this platform does not tell; the metrics are left out then, not made up.
+    /// `None` if the platform doesn't report them. Their metrics are left out then.
     disks: Option<Disks>,
-    /// None where this platform does not tell.
+    /// `None` if the platform doesn't report them.
     networks: Option<Networks>,
     own: Option<Pid>,
     host: Box<str>,
@@ -126,7 +126,7 @@ impl Sampler {
             count: 0,
             last: Instant::now(),
         };
-        // The first reading of a rate is since boot and says nothing about now.
+        // The first reading of a rate is the average since boot.
         sampler.system.refresh_cpu_specifics(CpuRefreshKind::nothing().with_usage());
         Ok(sampler)
     }
@@ -156,10 +156,10 @@ impl Sampler {
         }
         if let Some(networks) = &mut self.networks {
             networks.refresh(true);
-            // The loopback carries what never leaves the machine.
-            let outward = || networks.iter().filter(|(name, _)| !name.to_string_lossy().starts_with("lo"));
-            let received: u64 = outward().map(|(_, network)| network.received()).sum();
-            let transmitted: u64 = outward().map(|(_, network)| network.transmitted()).sum();
+            // Loopback traffic never leaves the machine.
+            let external = || networks.iter().filter(|(name, _)| !name.to_string_lossy().starts_with("lo"));
+            let received: u64 = external().map(|(_, network)| network.received()).sum();
+            let transmitted: u64 = external().map(|(_, network)| network.transmitted()).sum();
             values.push(("net_rx_bytes_per_s", "B/s", received as f64 / elapsed_s, None));
             values.push(("net_tx_bytes_per_s", "B/s", transmitted as f64 / elapsed_s, None));
         }
@@ -188,8 +188,8 @@ impl Sampler {
     ) -> IncomingEvent {
         let mut labels = BTreeMap::from([("host".into(), self.host.clone())]);
         labels.extend(mount.map(|mount| ("mount".into(), mount.chars().take(60).collect::<String>().into())));
-        let id = EventId::parse(&format!("{}-{id}", self.run)).expect("a host name and some numbers are printable");
-        // Two decimals are more than a gauge shows, and shorter to keep and to send.
+        let id = EventId::parse(&format!("{}-{id}", self.run)).expect("a host name with numbers is a valid event id");
+        // Two decimals are more than a gauge shows, and shorter to store and to send.
         let value = (value * 100.0).round() / 100.0;
         IncomingEvent {
             id,
@@ -198,13 +198,15 @@ impl Sampler {
         }
     }
 
-    /// Each real disk once, however often it is mounted: under its shortest mount point.
+    /// Returns the use of each disk, once, under its shortest mount point.
     fn disk_usage(&self) -> Vec<(String, f64)> {
         let mut disks: Vec<_> = self
             .disks
             .iter()
             .flat_map(|disks| disks.iter())
-            .filter(|disk| disk.total_space() > 0 && !NO_DISKS.contains(&disk.file_system().to_string_lossy().as_ref()))
+            .filter(|disk| {
+                disk.total_space() > 0 && !IGNORED_FILE_SYSTEMS.contains(&disk.file_system().to_string_lossy().as_ref())
+            })
             .map(|disk| (disk.mount_point().to_string_lossy().into_owned(), disk))
             .collect();
         disks.sort_by_key(|(mount, _)| (mount.len(), mount.clone()));
@@ -219,8 +221,8 @@ impl Sampler {
 
     fn own_memory(&mut self) -> Option<u64> {
         let own = self.own?;
-        let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, what);
+        let memory_only = ProcessRefreshKind::nothing().with_memory().without_tasks();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, memory_only);
         self.system.process(own).map(sysinfo::Process::memory)
     }
 }

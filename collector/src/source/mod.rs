@@ -1,9 +1,9 @@
-//! Sources: each turns one dialect into events and does nothing else.
+//! Sources: each turns its input into events and does nothing else.
 //!
-//! All have the same shape: a config struct and `async fn run(cfg, intake, spools, shutdown) -> Result<(), SourceError>`,
-//! which ends when `shutdown` is cancelled. What they have goes through a [`Feed`], which keeps it while the log can't
-//! take it. One that must run once in an installation is run by [`stand_by`]. The webhook is not here: it is asked, so it
-//! lives in [`crate::webhook`].
+//! All have the same shape: a config struct and `async fn run(cfg, intake, spools, shutdown) -> Result<(),
+//! SourceError>`, which ends when `shutdown` is cancelled. Their events go through a [`Feed`], which keeps them while
+//! the log is unavailable. [`stand_by`] runs a source that may run only once in an installation. The webhook answers
+//! requests instead of running by itself, so it is in [`crate::webhook`].
 
 pub mod host;
 pub mod simulator;
@@ -16,23 +16,23 @@ pub use feed::Feed;
 pub use spool::Spools;
 pub use standby::stand_by;
 
-/// Why a source ended without being asked to.
+/// The error that ended a source.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Its configuration can't work.
+    /// The configuration is invalid.
     #[error("the source {source_id} can't run: {detail}")]
     BadConfig {
-        /// Which source.
+        /// The source.
         source_id: String,
-        /// What to change.
+        /// The setting to change.
         detail: String,
     },
-    /// A part of it that runs on a thread of its own died.
+    /// A task of the source panicked.
     #[error("the source {source_id} stopped: {detail}")]
     Died {
-        /// Which source.
+        /// The source.
         source_id: String,
-        /// What is known.
+        /// The panic.
         detail: String,
     },
 }

@@ -1,114 +1,120 @@
-//! Events on disk, for sources that can't ask for them again, while the engine is away.
+//! The spool: a source's events on disk while the engine is unavailable.
 //!
 //! ```text
-//! {data}/spool/{slot}/lock                       which process writes here; the system frees it when that one dies
-//! {data}/spool/{slot}/{tenant}@{source}/{n}.log  segments: one event a line, oldest segment first
+//! {data}/spool/{slot}/lock                       locked by the process that writes here, released when it dies
+//! {data}/spool/{slot}/{tenant}@{source}/{n}.log  segments: one event per line, oldest segment first
 //! ```
 //!
-//! A line is written with one call and survives the death of the process from then on. A segment goes when all of it
-//! was delivered, or, above the bound, with what it still has: the newest say how things are now. After a crash a
-//! segment's lines may come again from its beginning; their ids make that harmless. A last line that has no end is cut.
+//! A line is written with one call, and from then on survives the death of the process. A segment is removed once all
+//! its events are delivered. Above the limit the oldest segment is dropped, because the newest events show the
+//! current state. After a crash the lines of a segment may be delivered again; their ids make that harmless. A torn
+//! last line is cut.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ringside_intake::IncomingEvent;
 use ringside_model::{Event, SourceId, TenantId};
 use ringside_wire::Record;
 use tracing::{error, info, warn};
 
-/// The bound is kept by dropping one of so many parts.
+/// The segments that the limit is divided into: one is dropped at a time.
 const SEGMENTS: u64 = 8;
-/// Processes that share a data folder at most.
+/// The most processes that may share a data folder.
 const SLOTS: u32 = 64;
-/// Read at once; no event comes near.
+/// The bytes read at once, far more than an event has.
 const READ_BYTES: u64 = 1 << 20;
 
-/// Where a process spools. Nothing is made on disk until there is something to keep.
+/// The spools of a process.
+///
+/// Nothing is created on disk until an event has to be kept.
 #[derive(Debug, Clone)]
-pub struct Spools(Option<Arc<Place>>);
+pub struct Spools(Option<Arc<SpoolFolder>>);
 
 #[derive(Debug)]
-struct Place {
-    folder: PathBuf,
+struct SpoolFolder {
+    path: PathBuf,
     limit_bytes: u64,
-    /// Held for making a folder, never across an await.
+    /// Held to create and lock a folder, never across an await.
     slot: Mutex<Option<Slot>>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    folder: PathBuf,
-    /// Locked for as long as this process lives.
+    path: PathBuf,
+    /// Locked while this process lives.
     _lock: File,
 }
 
 impl Spools {
-    /// Under a data folder, with so many bytes for each source. Takes over what processes that are gone left there.
+    /// Opens the spools in a data folder, with a limit for each source.
+    ///
+    /// Adopts the spools of dead processes.
     pub fn open(data: &Path, limit_bytes: u64) -> io::Result<Self> {
-        let place = Place { folder: data.join("spool"), limit_bytes, slot: Mutex::new(None) };
-        if place.folder.exists() {
-            place.slot()?;
+        let folder = SpoolFolder { path: data.join("spool"), limit_bytes, slot: Mutex::new(None) };
+        if folder.path.exists() {
+            folder.slot()?;
         }
-        Ok(Self(Some(Arc::new(place))))
+        Ok(Self(Some(Arc::new(folder))))
     }
 
-    /// Nowhere: where the engine is in this process, it is not away.
+    /// Returns no spools, for an engine in this process: it can't be unavailable.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// A source's spool, with what an earlier life left in it.
+    /// Returns a source's spool, with the events of an earlier run.
     pub(super) fn of(&self, tenant: &TenantId, source: &SourceId) -> Option<Spool> {
-        let place = self.0.clone()?;
+        let folder = self.0.clone()?;
         let mut spool = Spool {
             tenant: tenant.clone(),
             source: source.clone(),
-            place,
+            folder,
             segments: VecDeque::new(),
             writing: None,
             next_number: 1,
-            read: Mark::default(),
+            read: Progress::default(),
         };
-        if let Err(reason) = spool.load() {
-            error!(source.id = %source, %reason, "what was spooled can't be read; it is left where it is");
+        if let Err(error) = spool.load() {
+            error!(source.id = %source, %error, "spool unreadable; left on disk");
         }
         Some(spool)
     }
 }
 
-impl Place {
-    /// The folder of this process, made and locked when it is first asked for.
+impl SpoolFolder {
+    /// Returns the folder of this process, which the first call creates and locks.
     fn slot(&self) -> io::Result<PathBuf> {
-        let mut slot = self.slot.lock().expect("nobody panics while making a folder");
+        let mut slot = self.slot.lock();
         if let Some(slot) = &*slot {
-            return Ok(slot.folder.clone());
+            return Ok(slot.path.clone());
         }
         for number in 0..SLOTS {
-            let folder = self.folder.join(number.to_string());
-            fs::create_dir_all(&folder)?;
-            let Some(lock) = lock(&folder)? else { continue };
-            self.inherit(&folder)?;
-            *slot = Some(Slot { folder: folder.clone(), _lock: lock });
-            return Ok(folder);
+            let path = self.path.join(number.to_string());
+            fs::create_dir_all(&path)?;
+            let Some(lock) = lock(&path)? else { continue };
+            self.adopt_dead(&path)?;
+            *slot = Some(Slot { path: path.clone(), _lock: lock });
+            return Ok(path);
         }
-        Err(io::Error::other(format!("{SLOTS} processes spool to {} already", self.folder.display())))
+        Err(io::Error::other(format!("{SLOTS} processes spool to {} already", self.path.display())))
     }
 
-    /// Moves what processes that are gone have left into this one's folder.
-    fn inherit(&self, own: &Path) -> io::Result<()> {
-        for other in sorted(&self.folder)?.into_iter().filter(|other| other != own) {
+    /// Moves the segments of dead processes to this one's folder.
+    fn adopt_dead(&self, own: &Path) -> io::Result<()> {
+        for other in sorted(&self.path)?.into_iter().filter(|other| other != own) {
             let Some(_lock) = lock(&other)? else { continue };
             for source in sorted(&other)?.into_iter().filter(|source| source.is_dir()) {
                 let segments = sorted(&source)?;
-                let to = own.join(source.file_name().expect("it was listed by its name"));
+                let to = own.join(source.file_name().expect("a listed path ends in a name"));
                 fs::create_dir_all(&to)?;
                 let first = sorted(&to)?.last().and_then(|last| number_of(last)).map_or(1, |number| number + 1);
                 for (number, segment) in (first..).zip(segments) {
-                    info!(path = %segment.display(), "takes over what a process that is gone has spooled");
+                    info!(path = %segment.display(), "spool segment of a dead process adopted");
                     fs::rename(&segment, segment_in(&to, number))?;
                 }
             }
@@ -117,19 +123,19 @@ impl Place {
     }
 }
 
-/// The events of one source that wait on disk.
+/// The waiting events of a source on disk.
 #[derive(Debug)]
 pub(super) struct Spool {
-    place: Arc<Place>,
+    folder: Arc<SpoolFolder>,
     tenant: TenantId,
     source: SourceId,
     /// Oldest first.
     segments: VecDeque<Segment>,
-    /// The newest segment, while it is this life's.
+    /// The newest segment, if this run has begun it.
     writing: Option<File>,
     next_number: u64,
-    /// The first segment was delivered up to here.
-    read: Mark,
+    /// How far the first segment is delivered.
+    read: Progress,
 }
 
 #[derive(Debug)]
@@ -139,20 +145,22 @@ struct Segment {
     lines: u64,
 }
 
-/// A piece of a segment, or how far one was delivered.
+/// A count of delivered bytes and lines of a segment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct Progress {
     bytes: u64,
     lines: u64,
 }
 
 impl Spool {
-    /// Events that wait.
+    /// Returns the number of waiting events.
     pub(super) fn waiting(&self) -> u64 {
         self.segments.iter().map(|segment| segment.lines).sum::<u64>() - self.read.lines
     }
 
-    /// Writes events behind those that wait; returns how many old ones had to go. On an error none is written.
+    /// Appends events and returns the number of old ones dropped.
+    ///
+    /// On an error none is written.
     pub(super) fn append<'a>(&mut self, events: impl Iterator<Item = &'a IncomingEvent>) -> io::Result<u64> {
         let (mut text, mut lines) = (Vec::new(), 0);
         for IncomingEvent { id, at, kind } in events {
@@ -169,9 +177,9 @@ impl Spool {
             Some(file) if self.segments.back().is_some_and(|s| s.bytes < self.segment_bytes()) => file,
             Some(_) | None => self.new_segment()?,
         };
-        let segment = self.segments.back_mut().expect("the one that is written to");
+        let segment = self.segments.back_mut().expect("an open file belongs to the newest segment");
         if let Err(error) = file.write_all(&text) {
-            // Half a line would spoil the next one.
+            // Half a line would make the next one unreadable.
             file.set_len(segment.bytes)?;
             self.writing = Some(file);
             return Err(error);
@@ -180,59 +188,59 @@ impl Spool {
         segment.lines += lines;
         self.writing = Some(file);
         metrics::counter!("ringside_source_spooled_total").increment(lines);
-        Ok(self.keep_bound())
+        Ok(self.enforce_limit())
     }
 
-    /// The oldest events that wait, at most so many, and what to call [`Spool::delivered`] with once they are.
-    pub(super) fn oldest(&mut self, most: usize) -> io::Result<(Vec<IncomingEvent>, Mark)> {
-        let Some(segment) = self.segments.front() else { return Ok((Vec::new(), Mark::default())) };
+    /// Returns at most `most` of the oldest events, for [`Spool::delivered`].
+    pub(super) fn oldest(&mut self, most: usize) -> io::Result<(Vec<IncomingEvent>, Progress)> {
+        let Some(segment) = self.segments.front() else { return Ok((Vec::new(), Progress::default())) };
         let mut file = File::open(&segment.path)?;
         file.seek(SeekFrom::Start(self.read.bytes))?;
         let mut text = Vec::new();
         file.take((segment.bytes - self.read.bytes).min(READ_BYTES)).read_to_end(&mut text)?;
-        let (mut events, mut mark) = (Vec::new(), Mark::default());
+        let (mut events, mut progress) = (Vec::new(), Progress::default());
         for line in text.split_inclusive(|byte| *byte == b'\n').take(most) {
             let Some(line) = line.strip_suffix(b"\n") else { break };
-            mark = Mark { bytes: mark.bytes + line.len() as u64 + 1, lines: mark.lines + 1 };
+            progress = Progress { bytes: progress.bytes + line.len() as u64 + 1, lines: progress.lines + 1 };
             match Record::decode(line) {
                 Ok(Record::Event(event)) => events.push(IncomingEvent { id: event.id, at: event.at, kind: event.kind }),
                 Ok(Record::Tick(_)) | Err(_) => {
                     metrics::counter!("ringside_source_dropped_total").increment(1);
-                    warn!(source.id = %self.source, "a spooled event can't be read; it is left out");
+                    warn!(source.id = %self.source, "spooled event unreadable; dropped");
                 }
             }
         }
-        Ok((events, mark))
+        Ok((events, progress))
     }
 
-    /// What [`Spool::oldest`] gave is durable elsewhere.
-    pub(super) fn delivered(&mut self, mark: Mark) {
-        self.read = Mark { bytes: self.read.bytes + mark.bytes, lines: self.read.lines + mark.lines };
+    /// Records that the events of [`Spool::oldest`] are durable in the log.
+    pub(super) fn delivered(&mut self, progress: Progress) {
+        self.read = Progress { bytes: self.read.bytes + progress.bytes, lines: self.read.lines + progress.lines };
         if self.segments.front().is_some_and(|segment| segment.bytes <= self.read.bytes) {
             self.remove_first();
         }
     }
 
-    /// Gives up on the oldest segment, which can't be read; returns how many events that were.
-    pub(super) fn give_up_oldest(&mut self) -> u64 {
+    /// Drops the oldest segment and returns the number of its undelivered events.
+    pub(super) fn drop_oldest_segment(&mut self) -> u64 {
         let lost = self.segments.front().map_or(0, |segment| segment.lines - self.read.lines);
         self.remove_first();
         lost
     }
 
     fn segment_bytes(&self) -> u64 {
-        self.place.limit_bytes / SEGMENTS
+        self.folder.limit_bytes / SEGMENTS
     }
 
-    fn folder(&self, slot: &Path) -> PathBuf {
+    fn source_folder(&self, slot: &Path) -> PathBuf {
         slot.join(format!("{}@{}", self.tenant, self.source))
     }
 
     fn new_segment(&mut self) -> io::Result<File> {
-        let folder = self.folder(&self.place.slot()?);
+        let folder = self.source_folder(&self.folder.slot()?);
         fs::create_dir_all(&folder)?;
         if self.next_number == 1 {
-            // The slot may just have become ours, with what a process that is gone has left in it.
+            // The slot may have just become ours, with segments of a dead process.
             self.load()?;
         }
         let path = segment_in(&folder, self.next_number);
@@ -242,12 +250,12 @@ impl Spool {
         Ok(file)
     }
 
-    /// Finds what an earlier life left, and cuts a line that it did not finish.
+    /// Loads the segments of an earlier run, and cuts a torn last line.
     fn load(&mut self) -> io::Result<()> {
-        if !self.place.folder.exists() {
+        if !self.folder.path.exists() {
             return Ok(());
         }
-        let folder = self.folder(&self.place.slot()?);
+        let folder = self.source_folder(&self.folder.slot()?);
         if !folder.exists() {
             return Ok(());
         }
@@ -267,35 +275,35 @@ impl Spool {
             }
         }
         if self.waiting() > 0 {
-            info!(source.id = %self.source, events = self.waiting(), "events of an earlier life are spooled");
+            info!(source.id = %self.source, events = self.waiting(), "spooled events of an earlier run found");
         }
-        self.keep_bound();
+        self.enforce_limit();
         Ok(())
     }
 
-    fn keep_bound(&mut self) -> u64 {
+    fn enforce_limit(&mut self) -> u64 {
         let mut dropped = 0;
         while self.segments.len() > 1
-            && self.segments.iter().map(|segment| segment.bytes).sum::<u64>() > self.place.limit_bytes
+            && self.segments.iter().map(|segment| segment.bytes).sum::<u64>() > self.folder.limit_bytes
         {
-            dropped += self.give_up_oldest();
+            dropped += self.drop_oldest_segment();
         }
         dropped
     }
 
     fn remove_first(&mut self) {
         let Some(segment) = self.segments.pop_front() else { return };
-        self.read = Mark::default();
+        self.read = Progress::default();
         if self.segments.is_empty() {
             self.writing = None;
         }
-        if let Err(reason) = fs::remove_file(&segment.path) {
-            warn!(path = %segment.path.display(), %reason, "could not remove what was spooled; it may be sent again");
+        if let Err(error) = fs::remove_file(&segment.path) {
+            warn!(path = %segment.path.display(), %error, "spool segment not removed; it may be delivered again");
         }
     }
 }
 
-/// The folder's lock, unless another process has it.
+/// Locks a folder; `None` if another process has the lock.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
     match file.try_lock() {

@@ -1,4 +1,4 @@
-//! A source that must run once, however many collectors have it: one runs it, the others stand by.
+//! Runs a source on one collector only; the others stand by.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tracing::{debug, info};
 
 use super::SourceError;
 
-/// A member that says nothing for so long is gone.
-const GONE_AFTER: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A member without a heartbeat for this long is gone.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
+const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs `work` for as long as this is the longest-standing member of `group`, until `shutdown`.
+/// Runs `work` while this is the oldest member of `group`, until `shutdown`.
 ///
-/// While the engine is away everybody goes on as before. Two may overlap for the moment in which one comes back.
+/// While the engine is unavailable each member goes on as before. Two may overlap briefly when one comes back.
 pub async fn stand_by<Work>(
     engine: Arc<dyn Engine>,
     group: &str,
@@ -28,30 +28,30 @@ pub async fn stand_by<Work>(
 where
     Work: Future<Output = Result<(), SourceError>> + Send + 'static,
 {
-    // By the time of joining, so that a newcomer never takes anybody's place.
+    // Members sort by the time of joining, so that a new one never displaces another.
     let member = format!("{:014}-{holder}", Timestamp::now().millis());
     let mut running: Option<(CancellationToken, JoinHandle<Result<(), SourceError>>)> = None;
     let ended = loop {
-        match engine.heartbeat(group, &member, GONE_AFTER).await {
+        match engine.heartbeat(group, &member, MEMBER_TIMEOUT).await {
             Ok(members) => {
                 let is_first = members.first() == Some(&member);
                 if let Some((stop, task)) = running.take_if(|_| !is_first) {
-                    info!(source.group = group, "another collector has it; standing by");
+                    info!(source.group = group, "source runs on another collector; standing by");
                     stop.cancel();
                     if let Err(error) = joined(task).await {
                         break Err(error);
                     }
                 } else if is_first && running.is_none() {
-                    info!(source.group = group, "this collector runs it");
+                    info!(source.group = group, "source runs on this collector");
                     let stop = shutdown.child_token();
                     running = Some((stop.clone(), tokio::spawn(work(stop))));
                 }
             }
-            Err(reason) => debug!(source.group = group, %reason, "nobody knows who else is there; going on as before"),
+            Err(error) => debug!(source.group = group, %error, "heartbeat failed; members unknown"),
         }
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(HEARTBEAT_EVERY) => {}
         }
         if running.as_ref().is_some_and(|(_, task)| task.is_finished())
             && let Some((_, task)) = running.take()
@@ -66,8 +66,8 @@ where
         }
         None => ended,
     };
-    if let Err(reason) = engine.leave(group, &member).await {
-        debug!(source.group = group, %reason, "could not leave; the others notice by themselves");
+    if let Err(error) = engine.leave(group, &member).await {
+        debug!(source.group = group, %error, "leave failed; the membership will time out");
     }
     ended
 }

@@ -1,18 +1,18 @@
-//! The one answer to a delivery: totals, and what was refused, by index.
+//! The response to a delivery: totals, and the rejected events by index.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use ringside_intake::{Receipt, Rejection};
 use serde::Serialize;
 
-/// Gathers what became of the parts of one delivery.
+/// Sums up the receipts of a delivery's parts.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     accepted: usize,
     duplicates: usize,
     rejected: Vec<Rejection>,
     rejected_count: usize,
-    /// How many rejections are listed; the rest is only counted.
+    /// How many rejections to list at most; the others are only counted.
     listed: usize,
 }
 
@@ -41,8 +41,8 @@ impl Answer {
         self.accepted += receipt.accepted;
         self.duplicates += receipt.duplicates;
         self.rejected_count += receipt.rejected.len();
-        let room = self.listed.saturating_sub(self.rejected.len());
-        self.rejected.extend(receipt.rejected.into_iter().take(room));
+        let free = self.listed.saturating_sub(self.rejected.len());
+        self.rejected.extend(receipt.rejected.into_iter().take(free));
     }
 }
 

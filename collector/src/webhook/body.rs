@@ -1,4 +1,4 @@
-//! From the bytes of a body to well-formed events, one by one, so that a bad one does not take the others with it.
+//! Parses a body's events one by one, so that a bad one doesn't affect the others.
 
 use std::cell::Cell;
 
@@ -11,31 +11,33 @@ use serde_json::value::RawValue;
 use super::Limits;
 use super::problem::Problem;
 
-/// One event of a body: well formed, or why not.
+/// An event of a body, or the reason why it is malformed.
 pub(super) type Parsed = Result<IncomingEvent, BadEvent>;
 
-/// How a body holds its events.
+/// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// One event, an array of them, or lines.
     Json,
-    /// One event a line.
+    /// One event per line.
     Lines,
-    /// One CloudEvent with our event as its `data`.
+    /// One CloudEvent with the event as its `data`.
     CloudEvent,
     /// An array of CloudEvents.
     CloudEventBatch,
-    /// Our event as the body, the CloudEvent's attributes in headers.
+    /// The event as the body, and the CloudEvent's attributes in headers.
     CloudEventHeaders,
 }
 
 impl Form {
-    /// The form that a request's headers announce.
+    /// Returns the form that a request's headers declare.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
             && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
-            return Err(Problem::unsupported("bodies are taken uncompressed: leave \"Content-Encoding\" out"));
+            return Err(Problem::unsupported(
+                "compressed bodies are not supported: send the body uncompressed, without \"Content-Encoding\"",
+            ));
         }
         let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
         let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -61,17 +63,17 @@ impl Form {
     }
 }
 
-/// The events of a plain JSON body, raw.
+/// The raw events of a JSON body.
 pub(super) enum Split<'a> {
     /// One event.
     One(&'a RawValue),
     /// The elements of an array.
     Many(Vec<&'a RawValue>),
-    /// Events in lines, whatever the content type said.
+    /// Events in lines, although the content type is JSON.
     Lines,
 }
 
-/// Takes a JSON body apart into its events.
+/// Splits a JSON body into its events.
 pub(super) fn split<'a>(body: &'a [u8], limits: &Limits) -> Result<Split<'a>, Problem> {
     match body.iter().find(|b| !b.is_ascii_whitespace()) {
         None => {
@@ -80,17 +82,17 @@ pub(super) fn split<'a>(body: &'a [u8], limits: &Limits) -> Result<Split<'a>, Pr
         Some(b'[') => split_array(body, limits).map(Split::Many),
         Some(b'{') => match serde_json::from_slice(body) {
             Ok(event) => Ok(Split::One(event)),
-            Err(_) if begins_with_a_line(body) => Ok(Split::Lines),
+            Err(_) if first_line_is_json(body) => Ok(Split::Lines),
             Err(error) => Err(unreadable(&error)),
         },
         Some(_) => Err(Problem::unreadable(
             "bad_json",
-            "the body must be a JSON object (one event), an array of them, or one object a line",
+            "the body must be a JSON object (one event), an array of them, or one object per line",
         )),
     }
 }
 
-/// The elements of an array, at most as many as one request may bring.
+/// Splits an array into its elements, up to the limit of a request.
 pub(super) fn split_array<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<&'a RawValue>, Problem> {
     let too_many = Cell::new(false);
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -98,15 +100,15 @@ pub(super) fn split_array<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<&'a
     match elements.and_then(|elements| json.end().map(|()| elements)) {
         Ok(elements) => Ok(elements),
         Err(_) if too_many.get() => Err(Problem::too_large(format!(
-            "an array may hold {} events; send several, or NDJSON",
+            "the array has more than {} events; send several requests, or NDJSON",
             limits.array_events
         ))),
         Err(error) => Err(unreadable(&error)),
     }
 }
 
-/// True where the first of several lines is a JSON object by itself.
-fn begins_with_a_line(body: &[u8]) -> bool {
+/// Whether there are several lines and the first is complete JSON.
+fn first_line_is_json(body: &[u8]) -> bool {
     let body = body.trim_ascii_start();
     let Some(end) = body.iter().position(|b| *b == b'\n') else { return false };
     let (first, rest) = body.split_at(end);
@@ -114,10 +116,10 @@ fn begins_with_a_line(body: &[u8]) -> bool {
 }
 
 pub(super) fn unreadable(error: &serde_json::Error) -> Problem {
-    Problem::unreadable("bad_json", format!("the body can't be read as JSON: {}", sentence(&error.to_string())))
+    Problem::unreadable("bad_json", format!("the body is not valid JSON: {}", truncated(&error.to_string())))
 }
 
-/// Collects the raw elements of an array and stops at the limit, so that `[0,0,0,…` costs no more than a body may.
+/// Collects an array's raw elements up to the limit, to bound the cost of `[0,0,…`.
 struct Elements<'c> {
     limit: usize,
     too_many: &'c Cell<bool>,
@@ -158,24 +160,26 @@ pub(super) fn read_event(raw: &[u8], limits: &Limits) -> Parsed {
     }
     require_object(raw)?;
     let json: EventJson<'_> = serde_json::from_slice(raw).map_err(|error| bad_json(&error))?;
-    candidate(&json)
+    incoming_event(&json)
 }
 
-/// Checks what was read of one event.
-pub(super) fn candidate(json: &EventJson<'_>) -> Parsed {
+/// Converts the JSON of an event, checking each member.
+pub(super) fn incoming_event(json: &EventJson<'_>) -> Parsed {
     Ok(IncomingEvent { id: json.event_id()?, at: json.happened_at()?, kind: json.event_kind()? })
 }
 
-/// The refusal of an event that is longer than one may be.
+/// The error of an event that is too long.
 pub(super) fn too_long(limits: &Limits) -> BadEvent {
-    BadEvent::new("too_large", format!("one event may have {} KiB; this one has more", limits.event_bytes >> 10))
+    BadEvent::new("too_large", format!("the event has more than {} KiB; shorten it", limits.event_bytes >> 10))
 }
 
-/// Refuses JSON that is something else than an object: a list of the members' values would pass for an event.
+/// Rejects JSON that isn't an object.
+///
+/// Serde would accept an array of the members' values as an event.
 pub(super) fn require_object(raw: &[u8]) -> Result<(), BadEvent> {
     let begins = raw.trim_ascii_start().first();
     if begins == Some(&b'{') || serde_json::from_slice::<&RawValue>(raw).is_err() {
-        // What is no JSON at all is told better by the reader, which says where.
+        // Invalid JSON is left to the parser, whose error names the position.
         return Ok(());
     }
     Err(BadEvent::new(
@@ -184,17 +188,17 @@ pub(super) fn require_object(raw: &[u8]) -> Result<(), BadEvent> {
     ))
 }
 
-/// The refusal of an event whose JSON is broken or has members of another type.
+/// The error of an event with broken JSON or with members of a wrong type.
 pub(super) fn bad_json(error: &serde_json::Error) -> BadEvent {
     let text = error.to_string();
     let code = if text.starts_with("missing field") { "missing_member" } else { "bad_event" };
-    let text = if error.is_data() { in_words_of_json(&text) } else { text };
-    BadEvent::new(code, format!("this is not an event: {}", sentence(&text)))
+    let text = if error.is_data() { in_json_terms(&text) } else { text };
+    BadEvent::new(code, format!("this is not an event: {}", truncated(&text)))
 }
 
-/// What a reader says of a type, without the names that types have in here.
-fn in_words_of_json(text: &str) -> String {
-    // What was sent is quoted before, so the last one is the reader's own.
+/// Rewrites a parser's error in terms of JSON, without the names of Rust types.
+fn in_json_terms(text: &str) -> String {
+    // The sender's value is quoted first, so the last "expected" is the parser's own.
     let Some((found, expected)) = text.rsplit_once(", expected ") else { return text.to_owned() };
     let (expected, place) = expected.split_once(" at line ").unwrap_or((expected, ""));
     let expected = match expected {
@@ -209,8 +213,8 @@ fn in_words_of_json(text: &str) -> String {
     format!("{found}, expected {expected}{at}{place}")
 }
 
-/// What a parser says, cut short: it may quote what a sender wrote.
-fn sentence(text: &str) -> String {
+/// Truncates a parser's error: it may quote the sender's text.
+fn truncated(text: &str) -> String {
     let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -218,7 +222,9 @@ fn sentence(text: &str) -> String {
     short
 }
 
-/// Takes lines out of a body as its pieces arrive. It holds no more than one line and never one that is too long.
+/// Splits a body into lines as its chunks arrive.
+///
+/// Buffers at most one line, and never one that is too long.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pending: Vec<u8>,
@@ -226,46 +232,47 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Adds a piece; tells each line that is complete with it, none where the line was too long. Empty lines are not
-    /// told.
-    pub(super) fn push(&mut self, mut piece: &[u8], longest: usize, mut tell: impl FnMut(Option<&[u8]>)) {
-        while let Some(end) = piece.iter().position(|b| *b == b'\n') {
-            let (line, rest) = piece.split_at(end);
-            piece = &rest[1..];
+    /// Adds a chunk and calls `on_line` for each non-empty line that it completes.
+    ///
+    /// A line that is too long is `None`.
+    pub(super) fn push(&mut self, mut chunk: &[u8], longest: usize, mut on_line: impl FnMut(Option<&[u8]>)) {
+        while let Some(end) = chunk.iter().position(|b| *b == b'\n') {
+            let (line, rest) = chunk.split_at(end);
+            chunk = &rest[1..];
             if self.pending.is_empty() && !self.overlong && line.len() <= longest {
-                tell_line(line, &mut tell);
+                emit_line(line, &mut on_line);
             } else {
-                self.keep(line, longest);
-                self.finish(&mut tell);
+                self.buffer(line, longest);
+                self.finish(&mut on_line);
             }
         }
-        self.keep(piece, longest);
+        self.buffer(chunk, longest);
     }
 
-    /// Tells the last line, which need not end in a newline.
-    pub(super) fn finish(&mut self, mut tell: impl FnMut(Option<&[u8]>)) {
+    /// Calls `on_line` for the last line, which need not end in a newline.
+    pub(super) fn finish(&mut self, mut on_line: impl FnMut(Option<&[u8]>)) {
         if std::mem::take(&mut self.overlong) {
-            tell(None);
+            on_line(None);
         } else {
-            tell_line(&self.pending, &mut tell);
+            emit_line(&self.pending, &mut on_line);
         }
         self.pending.clear();
     }
 
-    fn keep(&mut self, piece: &[u8], longest: usize) {
-        if self.overlong || self.pending.len() + piece.len() > longest {
+    fn buffer(&mut self, chunk: &[u8], longest: usize) {
+        if self.overlong || self.pending.len() + chunk.len() > longest {
             self.overlong = true;
             self.pending.clear();
         } else {
-            self.pending.extend_from_slice(piece);
+            self.pending.extend_from_slice(chunk);
         }
     }
 }
 
-fn tell_line(line: &[u8], tell: &mut impl FnMut(Option<&[u8]>)) {
+fn emit_line(line: &[u8], on_line: &mut impl FnMut(Option<&[u8]>)) {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
     if !line.is_empty() {
-        tell(Some(line));
+        on_line(Some(line));
     }
 }
 
@@ -275,28 +282,28 @@ mod tests {
 
     use super::*;
 
-    fn lines_of(pieces: &[&[u8]], longest: usize) -> Vec<Option<String>> {
+    fn lines_of(chunks: &[&[u8]], longest: usize) -> Vec<Option<String>> {
         let mut lines = Lines::default();
-        let mut told = Vec::new();
-        for piece in pieces {
-            lines.push(piece, longest, |line| told.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
+        let mut read = Vec::new();
+        for chunk in chunks {
+            lines.push(chunk, longest, |line| read.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
         }
-        lines.finish(|line| told.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
-        told
+        lines.finish(|line| read.push(line.map(|l| String::from_utf8_lossy(l).into_owned())));
+        read
     }
 
     #[test]
-    fn lines_are_the_same_however_the_body_is_cut() {
+    fn lines_do_not_depend_on_the_chunks_of_the_body() {
         let body = b"{\"a\":1}\r\n\n  {\"b\":2}\n0123456789ABCDEF\n{\"c\":3}";
         let whole = lines_of(&[body], 12);
         assert_eq!(whole, [Some("{\"a\":1}".into()), Some("{\"b\":2}".into()), None, Some("{\"c\":3}".into())]);
         for size in 1..body.len() {
-            assert_eq!(lines_of(&body.chunks(size).collect::<Vec<_>>(), 12), whole, "in pieces of {size}");
+            assert_eq!(lines_of(&body.chunks(size).collect::<Vec<_>>(), 12), whole, "in chunks of {size}");
         }
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_not_kept() {
+    fn a_line_that_is_too_long_is_not_buffered() {
         let mut lines = Lines::default();
         for _ in 0..1_000 {
             lines.push(&[b'x'; 1_000], 4_096, |_| panic!("no line has ended"));
@@ -305,9 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told_without_the_names_of_our_types() {
+    fn errors_do_not_mention_rust_types() {
         let event = |members: &str| format!(r#"{{"id":"e","type":"metric","at":"x",{members}}}"#);
-        for (raw, says) in [
+        for (raw, hint) in [
             ("5".to_owned(), "one event is one JSON object with"),
             ("[]".to_owned(), "one event is one JSON object with"),
             (format!("[{}]", ["null"; 27].join(",")), "one event is one JSON object with"),
@@ -321,14 +328,14 @@ mod tests {
             (event(r#""value":", expected u16""#), "expected a number at line 1 column "),
         ] {
             let bad = read_event(raw.as_bytes(), &Limits::default()).unwrap_err();
-            assert!(bad.message.contains(says), "{raw}: {bad}");
+            assert!(bad.message.contains(hint), "{raw}: {bad}");
             assert!(!bad.message.contains("struct") && !bad.message.contains("Json"), "{bad}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_readers_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn no_bytes_make_the_parsers_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
             let limits = Limits::default();
             let _ = split(&body, &limits);
             let _ = read_event(&body, &limits);
@@ -339,7 +346,7 @@ mod tests {
         }
 
         #[test]
-        fn no_member_values_make_an_event_panic(
+        fn no_member_values_make_the_parser_panic(
             id in ".{0,70}", kind in "(call\\.[a-z]{0,9}|metric|notification|campaign\\.(state|gauges)|.{0,9})", at in ".{0,30}",
             to in ".{0,40}", value in any::<f64>(), cause in any::<i64>(),
         ) {

@@ -1,8 +1,8 @@
-//! CloudEvents 1.0 with our event as `data`: structured, in batches, or with the attributes in headers.
+//! Parses CloudEvents 1.0 with an event as `data`, in all three modes.
 //!
-//! What the data leaves out is filled in from the attributes: `type` (with or without `dev.ringside.` and `.v1`), `at`
-//! from `time`, `callId` from `subject`, and `id` from `source` and `id` together, because CloudEvents are the same
-//! only where both are.
+//! Members that the data lacks are filled in from the attributes: `type` (with or without `dev.ringside.` and `.v1`),
+//! `at` from `time`, and `callId` from `subject`. `id` is made of `source` and `id` together, because only both
+//! together identify a CloudEvent.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Limits;
-use super::body::{Parsed, bad_json, candidate, require_object, too_long};
+use super::body::{Parsed, bad_json, incoming_event, require_object, too_long};
 
 #[derive(Deserialize)]
 struct CloudEventJson<'a> {
@@ -41,7 +41,7 @@ struct Attributes {
     subject: Option<String>,
 }
 
-/// Reads a CloudEvent in one JSON object.
+/// Parses a CloudEvent in one JSON object.
 pub(super) fn read_structured(raw: &[u8], limits: &Limits) -> Parsed {
     if raw.len() > limits.event_bytes {
         return Err(too_long(limits));
@@ -62,7 +62,7 @@ pub(super) fn read_structured(raw: &[u8], limits: &Limits) -> Parsed {
     }
 }
 
-/// Reads a CloudEvent with its attributes in `ce-` headers and its data as the body.
+/// Parses a CloudEvent with attributes in `ce-` headers and data as the body.
 pub(super) fn read_binary(headers: &HeaderMap, body: &[u8], limits: &Limits) -> Parsed {
     if body.len() > limits.event_bytes {
         return Err(too_long(limits));
@@ -95,25 +95,25 @@ fn fill(attributes: &Attributes, data: &[u8]) -> Parsed {
             event.insert(member.to_owned(), Value::String(value));
         }
     };
-    let kind = own_type(&attributes.kind);
+    let kind = event_type(&attributes.kind);
     fill("callId", attributes.subject.clone().filter(|_| kind.starts_with("call.")));
     fill("type", Some(kind.to_owned()));
     fill("at", attributes.time.clone());
     fill("id", Some(joined_id(&attributes.source, &attributes.id)));
     let event = Value::Object(event);
-    candidate(&EventJson::deserialize(&event).map_err(|error| bad_json(&error))?)
+    incoming_event(&EventJson::deserialize(&event).map_err(|error| bad_json(&error))?)
 }
 
-/// `dev.ringside.call.answered.v1` → `call.answered`.
-fn own_type(kind: &str) -> &str {
-    let Some(own) = kind.strip_prefix("dev.ringside.") else { return kind };
-    match own.rsplit_once(".v") {
+/// Strips prefix and version: `dev.ringside.metric.v1` becomes `metric`.
+fn event_type(kind: &str) -> &str {
+    let Some(name) = kind.strip_prefix("dev.ringside.") else { return kind };
+    match name.rsplit_once(".v") {
         Some((name, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => own,
+        _ => name,
     }
 }
 
-/// One idempotency key of both; where they are too long for one, of their hash.
+/// Joins both into one idempotency key; if that is too long, their hash is the key.
 fn joined_id(source: &str, id: &str) -> String {
     let joined = format!("{source}#{id}");
     if joined.len() <= 200 && !joined.chars().any(char::is_control) {
@@ -122,7 +122,7 @@ fn joined_id(source: &str, id: &str) -> String {
     format!("ce-{:x}", Sha256::digest(joined.as_bytes()))
 }
 
-/// Header values of CloudEvents carry `%` escapes for what a header can't hold.
+/// Decodes the `%` escapes that CloudEvents use in header values.
 fn percent_decoded(value: &[u8]) -> Result<String, BadEvent> {
     let mut decoded = Vec::with_capacity(value.len());
     let mut rest = value;
@@ -154,15 +154,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_taken_with_and_without_our_prefix_and_version() {
-        assert_eq!(own_type("dev.ringside.call.answered.v1"), "call.answered");
-        assert_eq!(own_type("dev.ringside.metric"), "metric");
-        assert_eq!(own_type("call.ended"), "call.ended");
-        assert_eq!(own_type("com.example.vip.v2"), "com.example.vip.v2");
+    fn our_prefix_and_version_of_a_type_are_optional() {
+        assert_eq!(event_type("dev.ringside.call.answered.v1"), "call.answered");
+        assert_eq!(event_type("dev.ringside.metric"), "metric");
+        assert_eq!(event_type("call.ended"), "call.ended");
+        assert_eq!(event_type("com.example.vip.v2"), "com.example.vip.v2");
     }
 
     #[test]
-    fn an_id_that_does_not_fit_is_hashed_and_stays_the_same() {
+    fn an_id_that_is_too_long_is_hashed_the_same_each_time() {
         assert_eq!(joined_id("//pbx", "7"), "//pbx#7");
         let long = joined_id(&"s".repeat(300), "7");
         assert_eq!((long.len(), &long), (67, &joined_id(&"s".repeat(300), "7")));

@@ -4,10 +4,11 @@
 //! request ─ key ─ signature ─ body ─▶ events ─ aliases ─▶ Intake::accept ─▶ one answer for all
 //! ```
 //!
-//! [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, [`signature`] checks Standard
-//! Webhooks, [`alias`] keeps telephone numbers out that come as ids; those in texts were masked as they were read. One bad
-//! event is named by its index and the rest is taken; the whole request fails only for a wrong key, a body that is none of
-//! these, or too much of it. `docs/sources.md` says all of it for senders.
+//! [`body`] reads one event, an array or NDJSON, [`cloudevents`] unwraps CloudEvents, and [`signature`] checks Standard
+//! Webhooks. Telephone numbers in texts are masked on reading; ids that hold one are replaced by aliases of the intake.
+//!
+//! A bad event is reported by its index, and the others are accepted. A whole request fails only for a wrong key or
+//! signature, an unreadable or too large body, or a log that is full or unavailable. `docs/sources.md` is for senders.
 
 mod answer;
 mod body;
@@ -30,30 +31,30 @@ use problem::Problem;
 use ringside_access::{ApiKey, KeyError, Keys};
 use ringside_intake::Intake;
 
-/// What the webhook routes need.
+/// The state of the webhook's routes.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Where events go.
+    /// The intake that accepts the events.
     pub intake: Intake,
-    /// Who may send them.
+    /// The API keys of senders.
     pub keys: Keys,
-    /// How much one request may bring.
+    /// The limits of a request.
     pub limits: Limits,
 }
 
-/// How much one request may bring.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a body that is read as a whole.
+    /// Bytes of a body that is not NDJSON.
     pub body_bytes: usize,
-    /// Bytes of an NDJSON body, which is read line by line.
+    /// Bytes of an NDJSON body, which is read as it arrives.
     pub stream_bytes: usize,
-    /// Events of an array or a CloudEvents batch.
+    /// Events in an array or a CloudEvents batch.
     pub array_events: usize,
     /// Bytes of one event.
     pub event_bytes: usize,
-    /// How long the next piece of a body may take, in milliseconds.
-    pub patience_ms: u64,
+    /// How long to wait for the next part of a body, in milliseconds.
+    pub read_timeout_ms: u64,
 }
 
 impl Default for Limits {
@@ -63,22 +64,22 @@ impl Default for Limits {
             stream_bytes: 256 << 20,
             array_events: 10_000,
             event_bytes: 64 << 10,
-            // Shorter than the port's own (`asks_within`), which would end the connection without a word.
-            patience_ms: 8_000,
+            // Shorter than the server's own timeout, which closes the connection without a response.
+            read_timeout_ms: 8_000,
         }
     }
 }
 
-/// The routes for senders. They carry their own authentication.
+/// Returns the routes for senders. They authenticate by API key.
 pub fn webhook_routes(webhook: Webhook) -> Router {
     Router::new()
-        .route("/ingest/events", post(take_events).options(allow_webhook).fallback(refuse_method))
+        .route("/ingest/events", post(receive_events).options(allow_webhook).fallback(reject_method))
         .with_state(Arc::new(webhook))
 }
 
-async fn take_events(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+async fn receive_events(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = match find_key(&webhook.keys, &parts.headers).await {
+    let answered = match authenticate(&webhook.keys, &parts.headers).await {
         Ok(key) => receive::receive(&webhook, &key, &parts.headers, body).await,
         Err(problem) => Err(problem),
     };
@@ -88,18 +89,19 @@ async fn take_events(State(webhook): State<Arc<Webhook>>, request: Request) -> R
     response
 }
 
-async fn find_key(keys: &Keys, headers: &HeaderMap) -> Result<Arc<ApiKey>, Problem> {
+async fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Arc<ApiKey>, Problem> {
     let given = headers.get(header::AUTHORIZATION).ok_or_else(|| {
         Problem::unauthorized(
             "missing_key",
-            "send the header \"Authorization: Bearer <api key>\"; `ringside key issue` makes a key",
+            "the request has no API key: send the header \"Authorization: Bearer <api key>\"; `ringside key issue` \
+             creates a key",
         )
     })?;
     let unknown = || {
         Problem::unauthorized(
             "unknown_key",
-            "this is not an API key, or no longer one: \"Authorization\" must be \"Bearer\" and a key that \
-             `ringside key issue` made",
+            "the API key is unknown or revoked: send \"Authorization: Bearer <api key>\" with a key from \
+             `ringside key issue`",
         )
     };
     let (scheme, key) = given.to_str().ok().and_then(|text| text.trim().split_once(' ')).ok_or_else(unknown)?;
@@ -110,17 +112,20 @@ async fn find_key(keys: &Keys, headers: &HeaderMap) -> Result<Arc<ApiKey>, Probl
         Ok(Some(key)) => Ok(key),
         Ok(None) => Err(unknown()),
         Err(error @ KeyError::Engine(_)) => {
-            tracing::warn!(error = ?error, "an API key could not be looked up");
-            Err(Problem::unavailable("keys can't be checked now; nothing was taken, send the same again", 2))
+            tracing::warn!(error = ?error, "API key lookup failed");
+            Err(Problem::unavailable(
+                "API keys can't be checked right now; no event was accepted, send the same request again",
+                2,
+            ))
         }
         Err(error) => {
-            tracing::error!(error = %error, "an API key could not be read");
+            tracing::error!(error = %error, "API key record unreadable");
             Err(unknown())
         }
     }
 }
 
-/// The handshake of CloudEvents webhooks: yes, whoever has a key may send here, at any rate.
+/// Answers the handshake of CloudEvents webhooks: any sender, at any rate.
 async fn allow_webhook(headers: HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let answer = response.headers_mut();
@@ -133,9 +138,10 @@ async fn allow_webhook(headers: HeaderMap) -> Response {
     response
 }
 
-async fn refuse_method() -> Response {
+async fn reject_method() -> Response {
     let mut response =
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send events with POST").into_response();
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send events with the method POST")
+            .into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
     response
 }

@@ -13,27 +13,27 @@ impl Problem {
         Self(ringside_http::Problem::new(status, code, detail))
     }
 
-    /// 400: nothing in the body could be read.
+    /// 400: the body can't be read.
     pub(super) fn unreadable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 401: who sends is not known.
+    /// 401: the sender is not authenticated.
     pub(super) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
-    /// 413: more than one request may bring.
+    /// 413: the body is larger than a request may be.
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 
-    /// 415: a form of body that is not taken.
+    /// 415: the content type or encoding is not supported.
     pub(super) fn unsupported(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
-    /// 503: not now.
+    /// 503: a retry will help.
     pub(super) fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = ringside_http::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         Self(problem.with_retry_after(u64::from(retry_after_s)))

@@ -1,4 +1,4 @@
-//! One request's body, read within its limits, taken apart and given to the intake.
+//! Reads a request's body within its limits and hands its events to the intake.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use ringside_access::ApiKey;
-use ringside_intake::{IntakeError, Receipt, Rejection, Reservation, count};
+use ringside_intake::{IntakeError, Receipt, Rejection, Reservation, count_events};
 
 use super::answer::Answer;
 use super::body::{Form, Lines, Parsed, Split, read_event, split, split_array, too_long};
 use super::problem::Problem;
 use super::{Limits, Webhook, cloudevents, signature};
 
-/// Lines that go to the intake together.
+/// Lines that are handed to the intake together.
 const LINES_AT_ONCE: usize = 500;
 
-/// Rejections of a stream that are listed; the rest is counted.
+/// Rejections of a stream that are listed; the others are only counted.
 const LISTED_OF_STREAM: usize = 1_000;
 
 pub(super) async fn receive(
@@ -27,14 +27,14 @@ pub(super) async fn receive(
     body: Body,
 ) -> Result<Answer, Problem> {
     let form = Form::of(headers)?;
-    let pieces =
-        Pieces { stream: body.into_data_stream(), patience: Duration::from_millis(webhook.limits.patience_ms) };
-    // A signature is over the whole body, so a signed stream has to be read as a whole first.
+    let timeout = Duration::from_millis(webhook.limits.read_timeout_ms);
+    let chunks = Chunks { stream: body.into_data_stream(), timeout };
+    // A signature covers the whole body, so a signed stream is read completely first.
     if form == Form::Lines && key.secrets.is_empty() {
-        return stream(webhook, key, pieces).await;
+        return stream(webhook, key, chunks).await;
     }
     let mut reservation = webhook.intake.reservation();
-    let body = pieces.whole(webhook.limits.body_bytes, &mut reservation).await?;
+    let body = chunks.collect(webhook.limits.body_bytes, &mut reservation).await?;
     signature::verify(&key.secrets, headers, &body, webhook.intake.now())?;
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
     let Some(parsed) = read_events(form, headers, body, &webhook.limits)? else {
@@ -45,7 +45,7 @@ pub(super) async fn receive(
     Ok(answer)
 }
 
-/// The events of a body that is here as a whole; none where they are lines.
+/// Reads the events of a complete body; `None` if they are lines.
 pub(super) fn read_events(
     form: Form,
     headers: &HeaderMap,
@@ -62,9 +62,9 @@ pub(super) fn read_events(
         Form::CloudEvent => match split(body, limits)? {
             Split::One(event) => vec![cloudevents::read_structured(event.get().as_bytes(), limits)],
             Split::Many(_) | Split::Lines => {
-                let says =
+                let detail =
                     "application/cloudevents+json is one event; send several as application/cloudevents-batch+json";
-                return Err(Problem::unreadable("bad_json", says));
+                return Err(Problem::unreadable("bad_json", detail));
             }
         },
         Form::CloudEventBatch => {
@@ -76,30 +76,34 @@ pub(super) fn read_events(
     Ok(Some(parsed))
 }
 
-/// Lines of a body that is here already.
+/// Receives the lines of a complete body.
 async fn lines(webhook: &Webhook, key: &ApiKey, body: &[u8]) -> Result<Answer, Problem> {
     let mut batch = LineBatch::new(webhook, key);
-    for piece in body.chunks(webhook.limits.event_bytes.max(1)) {
-        batch.push(piece).await?;
+    for chunk in body.chunks(webhook.limits.event_bytes.max(1)) {
+        batch.push(chunk).await?;
     }
     batch.finish().await
 }
 
-/// Lines as they arrive: however long the stream is, only some hundreds of them are here at a time.
-async fn stream(webhook: &Webhook, key: &ApiKey, mut pieces: Pieces) -> Result<Answer, Problem> {
+/// Receives lines as they arrive.
+///
+/// At most some hundreds are in memory at a time, however long the stream is.
+async fn stream(webhook: &Webhook, key: &ApiKey, mut chunks: Chunks) -> Result<Answer, Problem> {
     let mut batch = LineBatch::new(webhook, key);
     let mut read = 0;
     let mut reservation = webhook.intake.reservation();
-    while let Some(piece) = pieces.next().await.map_err(|problem| problem.with_next_index(batch.delivered))? {
-        read += piece.len();
+    while let Some(chunk) = chunks.next().await.map_err(|problem| problem.with_next_index(batch.delivered))? {
+        read += chunk.len();
         if read > webhook.limits.stream_bytes {
-            let says =
-                format!("an NDJSON body may have {} MiB; go on in another request", webhook.limits.stream_bytes >> 20);
-            return Err(Problem::too_large(says).with_next_index(batch.delivered));
+            let detail = format!(
+                "the NDJSON body has more than {} MiB; continue from line \"nextIndex\" in another request",
+                webhook.limits.stream_bytes >> 20
+            );
+            return Err(Problem::too_large(detail).with_next_index(batch.delivered));
         }
         reservation.clear();
-        reservation.grow(piece.len()).map_err(|error| Problem::from(error).with_next_index(batch.delivered))?;
-        batch.push(&piece).await?;
+        reservation.grow(chunk.len()).map_err(|error| Problem::from(error).with_next_index(batch.delivered))?;
+        batch.push(&chunk).await?;
     }
     batch.finish().await
 }
@@ -119,10 +123,10 @@ impl<'a> LineBatch<'a> {
         Self { webhook, key, lines: Lines::default(), parsed: Vec::new(), delivered: 0, answer }
     }
 
-    async fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
+    async fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         let limits = &self.webhook.limits;
         let parsed = &mut self.parsed;
-        self.lines.push(piece, limits.event_bytes, |line| {
+        self.lines.push(chunk, limits.event_bytes, |line| {
             parsed.push(line.map_or_else(|| Err(too_long(limits)), |line| read_event(line, limits)));
         });
         if self.parsed.len() >= LINES_AT_ONCE { self.deliver().await } else { Ok(()) }
@@ -135,7 +139,7 @@ impl<'a> LineBatch<'a> {
             parsed.push(line.map_or_else(|| Err(too_long(limits)), |line| read_event(line, limits)));
         });
         if self.parsed.is_empty() && self.delivered == 0 {
-            return Err(Problem::unreadable("empty_body", "the body is empty; send one event a line"));
+            return Err(Problem::unreadable("empty_body", "the body is empty; send one event per line"));
         }
         self.deliver().await?;
         Ok(self.answer)
@@ -153,7 +157,7 @@ impl<'a> LineBatch<'a> {
     }
 }
 
-/// Gives what is well formed to the intake, and names what is not by its place in the body.
+/// Hands well-formed events to the intake, and reports the others by their index.
 async fn deliver(webhook: &Webhook, key: &ApiKey, first: usize, parsed: Vec<Parsed>) -> Result<Receipt, IntakeError> {
     let mut indexes = Vec::with_capacity(parsed.len());
     let mut events = Vec::with_capacity(parsed.len());
@@ -168,44 +172,50 @@ async fn deliver(webhook: &Webhook, key: &ApiKey, first: usize, parsed: Vec<Pars
         }
     }
     let secret = webhook.intake.aliases().secret().await?;
-    let events = events.into_iter().map(|event| secret.without_numbers(&key.tenant, event)).collect();
+    let events = events.into_iter().map(|event| secret.replace_phone_numbers(&key.tenant, event)).collect();
     let mut receipt = webhook.intake.accept(&key.tenant, &key.source, events).await?;
     for rejection in &mut receipt.rejected {
         rejection.index = indexes[rejection.index];
     }
     for rejection in &bad {
-        count(rejection.code, 1);
+        count_events(rejection.code, 1);
     }
     receipt.rejected.append(&mut bad);
     receipt.rejected.sort_by_key(|rejection| rejection.index);
     Ok(receipt)
 }
 
-/// A body's pieces, each of which may take only so long.
-struct Pieces {
+/// The chunks of a body, with a timeout for each.
+struct Chunks {
     stream: BodyDataStream,
-    patience: Duration,
+    timeout: Duration,
 }
 
-impl Pieces {
+impl Chunks {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        match tokio::time::timeout(self.patience, self.stream.next()).await {
-            Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        match tokio::time::timeout(self.timeout, self.stream.next()).await {
+            Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
             Ok(None) => Ok(None),
-            Ok(Some(Err(_))) => Err(Problem::unreadable("broken_body", "the body broke off before its end")),
-            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not go on arriving")),
+            Ok(Some(Err(_))) => Err(Problem::unreadable(
+                "broken_body",
+                "the connection broke before the end of the body; send it again",
+            )),
+            Err(_) => {
+                let detail = "the body stopped arriving; send it without long pauses, or in smaller requests";
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+            }
         }
     }
 
-    async fn whole(mut self, most: usize, reservation: &mut Reservation) -> Result<Bytes, Problem> {
+    async fn collect(mut self, most: usize, reservation: &mut Reservation) -> Result<Bytes, Problem> {
         let mut body = Vec::new();
-        while let Some(piece) = self.next().await? {
-            if body.len() + piece.len() > most {
-                let says = format!("a body may have {} MiB; send several, or stream NDJSON", most >> 20);
-                return Err(Problem::too_large(says));
+        while let Some(chunk) = self.next().await? {
+            if body.len() + chunk.len() > most {
+                let detail = format!("the body has more than {} MiB; send several requests, or NDJSON", most >> 20);
+                return Err(Problem::too_large(detail));
             }
-            reservation.grow(piece.len())?;
-            body.extend_from_slice(&piece);
+            reservation.grow(chunk.len())?;
+            body.extend_from_slice(&chunk);
         }
         Ok(body.into())
     }

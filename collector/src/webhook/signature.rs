@@ -1,7 +1,7 @@
-//! Standard Webhooks: was this body sent, just now, by one who knows the secret?
+//! Verifies the signatures of Standard Webhooks.
 //!
-//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. A repeated delivery has the same events under the same
-//! ids, so that it needs no list of seen `webhook-id`s: the intake says that they are duplicates.
+//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. A replay needs no list of seen `webhook-id`s: it has
+//! the same events with the same ids, and the intake counts them as duplicates.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -14,13 +14,13 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::problem::Problem;
 
-/// How far the sender's clock may be from ours.
+/// How much the sender's clock may differ from ours.
 const TOLERANCE_S: i64 = 300;
 
-/// Signatures that are looked at; more than a rotation needs, fewer than an attacker would like.
+/// The most signatures to check: enough for a rotation, and bounded work.
 const MOST_SIGNATURES: usize = 8;
 
-/// Checks a delivery's signature. With no secret there is nothing to check.
+/// Verifies a delivery's signature. Without a secret any delivery passes.
 pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Problem> {
     if secrets.is_empty() {
         return Ok(());
@@ -31,8 +31,8 @@ pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: 
     else {
         return Err(Problem::unauthorized(
             "bad_signature",
-            "this key's deliveries must be signed: send \"webhook-id\", \"webhook-timestamp\" and \"webhook-signature\" \
-             as Standard Webhooks describes",
+            "this API key requires signed requests: send \"webhook-id\", \"webhook-timestamp\" and \
+             \"webhook-signature\" as in Standard Webhooks",
         ));
     };
     let sent_s: i64 = timestamp
@@ -41,7 +41,7 @@ pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: 
     if sent_s.abs_diff(now.seconds()) > TOLERANCE_S.unsigned_abs() {
         return Err(Problem::unauthorized(
             "bad_signature",
-            "\"webhook-timestamp\" is more than 5 minutes from now: sign each try anew, and check the sender's clock",
+            "\"webhook-timestamp\" is more than 5 minutes off: sign each attempt anew, and check the sender's clock",
         ));
     }
     let expected: Vec<_> = secrets.iter().map(|secret| signature(secret, id, timestamp, body)).collect();
@@ -57,14 +57,14 @@ pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: 
     } else {
         Err(Problem::unauthorized(
             "bad_signature",
-            "no \"v1\" signature fits: it must be the base64 of HMAC-SHA256 over \"{webhook-id}.{webhook-timestamp}.{body}\", \
-             with the key's secret and the body as it is sent",
+            "no \"v1\" signature matches: it must be the base64 of HMAC-SHA256 over \"{webhook-id}.{webhook-timestamp}.{body}\", \
+             with the key's secret and the exact bytes of the body",
         ))
     }
 }
 
 fn signature(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.bytes()).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.bytes()).expect("HMAC accepts keys of any length");
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
         mac.update(part);
     }

@@ -1,4 +1,4 @@
-//! Requests that are refused as a whole, and what is acknowledged when the log can't take them.
+//! Requests that are rejected as a whole, and deliveries that the log rejects.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use http::StatusCode;
 use ringside_collector::webhook::Limits;
 use ringside_intake::IntakeSettings;
 
-use crate::intake_fixture::{IntakeFixture, Mood, event, events};
+use crate::intake_fixture::{AppendFault, IntakeFixture, event, events};
 
 #[tokio::test]
-async fn without_a_key_or_with_a_wrong_one_nothing_is_taken_and_the_answer_says_how_to_get_one() {
+async fn a_request_without_a_valid_key_is_rejected_with_a_hint() {
     let fixture = IntakeFixture::new().await;
     let right = &fixture.key.key;
     let (most, last) = right.split_at(right.len() - 1);
@@ -36,7 +36,7 @@ async fn without_a_key_or_with_a_wrong_one_nothing_is_taken_and_the_answer_says_
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_a_400_that_says_where() {
+async fn a_body_that_is_not_json_gets_400() {
     let fixture = IntakeFixture::new().await;
     for (body, code) in [
         ("", "empty_body"),
@@ -60,7 +60,7 @@ async fn a_body_that_is_no_json_is_a_400_that_says_where() {
 }
 
 #[tokio::test]
-async fn other_types_and_encodings_are_a_415_that_says_which_are_taken() {
+async fn other_content_types_and_encodings_get_415_with_a_hint() {
     let fixture = IntakeFixture::new().await;
     for content_type in ["application/x-www-form-urlencoded", "text/plain", "application/xml", "image/svg+xml"] {
         let answer = fixture.post_as(content_type, event("e")).await;
@@ -74,7 +74,7 @@ async fn other_types_and_encodings_are_a_415_that_says_which_are_taken() {
 }
 
 #[tokio::test]
-async fn too_much_is_a_413_and_one_event_that_is_too_long_only_costs_itself() {
+async fn a_large_body_gets_413_and_a_long_event_is_only_rejected() {
     let limits = Limits { body_bytes: 20_000, array_events: 50, event_bytes: 1_024, ..Limits::default() };
     let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
     let answer = fixture.post(format!("{}{}", event("e"), " ".repeat(20_000))).await;
@@ -89,26 +89,26 @@ async fn too_much_is_a_413_and_one_event_that_is_too_long_only_costs_itself() {
 }
 
 #[tokio::test]
-async fn while_the_log_is_away_nothing_is_acknowledged_and_a_retry_is_no_duplicate() {
+async fn a_failed_delivery_is_not_acknowledged_and_can_be_retried() {
     let fixture = IntakeFixture::new().await;
-    for (mood, code) in [(Mood::Full, "log_full"), (Mood::Away, "unavailable")] {
-        fixture.engine.set(mood);
+    for (fault, code) in [(AppendFault::LogFull, "log_full"), (AppendFault::Unavailable, "unavailable")] {
+        fixture.engine.set_fault(fault);
         let answer = fixture.post(events(0..3)).await;
         assert_eq!((answer.problem().0, answer.problem().1), (503, code));
         assert!((1..=10).contains(&answer.retry_after_s()));
-        assert!(!answer.json.to_string().contains("secret"), "the operator's detail stays with the operator");
+        assert!(!answer.json.to_string().contains("secret"), "the response has no internal detail");
     }
     assert!(fixture.logged().await.is_empty());
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     assert_eq!(fixture.post(events(0..3)).await.counts(), (3, 0, 0));
 }
 
 #[tokio::test]
-async fn an_append_whose_answer_got_lost_is_done_again() {
+async fn an_append_with_a_lost_reply_is_repeated() {
     let fixture = IntakeFixture::new().await;
-    fixture.engine.set(Mood::Forgetful);
+    fixture.engine.set_fault(AppendFault::LostReply);
     assert_eq!(fixture.post(event("e1")).await.problem().0, 503);
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     assert_eq!(fixture.post(event("e1")).await.counts(), (1, 0, 0));
     let logged = fixture.logged().await;
     assert_eq!(logged.len(), 2);
@@ -116,7 +116,7 @@ async fn an_append_whose_answer_got_lost_is_done_again() {
 }
 
 #[tokio::test]
-async fn when_too_many_are_on_their_way_the_next_one_is_asked_to_come_back() {
+async fn too_many_deliveries_in_flight_get_429() {
     let settings = IntakeSettings { in_flight_deliveries: 1, ..IntakeSettings::default() };
     let fixture = Arc::new(IntakeFixture::with(settings, Limits::default()).await);
     fixture.engine.close_gate();
@@ -139,6 +139,6 @@ async fn bodies_share_a_bounded_amount_of_memory() {
     let fixture = IntakeFixture::with(settings, Limits::default()).await;
     assert_eq!(fixture.post(event("small")).await.counts(), (1, 0, 0));
     assert_eq!(fixture.post(events(0..100)).await.problem().1, "busy");
-    // What was reserved is given back, also by a request that failed.
+    // A request that failed has released its reservation too.
     assert_eq!(fixture.post(event("again")).await.counts(), (1, 0, 0));
 }

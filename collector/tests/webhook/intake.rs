@@ -1,4 +1,4 @@
-//! The intake itself, as sources see it.
+//! The intake, as sources use it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ringside_model::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::intake_fixture::{IntakeFixture, Mood, source, tenant};
+use crate::intake_fixture::{AppendFault, IntakeFixture, source, tenant};
 
 fn sample(id: usize, at: Timestamp) -> IncomingEvent {
     let sample = MetricSample { name: "x".into(), unit: "".into(), value: id as f64, labels: Default::default() };
@@ -20,7 +20,7 @@ fn sample(id: usize, at: Timestamp) -> IncomingEvent {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_horizon_is_refused_and_what_is_as_old_is_taken() {
+async fn events_older_than_the_horizon_are_rejected() {
     let fixture = IntakeFixture::with(
         IntakeSettings { dedupe_horizon_ms: 1_000, ..IntakeSettings::default() },
         Limits::default(),
@@ -35,7 +35,7 @@ async fn what_is_older_than_the_horizon_is_refused_and_what_is_as_old_is_taken()
 }
 
 #[tokio::test]
-async fn derived_events_do_not_come_from_sources() {
+async fn derived_events_from_sources_are_rejected() {
     let fixture = IntakeFixture::new().await;
     let derived = DerivedEvent::Campaign {
         campaign: CampaignId::parse("alpha").unwrap(),
@@ -49,29 +49,29 @@ async fn derived_events_do_not_come_from_sources() {
 }
 
 #[tokio::test]
-async fn errors_say_when_to_come_back() {
+async fn errors_say_when_to_retry() {
     let fixture = IntakeFixture::new().await;
-    fixture.engine.set(Mood::Full);
+    fixture.engine.set_fault(AppendFault::LogFull);
     let error =
         fixture.intake.accept(&tenant("a"), &source("s"), vec![sample(0, fixture.intake.now())]).await.unwrap_err();
     assert!(matches!(error, IntakeError::LogFull { retry_after_s: 1..=10 }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_feed_keeps_the_newest_while_the_log_is_away_and_delivers_them_after() {
+async fn a_feed_keeps_the_newest_events_while_the_log_is_away() {
     let fixture = IntakeFixture::new().await;
     let mut feed = Feed::new(fixture.intake.clone(), tenant("acme"), source("s"), 100, &Spools::none());
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     let now = fixture.intake.now();
     feed.push((0..80).map(|id| sample(id, now)));
     feed.flush().await;
     feed.push((80..150).map(|id| sample(id, now)));
     assert_eq!((feed.waiting(), feed.dropped()), (100, 50));
-    fixture.engine.set(Mood::Willing);
-    // It does not hammer a log that has just failed; after its pause it goes on by itself.
+    fixture.engine.set_fault(AppendFault::None);
+    // It pauses after a failure, and then goes on by itself.
     feed.flush().await;
     assert_eq!(feed.waiting(), 100);
-    feed.rested().await;
+    feed.until_retry().await;
     feed.flush().await;
     assert_eq!(feed.waiting(), 0);
     let ids: BTreeSet<String> = fixture.logged().await.iter().map(|event| event.id.to_string()).collect();
@@ -79,7 +79,7 @@ async fn a_feed_keeps_the_newest_while_the_log_is_away_and_delivers_them_after()
 }
 
 #[tokio::test]
-async fn the_host_tells_how_it_is_doing() {
+async fn the_host_source_sends_its_metrics() {
     let fixture = IntakeFixture::new().await;
     let shutdown = CancellationToken::new();
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 100 };
@@ -100,12 +100,12 @@ async fn the_host_tells_how_it_is_doing() {
     for name in
         ["cpu_usage", "cpu_cores", "memory_used_bytes", "memory_total_bytes", "memory_usage", "process_rss_bytes"]
     {
-        assert!(names.contains(name), "{name} is missing of {names:?}");
+        assert!(names.contains(name), "{name} is missing in {names:?}");
     }
 }
 
 #[tokio::test]
-async fn an_interval_that_makes_no_sense_is_refused_with_a_sentence() {
+async fn an_invalid_interval_is_rejected_with_a_sentence() {
     let fixture = IntakeFixture::new().await;
     let cfg = host::HostConfig { tenant: tenant("acme"), source: source("host"), interval_ms: 0 };
     let error = host::run(cfg, fixture.intake.clone(), Spools::none(), CancellationToken::new()).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn an_interval_that_makes_no_sense_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn the_simulator_fills_the_log_with_history_and_a_second_run_only_with_the_gap() {
+async fn a_second_simulator_run_only_fills_the_gap_in_history() {
     let fixture = IntakeFixture::new().await;
     let shared: Arc<dyn Engine> = fixture.engine.clone();
     let intake = Intake::new(shared, IntakeSettings::default(), system_clock());
@@ -140,5 +140,5 @@ async fn the_simulator_fills_the_log_with_history_and_a_second_run_only_with_the
     let ids: BTreeSet<&str> = first.iter().map(|event| event.id.as_str()).collect();
     let second: Vec<_> = all.iter().filter(|event| !ids.contains(event.id.as_str())).collect();
     assert!(!second.is_empty());
-    assert!(second.iter().all(|event| newest.since(event.at) < 5_000), "history was told twice");
+    assert!(second.iter().all(|event| newest.since(event.at) < 5_000), "history was sent twice");
 }

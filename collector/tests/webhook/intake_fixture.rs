@@ -1,4 +1,4 @@
-//! A intake and its routes on an engine of its own, whose log can be made to refuse or to wait.
+//! An intake with its webhook, on an engine with appends that can fail or wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -21,31 +21,31 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
-/// The moment at which every test begins.
+/// The time at which every test begins.
 pub(crate) const NOW: &str = "2026-11-20T12:00:00.000Z";
 
-/// What an append does.
+/// The fault that an append has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub(crate) enum Mood {
-    Willing,
-    Full,
-    Away,
-    /// It appends and then says that it could not: an answer that got lost.
-    Forgetful,
+pub(crate) enum AppendFault {
+    None,
+    LogFull,
+    Unavailable,
+    /// It appends and then fails, as if the reply got lost.
+    LostReply,
 }
 
-/// The embedded engine with moods.
-pub(crate) struct Moody {
+/// The embedded engine with faults in its appends.
+pub(crate) struct FaultyEngine {
     inner: Embedded,
-    mood: AtomicUsize,
+    fault: AtomicUsize,
     gate: Semaphore,
     waiting: watch::Sender<usize>,
     appended: watch::Sender<usize>,
 }
 
-impl Moody {
-    /// How many appends have succeeded.
+impl FaultyEngine {
+    /// Returns the number of appends that have succeeded.
     pub(crate) fn appended(&self) -> usize {
         *self.appended.borrow()
     }
@@ -54,11 +54,11 @@ impl Moody {
         self.appended.subscribe().wait_for(|appended| *appended >= number).await.unwrap();
     }
 
-    pub(crate) fn set(&self, mood: Mood) {
-        self.mood.store(mood as usize, Ordering::SeqCst);
+    pub(crate) fn set_fault(&self, fault: AppendFault) {
+        self.fault.store(fault as usize, Ordering::SeqCst);
     }
 
-    /// From now on appends wait until the gate is opened.
+    /// Makes appends wait until the gate is opened.
     pub(crate) fn close_gate(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -73,7 +73,7 @@ impl Moody {
 }
 
 #[async_trait]
-impl Around for Moody {
+impl Around for FaultyEngine {
     fn inner(&self) -> &dyn Engine {
         &self.inner
     }
@@ -82,11 +82,13 @@ impl Around for Moody {
         self.waiting.send_modify(|waiting| *waiting += 1);
         let _passed = self.gate.acquire().await.unwrap();
         self.waiting.send_modify(|waiting| *waiting -= 1);
-        let away = || EngineError::Unavailable("disk /dev/secret is gone".into());
-        match self.mood.load(Ordering::SeqCst) {
-            mood if mood == Mood::Full as usize => Err(EngineError::LogFull(3)),
-            mood if mood == Mood::Away as usize => Err(away()),
-            mood if mood == Mood::Forgetful as usize => self.inner.append(records).await.and(Err(away())),
+        let unavailable = || EngineError::Unavailable("disk /dev/secret is gone".into());
+        match self.fault.load(Ordering::SeqCst) {
+            fault if fault == AppendFault::LogFull as usize => Err(EngineError::LogFull(3)),
+            fault if fault == AppendFault::Unavailable as usize => Err(unavailable()),
+            fault if fault == AppendFault::LostReply as usize => {
+                self.inner.append(records).await.and(Err(unavailable()))
+            }
             _ => {
                 self.inner.append(records).await?;
                 self.appended.send_modify(|appended| *appended += 1);
@@ -96,7 +98,7 @@ impl Around for Moody {
     }
 }
 
-/// An answer to a request.
+/// A response to a request.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -104,21 +106,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Accepted, duplicates, rejected.
+    /// Returns the accepted, duplicate and rejected events.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         assert_eq!(self.status, StatusCode::OK, "{}", self.json);
         let count = |member: &str| self.json[member].as_u64().unwrap();
         (count("accepted"), count("duplicates"), count("rejectedCount"))
     }
 
-    /// Index and code of each rejection that is listed.
+    /// Returns the index and code of each listed rejection.
     pub(crate) fn rejections(&self) -> Vec<(u64, &str)> {
         let read = |rejection: &'_ Value| rejection["index"].as_u64().unwrap();
         let rejected = self.json["rejected"].as_array().unwrap();
         rejected.iter().map(|rejection| (read(rejection), rejection["code"].as_str().unwrap())).collect()
     }
 
-    /// A problem in the agreed form: its code and its sentence.
+    /// Checks the form of a problem; returns its status, code and sentence.
     pub(crate) fn problem(&self) -> (u16, &str, &str) {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.json);
         assert_eq!(self.json["status"], self.status.as_u16());
@@ -131,9 +133,9 @@ impl Answer {
     }
 }
 
-/// All of it.
+/// The intake, the API keys and the routes of a test.
 pub(crate) struct IntakeFixture {
-    pub(crate) engine: Arc<Moody>,
+    pub(crate) engine: Arc<FaultyEngine>,
     pub(crate) intake: Intake,
     pub(crate) keys: Keys,
     pub(crate) routes: Router,
@@ -151,9 +153,9 @@ impl IntakeFixture {
     pub(crate) async fn with(settings: IntakeSettings, limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let inner = Embedded::open(folder.path(), EmbeddedSettings { partitions: 8, ..EmbeddedSettings::default() });
-        let engine = Arc::new(Moody {
+        let engine = Arc::new(FaultyEngine {
             inner: inner.unwrap(),
-            mood: AtomicUsize::new(Mood::Willing as usize),
+            fault: AtomicUsize::new(AppendFault::None as usize),
             gate: Semaphore::new(1_000),
             waiting: watch::Sender::new(0),
             appended: watch::Sender::new(0),
@@ -169,7 +171,7 @@ impl IntakeFixture {
         Self { engine, intake, keys, routes, key, millis, _folder: folder }
     }
 
-    /// Another collector on the same engine, asked with the same keys.
+    /// Returns another collector on the same engine, with the same keys.
     pub(crate) fn second_collector(&self) -> SecondCollector {
         let read = Arc::clone(&self.millis);
         let clock: Clock = Arc::new(move || Timestamp::from_millis(read.load(Ordering::SeqCst)));
@@ -182,7 +184,7 @@ impl IntakeFixture {
         self.millis.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// A key whose deliveries must be signed.
+    /// Issues a key that requires signed deliveries.
     pub(crate) async fn signed_key(&self, secrets: Vec<Secret>) -> IssuedKey {
         self.keys.issue(&tenant("acme"), &source("signed"), "signed", secrets).await.unwrap()
     }
@@ -202,17 +204,17 @@ impl IntakeFixture {
     }
 
     pub(crate) async fn request(&self, method: Method, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-        ask(&self.routes, method, headers, body).await
+        send_request(&self.routes, method, headers, body).await
     }
 
-    /// Everything that is in the log, partition after partition.
+    /// Returns all events of the log, partition after partition.
     pub(crate) async fn logged(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for partition in 0..self.engine.partitions() {
             for entry in self.engine.inner().read_log(Partition(partition), Position(0), 1_000_000).await.unwrap() {
                 match Record::decode(&entry.record).unwrap() {
                     Record::Event(event) => events.push(event),
-                    Record::Tick(at) => panic!("nobody ticks here: {at}"),
+                    Record::Tick(at) => panic!("no owner runs, so no tick is expected: {at}"),
                 }
             }
         }
@@ -230,11 +232,11 @@ impl SecondCollector {
     /// Sends JSON with the usual key.
     pub(crate) async fn post(&self, body: impl Into<Body>) -> Answer {
         let headers = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
-        ask(&self.routes, Method::POST, &headers, body).await
+        send_request(&self.routes, Method::POST, &headers, body).await
     }
 }
 
-async fn ask(routes: &Router, method: Method, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+async fn send_request(routes: &Router, method: Method, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
     let mut request = Request::builder().method(method).uri("/ingest/events");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -254,12 +256,12 @@ pub(crate) fn source(name: &str) -> SourceId {
     SourceId::parse(name).unwrap()
 }
 
-/// A good event.
+/// A valid event.
 pub(crate) fn event(id: &str) -> String {
     format!(r#"{{"id":"{id}","type":"call.answered","at":"{NOW}","campaign":"alpha","callId":"c-1"}}"#)
 }
 
-/// An array of good events with these ids.
+/// An array of valid events with these ids.
 pub(crate) fn events(ids: impl IntoIterator<Item = usize>) -> String {
     let events: Vec<String> = ids.into_iter().map(|id| event(&format!("e{id}"))).collect();
     format!("[{}]", events.join(","))

@@ -1,4 +1,4 @@
-//! API keys: issued once, found by hash, ended.
+//! API keys: issued once, found by hash, revoked.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use ringside_engine::Engine;
 use crate::intake_fixture::{IntakeFixture, event, events, source, tenant};
 
 #[tokio::test]
-async fn a_key_is_random_and_only_its_hash_is_kept() {
+async fn a_key_is_random_and_only_its_hash_is_stored() {
     let fixture = IntakeFixture::new().await;
     let key = &fixture.key.key;
     assert!(key.starts_with("rsk_") && key.len() == 44 && key[4..].bytes().all(|b| b.is_ascii_alphanumeric()));
@@ -24,7 +24,7 @@ async fn a_key_is_random_and_only_its_hash_is_kept() {
 }
 
 #[tokio::test]
-async fn a_key_writes_only_into_its_own_tenant_even_with_the_same_ids() {
+async fn a_key_writes_only_to_its_own_tenant() {
     let fixture = IntakeFixture::new().await;
     let other = fixture.keys.issue(&tenant("rival"), &source("hook"), "", Vec::new()).await.unwrap();
     assert_eq!(fixture.post(events(0..5)).await.counts(), (5, 0, 0));
@@ -37,7 +37,7 @@ async fn a_key_writes_only_into_its_own_tenant_even_with_the_same_ids() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_ends_at_once_here_and_within_seconds_elsewhere() {
+async fn a_revoked_key_ends_at_once_and_elsewhere_within_seconds() {
     let fixture = IntakeFixture::new().await;
     let shared: Arc<dyn Engine> = fixture.engine.clone();
     let intake = fixture.intake.clone();
@@ -51,7 +51,7 @@ async fn a_revoked_key_ends_at_once_here_and_within_seconds_elsewhere() {
 }
 
 #[tokio::test]
-async fn revoking_what_is_not_there_says_so() {
+async fn revoking_an_unknown_or_ambiguous_key_is_an_error() {
     let fixture = IntakeFixture::new().await;
     for id in ["", "zz", "0", "key/"] {
         let known = fixture.key.record.id.starts_with('0') && id == "0";
@@ -63,7 +63,7 @@ async fn revoking_what_is_not_there_says_so() {
     for number in 0..40 {
         fixture.keys.issue(&tenant("acme"), &source("s"), &number.to_string(), Vec::new()).await.unwrap();
     }
-    // Of 41 ids at least two begin with the same one of 16 digits.
+    // Of 41 ids at least two begin with the same of 16 digits.
     let mut ambiguous = 0;
     for digit in "0123456789abcdef".chars() {
         if let Err(KeyError::Ambiguous(_, several)) = fixture.keys.revoke(&digit.to_string()).await {
@@ -75,7 +75,7 @@ async fn revoking_what_is_not_there_says_so() {
 }
 
 #[tokio::test]
-async fn a_configured_key_is_made_once_and_stays_what_it_is() {
+async fn a_configured_key_is_created_once_and_never_changed() {
     let fixture = IntakeFixture::new().await;
     let key = "configured-key-of-32-characters!";
     let made = fixture.keys.ensure(&tenant("default"), &source("ingest"), key).await.unwrap();

@@ -1,13 +1,13 @@
-//! The way in, from a request's bytes to the log, on the embedded engine.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+//! The webhook, from a request's bytes to the log, on the embedded engine.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod body_forms;
 mod delivery;
-mod forms;
-mod hostile;
+mod hostile_bodies;
 mod intake;
 mod intake_fixture;
 mod keys;
-mod numbers;
+mod phone_numbers;
 mod signatures;
 mod spool;
 mod streams;

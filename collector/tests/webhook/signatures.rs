@@ -1,4 +1,4 @@
-//! Standard Webhooks.
+//! Signatures of Standard Webhooks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +28,7 @@ async fn deliver(fixture: &IntakeFixture, key: &IssuedKey, id: &str, at_s: i64, 
 }
 
 #[tokio::test]
-async fn a_signed_delivery_is_taken_and_its_replay_is_a_duplicate() {
+async fn a_signed_delivery_is_accepted_and_its_replay_a_duplicate() {
     let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
     let key = fixture.signed_key(vec![secret.clone()]).await;
@@ -41,7 +41,7 @@ async fn a_signed_delivery_is_taken_and_its_replay_is_a_duplicate() {
 }
 
 #[tokio::test]
-async fn forged_changed_expired_or_missing_signatures_are_refused() {
+async fn forged_changed_expired_or_missing_signatures_get_401() {
     let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
     let key = fixture.signed_key(vec![secret.clone()]).await;
@@ -76,7 +76,7 @@ async fn forged_changed_expired_or_missing_signatures_are_refused() {
 }
 
 #[tokio::test]
-async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures() {
+async fn during_a_rotation_either_secret_is_valid() {
     let fixture = IntakeFixture::new().await;
     let old = Secret::generate();
     let key = fixture.signed_key(vec![old.clone()]).await;
@@ -94,7 +94,7 @@ async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures()
         sign(&new, "m", &now.to_string(), &body)
     );
     assert_eq!(deliver(&fixture, &key, "m", now, &both, &body).await.counts(), (1, 0, 0));
-    // Once the rotation is over the old secret ends.
+    // The old secret ends with the rotation.
     fixture.keys.keep_newest_secret(&key.record.id[..12]).await.unwrap();
     let body = event("late");
     let answer = deliver(&fixture, &key, "m", now, &sign(&old, "m", &now.to_string(), &body), &body).await;
@@ -104,32 +104,32 @@ async fn during_a_rotation_either_secret_will_do_and_one_of_several_signatures()
 }
 
 #[tokio::test]
-async fn a_key_has_one_secret_or_two_and_no_other_number_by_a_rotation() {
+async fn a_rotation_leaves_one_secret_or_two() {
     let fixture = IntakeFixture::new().await;
     let old = Secret::generate();
     let (unsigned, signed) = (&fixture.key.record.id, fixture.signed_key(vec![old.clone()]).await);
     let signed = &signed.record.id;
     let keys = &fixture.keys;
     let secrets = async || keys.list(None).await.unwrap().into_iter().find(|key| key.id == *signed).unwrap().secrets;
-    assert!(matches!(keys.add_secret(unsigned).await, Err(KeyError::Unsigned(_))), "nobody asked for signatures");
+    assert!(matches!(keys.add_secret(unsigned).await, Err(KeyError::Unsigned(_))), "the key requires no signatures");
     assert!(matches!(keys.keep_newest_secret(unsigned).await, Err(KeyError::Unsigned(_))));
     assert!(matches!(keys.keep_oldest_secret(unsigned).await, Err(KeyError::Unsigned(_))));
-    assert!(matches!(keys.keep_newest_secret(signed).await, Err(KeyError::OneSecret(_))), "and so never to none");
+    assert!(matches!(keys.keep_newest_secret(signed).await, Err(KeyError::OneSecret(_))), "the last secret stays");
     assert!(matches!(keys.keep_oldest_secret(signed).await, Err(KeyError::OneSecret(_))));
     let new = keys.add_secret(signed).await.unwrap();
     assert_eq!(secrets().await, [old.clone(), new]);
     assert!(matches!(keys.add_secret(signed).await, Err(KeyError::InRotation(_))));
     keys.keep_oldest_secret(signed).await.unwrap();
-    assert_eq!(secrets().await, [old], "the new one is taken back");
+    assert_eq!(secrets().await, [old], "the new secret is revoked");
     let new = keys.add_secret(signed).await.unwrap();
     keys.keep_newest_secret(signed).await.unwrap();
     assert_eq!(secrets().await, [new]);
     keys.revoke(signed).await.unwrap();
-    assert!(matches!(keys.add_secret(signed).await, Err(KeyError::NotFound(_))), "a revoked key does not come back");
+    assert!(matches!(keys.add_secret(signed).await, Err(KeyError::NotFound(_))), "a revoked key stays revoked");
 }
 
 #[tokio::test]
-async fn a_signed_stream_of_lines_is_checked_before_any_line_is_taken() {
+async fn a_signed_stream_is_verified_before_any_line_is_accepted() {
     let fixture = IntakeFixture::new().await;
     let secret = Secret::generate();
     let key = fixture.signed_key(vec![secret.clone()]).await;

@@ -1,4 +1,4 @@
-//! Events on disk while the intake can't take them: in order, bounded, and there after a crash.
+//! The spool keeps events while the log is unavailable, and across a crash.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,7 +9,7 @@ use ringside_intake::IncomingEvent;
 use ringside_model::{EventId, EventKind, MetricSample, SourceId, TenantId};
 use tempfile::TempDir;
 
-use crate::intake_fixture::{IntakeFixture, Mood};
+use crate::intake_fixture::{AppendFault, IntakeFixture};
 
 const MB: u64 = 1 << 20;
 
@@ -33,10 +33,10 @@ async fn logged_ids(fixture: &IntakeFixture) -> Vec<String> {
     fixture.logged().await.iter().map(|event| event.id.as_str().to_owned()).collect()
 }
 
-/// Sends until nothing waits.
+/// Flushes until no event waits.
 async fn drain(feed: &mut Feed) {
     while feed.waiting() > 0 {
-        feed.rested().await;
+        feed.until_retry().await;
         feed.flush().await;
     }
 }
@@ -49,36 +49,36 @@ fn segments(data: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn what_the_door_did_not_take_is_spooled_and_sent_in_order_before_anything_newer() {
+async fn failed_events_are_spooled_and_sent_before_newer_ones() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
     let spools = Spools::open(data.path(), MB).unwrap();
     let mut feed = feed(&fixture, &spools);
     feed.push(samples(&fixture, 0..5));
     feed.flush().await;
-    assert!(!data.path().join("spool").exists(), "nothing is made while all is well");
+    assert!(!data.path().join("spool").exists(), "no folder is created while the log accepts events");
 
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     for batch in 1..4 {
         feed.push(samples(&fixture, batch * 5..batch * 5 + 5));
         feed.flush().await;
     }
     assert_eq!((feed.waiting(), feed.dropped(), segments(data.path()).len()), (15, 0, 1));
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     feed.push(samples(&fixture, 20..25));
     drain(&mut feed).await;
     assert_eq!(logged_ids(&fixture).await, ids(0..25));
-    assert!(segments(data.path()).is_empty(), "what was sent is not kept");
+    assert!(segments(data.path()).is_empty(), "a delivered segment is removed");
 }
 
 #[tokio::test]
-async fn a_spool_survives_its_process_and_a_line_without_an_end_is_cut() {
+async fn a_spool_survives_a_crash_and_cuts_a_torn_line() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     let spools = Spools::open(data.path(), MB).unwrap();
     let mut first = feed(&fixture, &spools);
     first.push(samples(&fixture, 0..10));
     first.flush().await;
-    // Gone without a word, in the middle of a write.
+    // The process dies in the middle of a write.
     drop((first, spools));
     let segment = segments(data.path()).remove(0);
     let mut torn = OpenOptions::new().append(true).open(&segment).unwrap();
@@ -89,15 +89,15 @@ async fn a_spool_survives_its_process_and_a_line_without_an_end_is_cut() {
     assert_eq!(second.waiting(), 10);
     second.push(samples(&fixture, 10..12));
     second.flush().await;
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     drain(&mut second).await;
     assert_eq!(logged_ids(&fixture).await, ids(0..12));
 }
 
 #[tokio::test]
-async fn above_the_bound_the_oldest_go_and_are_counted() {
+async fn above_the_limit_the_oldest_are_dropped_and_counted() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     let bound = 16 << 10;
     let spools = Spools::open(data.path(), bound).unwrap();
     let mut feed = feed(&fixture, &spools);
@@ -109,33 +109,33 @@ async fn above_the_bound_the_oldest_go_and_are_counted() {
     assert!(kept <= bound, "{kept} bytes");
     let dropped = usize::try_from(feed.dropped()).unwrap();
     assert!(dropped > 0 && dropped + feed.waiting() == 1_000, "{dropped} and {}", feed.waiting());
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     drain(&mut feed).await;
-    assert_eq!(logged_ids(&fixture).await, ids(dropped..1_000), "the newest are there, in order");
+    assert_eq!(logged_ids(&fixture).await, ids(dropped..1_000), "the newest are kept, in order");
 }
 
 #[tokio::test]
-async fn where_the_disk_takes_nothing_the_newest_stay_in_memory() {
+async fn without_a_disk_the_newest_stay_in_memory() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     let spools = Spools::open(data.path(), MB).unwrap();
     let mut feed = feed(&fixture, &spools);
-    // A file stands where the folder would be made.
+    // A file has the folder's name, so the folder can't be created.
     fs::write(data.path().join("spool"), b"").unwrap();
     feed.push(samples(&fixture, 0..60));
     feed.flush().await;
     feed.push(samples(&fixture, 60..120));
     feed.flush().await;
     assert_eq!((feed.waiting(), feed.dropped()), (100, 20));
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     drain(&mut feed).await;
     assert_eq!(logged_ids(&fixture).await, ids(20..120));
 }
 
 #[tokio::test]
-async fn processes_on_one_folder_don_t_share_a_spool_and_what_a_dead_one_left_is_taken_over() {
+async fn processes_on_one_folder_have_separate_spools() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
-    fixture.engine.set(Mood::Away);
+    fixture.engine.set_fault(AppendFault::Unavailable);
     let [one, two] = [(); 2].map(|()| Spools::open(data.path(), MB).unwrap());
     let (mut first, mut second) = (feed(&fixture, &one), feed(&fixture, &two));
     first.push(samples(&fixture, 0..5));
@@ -146,25 +146,25 @@ async fn processes_on_one_folder_don_t_share_a_spool_and_what_a_dead_one_left_is
     drop((first, second, one, two));
     let alone = Spools::open(data.path(), MB).unwrap();
     let mut feed = feed(&fixture, &alone);
-    assert_eq!(feed.waiting(), 10, "both left theirs to this one");
-    fixture.engine.set(Mood::Willing);
+    assert_eq!(feed.waiting(), 10, "it adopts the spools of both");
+    fixture.engine.set_fault(AppendFault::None);
     drain(&mut feed).await;
     assert_eq!(logged_ids(&fixture).await, ids(0..10));
 }
 
 #[tokio::test]
-async fn what_a_process_left_is_taken_over_also_by_one_that_was_there_before_it_died() {
+async fn a_running_process_adopts_the_spool_of_a_dead_one() {
     let (fixture, data) = (IntakeFixture::new().await, TempDir::new().unwrap());
-    fixture.engine.set(Mood::Away);
-    let (spools, beside) = (Spools::open(data.path(), MB).unwrap(), Spools::open(data.path(), MB).unwrap());
-    let (mut feed, mut dying) = (feed(&fixture, &spools), feed(&fixture, &beside));
+    fixture.engine.set_fault(AppendFault::Unavailable);
+    let (spools, other) = (Spools::open(data.path(), MB).unwrap(), Spools::open(data.path(), MB).unwrap());
+    let (mut feed, mut dying) = (feed(&fixture, &spools), feed(&fixture, &other));
     dying.push(samples(&fixture, 0..5));
     dying.flush().await;
-    drop((dying, beside));
+    drop((dying, other));
     feed.push(samples(&fixture, 5..10));
     feed.flush().await;
     assert_eq!(feed.waiting(), 10);
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     drain(&mut feed).await;
     assert_eq!(logged_ids(&fixture).await, ids(0..10));
 }

@@ -1,4 +1,4 @@
-//! NDJSON that arrives bit by bit, and is dealt with as it arrives.
+//! NDJSON that arrives in chunks and is processed as it arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use ringside_intake::IntakeSettings;
 use ringside_model::CampaignId;
 use tokio::sync::mpsc;
 
-use crate::intake_fixture::{IntakeFixture, Mood, event, tenant};
+use crate::intake_fixture::{AppendFault, IntakeFixture, event, tenant};
 
 fn lines(ids: std::ops::Range<usize>) -> String {
     ids.fold(String::new(), |lines, id| lines + &event(&format!("e{id}")) + "\n")
 }
 
-/// A body whose pieces are sent by hand.
+/// A body whose chunks the test sends.
 fn slow_body() -> (mpsc::UnboundedSender<Bytes>, Body) {
     let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
-    let pieces = stream::unfold(receiver, async |mut receiver| {
-        receiver.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), receiver))
+    let chunks = stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|chunk| (Ok::<_, std::io::Error>(chunk), receiver))
     });
-    (sender, Body::from_stream(pieces))
+    (sender, Body::from_stream(chunks))
 }
 
 #[tokio::test]
-async fn lines_are_in_the_log_before_the_stream_has_ended() {
+async fn lines_are_logged_before_the_stream_ends() {
     let fixture = Arc::new(IntakeFixture::new().await);
     let (sender, body) = slow_body();
     let posted = tokio::spawn({
@@ -36,11 +36,12 @@ async fn lines_are_in_the_log_before_the_stream_has_ended() {
         async move { fixture.post_as("application/x-ndjson", body).await }
     });
     let first = lines(0..600);
-    for piece in first.as_bytes().chunks(777) {
-        sender.send(Bytes::copy_from_slice(piece)).unwrap();
+    for chunk in first.as_bytes().chunks(777) {
+        sender.send(Bytes::copy_from_slice(chunk)).unwrap();
     }
-    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
-    fixture.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
+    let partition =
+        Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
+    fixture.engine.wait_log(partition, Position(0), Duration::from_secs(30)).await.unwrap();
     assert!(fixture.logged().await.len() >= 500);
     sender.send(Bytes::from_static(b"this is no event\n")).unwrap();
     sender.send(lines(600..1_000).into()).unwrap();
@@ -51,7 +52,7 @@ async fn lines_are_in_the_log_before_the_stream_has_ended() {
 }
 
 #[tokio::test]
-async fn of_many_rejections_a_thousand_are_listed_and_all_are_counted() {
+async fn at_most_a_thousand_rejections_are_listed() {
     let fixture = IntakeFixture::new().await;
     let body = format!("{}{}", "{}\n".repeat(2_500), lines(0..1));
     let answer = fixture.post_as("application/x-ndjson", body).await;
@@ -60,7 +61,7 @@ async fn of_many_rejections_a_thousand_are_listed_and_all_are_counted() {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_log_stops_taking_says_from_where_to_go_on() {
+async fn a_failed_stream_says_at_which_line_to_continue() {
     let fixture = Arc::new(IntakeFixture::new().await);
     let (sender, body) = slow_body();
     let posted = tokio::spawn({
@@ -68,19 +69,20 @@ async fn a_stream_that_the_log_stops_taking_says_from_where_to_go_on() {
         async move { fixture.post_as("application/x-ndjson", body).await }
     });
     sender.send(lines(0..500).into()).unwrap();
-    let home = Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
-    fixture.engine.wait_log(home, Position(0), Duration::from_secs(30)).await.unwrap();
-    fixture.engine.set(Mood::Away);
+    let partition =
+        Partition::of(&tenant("acme"), Some(&CampaignId::parse("alpha").unwrap()), fixture.engine.partitions());
+    fixture.engine.wait_log(partition, Position(0), Duration::from_secs(30)).await.unwrap();
+    fixture.engine.set_fault(AppendFault::Unavailable);
     sender.send(lines(500..1_000).into()).unwrap();
     let answer = posted.await.unwrap();
     assert_eq!((answer.problem().0, answer.json["nextIndex"].as_u64()), (503, Some(500)));
-    fixture.engine.set(Mood::Willing);
+    fixture.engine.set_fault(AppendFault::None);
     let again = fixture.post_as("application/x-ndjson", lines(0..1_000)).await;
     assert_eq!(again.counts(), (500, 500, 0));
 }
 
 #[tokio::test]
-async fn a_stream_has_an_end_too() {
+async fn a_stream_has_a_size_limit() {
     let limits = Limits { stream_bytes: 100_000, ..Limits::default() };
     let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
     let (sender, body) = slow_body();
@@ -94,8 +96,8 @@ async fn a_stream_has_an_end_too() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_arriving_is_given_up() {
-    let limits = Limits { patience_ms: 20, ..Limits::default() };
+async fn a_body_that_stops_arriving_gets_408() {
+    let limits = Limits { read_timeout_ms: 20, ..Limits::default() };
     let fixture = IntakeFixture::with(IntakeSettings::default(), limits).await;
     let (sender, body) = slow_body();
     sender.send(Bytes::from_static(b"[{")).unwrap();
@@ -104,10 +106,10 @@ async fn a_body_that_stops_arriving_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_not_half_taken() {
+async fn no_event_of_a_broken_body_is_accepted() {
     let fixture = IntakeFixture::new().await;
-    let pieces = [Ok(Bytes::from(event("e1") + "\n")), Err(std::io::Error::other("reset"))];
-    let answer = fixture.post(Body::from_stream(stream::iter(pieces))).await;
+    let chunks = [Ok(Bytes::from(event("e1") + "\n")), Err(std::io::Error::other("reset"))];
+    let answer = fixture.post(Body::from_stream(stream::iter(chunks))).await;
     assert_eq!((answer.problem().0, answer.problem().1), (400, "broken_body"));
     assert!(fixture.logged().await.is_empty());
 }

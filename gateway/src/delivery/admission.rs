@@ -83,7 +83,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         if let Some(delivery) = &self.0 {
             let admission = delivery.admission();
-            admission.bucket().give_back(&admission.rate);
+            admission.bucket().refund(&admission.rate);
         }
     }
 }

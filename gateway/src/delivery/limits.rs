@@ -15,7 +15,7 @@ pub(crate) const TAKEN_BYTES: usize = 64 << 10;
 pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// What a connection may say. At once: a fresh one subscribes to all that it may watch.
-const RATE: Rate = Rate { at_once: 2_500, every: Duration::from_millis(20) };
+const RATE: Rate = Rate { burst: 2_500, every: Duration::from_millis(20) };
 /// A message that makes no sense counts as so many.
 const NONSENSE: f64 = 25.0;
 /// So many bytes count as a message, however few messages they are.
@@ -32,12 +32,12 @@ impl Allowance {
 
     /// Counts a message; false where it is one too many.
     pub(crate) fn count(&mut self, makes_sense: bool, now: Instant) -> bool {
-        self.0.spend(if makes_sense { 1.0 } else { NONSENSE }, &RATE, now).is_ok()
+        self.0.take_many(if makes_sense { 1.0 } else { NONSENSE }, &RATE, now).is_ok()
     }
 
     /// Counts what was read, whole messages or not; false where it is too much.
     pub(crate) fn count_read(&mut self, bytes: usize, fragments: u32, now: Instant) -> bool {
-        self.0.spend(bytes as f64 / BYTES_A_MESSAGE + f64::from(fragments), &RATE, now).is_ok()
+        self.0.take_many(bytes as f64 / BYTES_A_MESSAGE + f64::from(fragments), &RATE, now).is_ok()
     }
 }
 

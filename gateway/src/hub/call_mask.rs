@@ -31,7 +31,7 @@ pub(crate) fn mask_calls(mask: PhoneMask, body: &Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use ringside_model::mask_number;
+    use ringside_model::mask_phone_number;
     use ringside_wire::CallChangeJson;
     use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ mod tests {
     /// Everything that the log may have as a number: our masks, masks of sources, and what a broken one would leave.
     fn stored() -> impl Strategy<Value = String> {
         prop_oneof![
-            "\\+?[0-9 ()-]{0,20}".prop_map(|number| mask_number(&number).into()),
+            "\\+?[0-9 ()-]{0,20}".prop_map(|number| mask_phone_number(&number).into()),
             "\\+?[0-9]{0,4}[ .•x*]{1,5}[0-9 •]{0,6}",
             "\\+?[0-9 •+٠-٩０-９a-z\"\\\\<]{0,24}",
         ]

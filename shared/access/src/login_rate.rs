@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringside_pacing::{Bucket, Rate};
 
 /// Of one name. At once: all the screens of a house that has its power back.
-const RATE: Rate = Rate { at_once: 200, every: Duration::from_secs(10) };
+const RATE: Rate = Rate { burst: 200, every: Duration::from_secs(10) };
 /// So many names are remembered; only those who could log in get here.
 const REMEMBERED: usize = 10_000;
 

@@ -1,27 +1,29 @@
-//! Addresses that are safe to send a secret to.
+//! Addresses to which a secret may be sent.
 
 use std::net::IpAddr;
 
 use url::Url;
 
-/// Reads an address that an operator has set: HTTPS, or this very machine.
+/// Parses an address from the configuration: HTTPS, or HTTP on this machine.
 pub fn parse_address(text: &str) -> Result<Url, String> {
-    let address = Url::parse(text).map_err(|_| format!("\"{text}\" is no address; write https://…"))?;
+    let address = Url::parse(text).map_err(|_| format!("\"{text}\" is not a URL; write https://…"))?;
     let safe = address.scheme() == "https" || (address.scheme() == "http" && is_loopback(&address));
     if !safe {
-        return Err(format!("\"{text}\" is not safe; only https:// is, or http:// on this machine"));
+        return Err(format!("\"{text}\" is not safe; use https://, or http:// on this machine"));
     }
     if !address.username().is_empty() || address.password().is_some() || address.fragment().is_some() {
-        return Err("an address has no login and no fragment in it".to_owned());
+        return Err("an address may not contain a user, a password or a fragment".to_owned());
     }
     Ok(address)
 }
 
-/// Reads an address that somebody else names, who must not lead us from HTTPS to plain HTTP.
+/// Parses an address that a server names.
+///
+/// A server on HTTPS may not name one on plain HTTP.
 pub fn parse_named_address(text: &str, by: &Url) -> Result<Url, String> {
     let address = parse_address(text)?;
     if by.scheme() == "https" && address.scheme() != "https" {
-        return Err(format!("\"{text}\" is not safe; only https:// is"));
+        return Err(format!("\"{text}\" is not safe; use https://"));
     }
     Ok(address)
 }
@@ -39,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tls_and_this_machine_are_safe() {
+    fn only_https_and_this_machine_are_safe() {
         for (text, safe) in [
             ("https://id.example/keys", true),
             ("http://127.0.0.1:9000/keys", true),

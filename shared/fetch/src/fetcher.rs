@@ -1,4 +1,4 @@
-//! Requests to other people's servers: over TLS, bounded in time and size, without following redirects.
+//! HTTPS requests, bounded in time and size, without following redirects.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,57 +13,59 @@ use hyper_util::rt::TokioExecutor;
 use tracing::warn;
 use url::Url;
 
-use crate::trust::{no_trust, system_trust};
+use crate::trust::{empty_trust, system_trust};
 
-/// Caches a response this long if it does not say how long.
+/// How long to cache a response without a `Cache-Control`.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// What a request may cost.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// Time from the name look-up to the last byte of the response.
+    /// The time from the DNS lookup to the last byte of the response.
     pub timeout: Duration,
-    /// Bytes of a response body.
+    /// The most bytes of a response body.
     pub body_bytes: usize,
 }
 
-/// Why a request failed. The text has nothing of what was sent.
+/// The error of a request.
+///
+/// Its text contains nothing of the request's headers or body.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No connection, or it broke before the response.
+    /// There was no connection, or it broke before the response.
     #[error("{address} can't be reached: {}", with_causes(cause))]
     Unreachable {
-        /// Where the request went.
+        /// The address of the request.
         address: String,
-        /// What the HTTP client says.
+        /// The HTTP client's error.
         #[source]
         cause: hyper_util::client::legacy::Error,
     },
     /// The response was not complete within the timeout.
-    #[error("{0} does not answer in time")]
-    TooSlow(String),
-    /// Another status than was expected.
-    #[error("{address} answers with status {status}")]
+    #[error("{0} did not respond in time")]
+    TimedOut(String),
+    /// The status is not the expected one.
+    #[error("{address} responded with status {status}")]
     Status {
-        /// Where the request went.
+        /// The address of the request.
         address: String,
         /// The status.
         status: StatusCode,
         /// The body.
         body: Bytes,
     },
-    /// The body broke off or was longer than the limit.
-    #[error("the answer of {address} breaks off, or is longer than {most_bytes} bytes")]
-    NotWhole {
-        /// Where the request went.
+    /// The body was incomplete or longer than the limit.
+    #[error("the response of {address} is incomplete, or longer than {most_bytes} bytes")]
+    Incomplete {
+        /// The address of the request.
         address: String,
         /// The limit.
         most_bytes: usize,
     },
-    /// The body is something else than was asked for.
-    #[error("{0} answers with something else than {1}")]
-    NotThat(String, &'static str),
-    /// The address can't be used.
+    /// The body is not of the expected kind.
+    #[error("{0} responded with something other than {1}")]
+    Unexpected(String, &'static str),
+    /// The address is invalid.
     #[error("{0}")]
     Address(String),
 }
@@ -80,13 +82,13 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// How long the response may be cached.
+    /// Returns how long the response may be cached.
     pub fn max_age(&self) -> Duration {
         max_age(&self.headers)
     }
 }
 
-/// Sends requests. Cheap to clone; clones share connections.
+/// An HTTPS client. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -94,25 +96,25 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Trusts the certificates that this system trusts.
+    /// Creates a client that trusts the certificates of this system.
     pub fn new(limits: FetchLimits) -> Self {
         let tls = system_trust().unwrap_or_else(|error| {
-            // Requests over TLS then fail one by one, and say why.
+            // Each HTTPS request then fails with the reason.
             warn!(%error, "no trusted certificates on this system; HTTPS requests will fail");
-            no_trust()
+            empty_trust()
         });
         let connector = HttpsConnectorBuilder::new().with_tls_config((*tls).clone());
         let client = Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
         Self { client, limits }
     }
 
-    /// Gets what is at an address. Fails unless the status is 200.
+    /// Sends a GET request. Fails unless the status is 200.
     pub async fn get(&self, address: &Url) -> Result<Fetched, FetchError> {
-        self.ask(address, Request::get(address.as_str()), Bytes::new()).await
+        self.request(address, Request::get(address.as_str()), Bytes::new()).await
     }
 
     /// Sends a request. Fails unless the status is 200.
-    pub async fn ask(
+    pub async fn request(
         &self,
         address: &Url,
         request: http::request::Builder,
@@ -126,7 +128,9 @@ impl Fetcher {
         Ok(fetched)
     }
 
-    /// Sends a request, and returns the response whatever its status. Redirects are not followed.
+    /// Sends a request and returns the response with any status.
+    ///
+    /// Redirects are not followed.
     pub async fn send(
         &self,
         address: &Url,
@@ -138,29 +142,29 @@ impl Fetcher {
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, concat!("ringside/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(body))
-            .map_err(|_| FetchError::Address(format!("{} can't be asked", shown(address))))?;
+            .map_err(|_| FetchError::Address(format!("no request can be made to {}", shown(address))))?;
         let response = tokio::time::timeout(timeout, async {
             let unreachable = |cause| FetchError::Unreachable { address: shown(address), cause };
             let (head, body) = self.client.request(request).await.map_err(unreachable)?.into_parts();
-            let not_whole = |_| FetchError::NotWhole { address: shown(address), most_bytes: body_bytes };
-            let body = Limited::new(body, body_bytes).collect().await.map_err(not_whole)?.to_bytes();
+            let incomplete = |_| FetchError::Incomplete { address: shown(address), most_bytes: body_bytes };
+            let body = Limited::new(body, body_bytes).collect().await.map_err(incomplete)?.to_bytes();
             Ok(Fetched { status: head.status, headers: head.headers, body })
         });
-        response.await.unwrap_or_else(|_| Err(FetchError::TooSlow(shown(address))))
+        response.await.unwrap_or_else(|_| Err(FetchError::TimedOut(shown(address))))
     }
 }
 
 fn max_age(headers: &HeaderMap) -> Duration {
-    let says = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let max_age = says.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok());
+    let cache_control = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let max_age = cache_control.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok());
     match max_age {
         Some(secs) => Duration::from_secs(secs),
-        None if says.contains("no-store") || says.contains("no-cache") => Duration::ZERO,
+        None if cache_control.contains("no-store") || cache_control.contains("no-cache") => Duration::ZERO,
         None => DEFAULT_MAX_AGE,
     }
 }
 
-/// An error with its causes: the outermost only says that there was one.
+/// Returns an error's text with its causes', which say more than the outermost.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -171,7 +175,7 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// An address without its query, which may hold a secret.
+/// Returns an address without its query, which may hold a secret.
 fn shown(address: &Url) -> String {
     format!("{}{}", address.origin().ascii_serialization(), address.path())
 }

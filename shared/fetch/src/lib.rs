@@ -6,4 +6,4 @@ mod trust;
 
 pub use address::{parse_address, parse_named_address};
 pub use fetcher::{FetchError, FetchLimits, Fetched, Fetcher};
-pub use trust::{Distrusted, NoTrust, distrust, system_trust};
+pub use trust::{NoTrustedCertificates, TlsProblem, explain_tls_error, system_trust};

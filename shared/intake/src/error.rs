@@ -1,36 +1,38 @@
-//! Why a delivery was not taken.
+//! The errors of the intake.
 
 use rand::RngExt;
 use ringside_engine::EngineError;
 
-/// Why the intake took nothing. Sending the same again later is right, and safe.
+/// The reason why the intake accepted nothing.
+///
+/// A retry of the same delivery is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
-    /// Too much is on its way in already.
-    #[error("too many events are on their way in; send again in {retry_after_s} s")]
+    /// Too many bytes or deliveries are in flight.
+    #[error("too many events are in flight; send the same again in {retry_after_s} s")]
     Busy {
-        /// When to come back, spread over some seconds so that not all come back at once.
+        /// Seconds until a retry, random so that not all senders retry at once.
         retry_after_s: u32,
     },
-    /// The log has no room until its owners have caught up.
-    #[error("the log is full until it is caught up with; send again in {retry_after_s} s")]
+    /// The log is full until its owners have caught up.
+    #[error("the log is full until its owners catch up; send the same again in {retry_after_s} s")]
     LogFull {
-        /// When to come back.
+        /// Seconds until a retry.
         retry_after_s: u32,
     },
-    /// The log can't be written. The cause is for the operator.
-    #[error("the log can't take events now; send again in {retry_after_s} s")]
+    /// The log can't be written. The cause is only for the operator.
+    #[error("the log can't be written right now; send the same again in {retry_after_s} s")]
     Unavailable {
-        /// When to come back.
+        /// Seconds until a retry.
         retry_after_s: u32,
-        /// What the engine said.
+        /// The engine's error.
         #[source]
         cause: EngineError,
     },
 }
 
 impl IntakeError {
-    /// When to come back, in seconds.
+    /// Returns the seconds until a retry.
     pub fn retry_after_s(&self) -> u32 {
         match self {
             Self::Busy { retry_after_s }

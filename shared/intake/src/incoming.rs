@@ -1,14 +1,14 @@
-//! Events on their way in.
+//! Events before the intake has accepted them.
 
 use ringside_model::{EventId, EventKind, Timestamp};
 
-/// An event that is well formed, before the intake has taken it.
+/// A well-formed event that the intake has not accepted yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncomingEvent {
-    /// The sender's name for it.
+    /// The sender's id of it.
     pub id: EventId,
     /// When it happened, by the sender's clock.
     pub at: Timestamp,
-    /// What it was.
+    /// What happened.
     pub kind: EventKind,
 }

@@ -1,15 +1,8 @@
-//! Where events come in: whatever a source speaks, it ends here as [`IncomingEvent`]s.
-//!
-//! ```text
-//! source ─ events ─▶ Intake::accept ─ stamp · refuse · encode ─▶ Engine::append ─▶ receipt
-//! ```
-//!
-//! The intake stamps `received_at`, refuses what is too old to be counted safely, and answers only once everything it
-//! accepted is durable. It remembers the ids it took lately, so that a repeated delivery is told from a new one and
-//! is not appended again; that is a courtesy to the log, and no total depends on it, because the fold merges facts.
+//! The intake: stamps, rejects and dedupes events, and appends them to the log.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ringside_engine::{Engine, Partition};
 use ringside_model::{Clock, Event, EventKind, SourceId, TenantId, Timestamp};
 use ringside_wire::Record;
@@ -21,16 +14,16 @@ use crate::incoming::IncomingEvent;
 use crate::receipt::{Receipt, Rejection};
 use crate::recent::{Fingerprint, Recent};
 
-/// How the intake behaves.
+/// The settings of an intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntakeSettings {
-    /// Events that happened longer ago are refused: the fold no longer knows whether it has counted them.
+    /// Older events are rejected: the fold no longer knows whether it has counted them.
     pub dedupe_horizon_ms: i64,
-    /// Bytes that may be on their way into the log at once, bodies included.
+    /// The most bytes in flight into the log, request bodies included.
     pub in_flight_bytes: u32,
-    /// Deliveries that may be on their way into the log at once.
+    /// The most deliveries in flight into the log.
     pub in_flight_deliveries: u32,
-    /// How many ids one generation of the memory of recent ids holds; there are two.
+    /// The event ids in one generation of recent ids; there are two generations.
     pub remembered_ids: usize,
 }
 
@@ -40,13 +33,15 @@ impl Default for IntakeSettings {
             dedupe_horizon_ms: 24 * 3_600_000,
             in_flight_bytes: 96 << 20,
             in_flight_deliveries: 512,
-            // 2 x 131,072 ids of 16 bytes are some 8 MB and a minute or two at 2,000 events/s: what retries need.
+            // 2 x 131,072 ids of 16 bytes are some 8 MB, and a minute or two at 2,000 events/s: enough for retries.
             remembered_ids: 131_072,
         }
     }
 }
 
-/// The way into the log. Cheap to clone; all clones share one memory and one limit.
+/// Writes events to the log.
+///
+/// Cheap to clone; all clones share the recent ids and the limits.
 #[derive(Clone)]
 pub struct Intake {
     inner: Arc<Inner>,
@@ -63,7 +58,7 @@ struct Inner {
     aliases: Aliases,
 }
 
-/// A share of what may be in flight; given back when dropped.
+/// A reservation of in-flight bytes, released on drop.
 #[derive(Debug)]
 pub struct Reservation {
     bytes: Arc<Semaphore>,
@@ -71,7 +66,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Takes so many bytes more, or says that the intake is busy.
+    /// Reserves more bytes, or returns [`IntakeError::Busy`].
     pub fn grow(&mut self, bytes: usize) -> Result<(), IntakeError> {
         let bytes = u32::try_from(bytes).map_err(|_| IntakeError::busy())?;
         let more = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| IntakeError::busy())?;
@@ -82,17 +77,17 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives everything back and stays usable.
+    /// Releases all bytes. The reservation can grow again.
     pub fn clear(&mut self) {
         self.held = None;
     }
 }
 
-/// Bytes of bookkeeping that an event costs beside its record, roughly.
+/// The bytes that an event costs in addition to its record, roughly.
 const EVENT_OVERHEAD_BYTES: usize = 256;
 
 impl Intake {
-    /// A intake in front of an engine.
+    /// Creates an intake that writes to an engine's log.
     pub fn new(engine: Arc<dyn Engine>, settings: IntakeSettings, clock: Clock) -> Self {
         let inner = Inner {
             bytes: Arc::new(Semaphore::new(settings.in_flight_bytes as usize)),
@@ -106,19 +101,19 @@ impl Intake {
         Self { inner: Arc::new(inner) }
     }
 
-    /// An empty share of what may be in flight, for a body that is about to be read.
+    /// Returns an empty reservation, for a body that is about to be read.
     pub fn reservation(&self) -> Reservation {
         Reservation { bytes: Arc::clone(&self.inner.bytes), held: None }
     }
 
-    /// The time, as the intake knows it.
+    /// Returns the time of the intake's clock.
     pub fn now(&self) -> Timestamp {
         (self.inner.clock)()
     }
 
-    /// Takes a delivery: appends what is new, all in one append, and answers once it is durable.
+    /// Accepts a delivery: appends its new events, and returns once they are durable.
     ///
-    /// On an error nothing is acknowledged; part of it may be in the log, which a second try does no harm to.
+    /// On an error no event is acknowledged. Some may be in the log; a retry is safe, because the fold merges facts.
     pub async fn accept(
         &self,
         tenant: &TenantId,
@@ -126,7 +121,7 @@ impl Intake {
         events: Vec<IncomingEvent>,
     ) -> Result<Receipt, IntakeError> {
         let _delivery = Arc::clone(&self.inner.deliveries).try_acquire_owned().map_err(|_| {
-            count("busy", 1);
+            count_events("busy", 1);
             IntakeError::busy()
         })?;
         let received_at = self.now();
@@ -135,14 +130,14 @@ impl Intake {
         let mut fingerprints = Vec::with_capacity(events.len());
         let mut records = Vec::with_capacity(events.len());
         let mut reservation = self.reservation();
-        let mut here = hashbrown::HashSet::with_capacity(events.len());
+        let mut in_delivery = hashbrown::HashSet::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
-            if let Some(rejection) = self.refusal(index, &event, received_at) {
+            if let Some(rejection) = self.rejection(index, &event, received_at) {
                 receipt.rejected.push(rejection);
                 continue;
             }
             let fingerprint = Fingerprint::of(tenant, source, &event.id);
-            let known = !here.insert(fingerprint) || self.recent().contains(fingerprint);
+            let known = !in_delivery.insert(fingerprint) || self.inner.recent.lock().contains(fingerprint);
             if known {
                 receipt.duplicates += 1;
                 continue;
@@ -151,66 +146,64 @@ impl Intake {
             let event = Event { tenant: tenant.clone(), source: source.clone(), id, at, received_at, kind };
             let partition = Partition::of(tenant, event.campaign(), partitions);
             let record = Record::Event(event).encode();
-            reservation.grow(record.len() + EVENT_OVERHEAD_BYTES).inspect_err(|_| count("busy", 1))?;
+            reservation.grow(record.len() + EVENT_OVERHEAD_BYTES).inspect_err(|_| count_events("busy", 1))?;
             records.push((partition, record));
             fingerprints.push(fingerprint);
         }
         if !records.is_empty() {
             receipt.accepted = records.len();
             if let Err(error) = self.inner.engine.append(records).await {
-                count("unavailable", receipt.accepted);
-                tracing::warn!(error = %error, events = receipt.accepted, "the log did not take a delivery");
+                count_events("unavailable", receipt.accepted);
+                tracing::warn!(error = %error, events = receipt.accepted, "append failed");
                 return Err(error.into());
             }
-            // Only now: an id that was remembered before its event was durable would turn the retry into a loss.
-            let mut recent = self.recent();
+            // Only now: if an id were recorded before its event is durable, a retry could lose the event.
+            let mut recent = self.inner.recent.lock();
             for fingerprint in fingerprints {
                 recent.insert(fingerprint);
             }
         }
-        count("accepted", receipt.accepted);
-        count("duplicate", receipt.duplicates);
+        count_events("accepted", receipt.accepted);
+        count_events("duplicate", receipt.duplicates);
         for rejection in &receipt.rejected {
-            count(rejection.code, 1);
+            count_events(rejection.code, 1);
         }
         Ok(receipt)
     }
 
-    /// The engine whose log this writes to.
+    /// Returns the engine whose log this writes to.
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.inner.engine
     }
 
-    /// What ids with telephone numbers in them are called in this log.
+    /// Returns the aliases of ids that hold a telephone number.
     pub fn aliases(&self) -> &Aliases {
         &self.inner.aliases
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
-        self.inner.recent.lock().expect("nothing panics while it holds the memory of recent ids")
-    }
-
-    fn refusal(&self, index: usize, event: &IncomingEvent, received_at: Timestamp) -> Option<Rejection> {
+    fn rejection(&self, index: usize, event: &IncomingEvent, received_at: Timestamp) -> Option<Rejection> {
         let horizon_ms = self.inner.settings.dedupe_horizon_ms;
         if received_at.since(event.at) > horizon_ms {
             let message = format!(
-                "\"at\" is {}, which is more than {} h ago; events are taken up to that age, because older ones could \
-                 be counted twice",
+                "\"at\" is {}, more than {} h ago; send events within that time, because older ones could be counted \
+                 twice",
                 event.at,
                 horizon_ms / 3_600_000
             );
             return Some(Rejection { index, code: "too_old", message });
         }
         if matches!(event.kind, EventKind::Derived(_)) {
-            let message = "derived events are Ringside's own and are not taken from sources".to_owned();
+            let message = "derived events are internal to Ringside; a source can't send them".to_owned();
             return Some(Rejection { index, code: "unknown_type", message });
         }
         None
     }
 }
 
-/// Counts events by what became of them. No tenant and no campaign: their number is not bounded.
-pub fn count(result: &'static str, events: usize) {
+/// Counts events by result.
+///
+/// No label has a tenant or a campaign: their number is not bounded.
+pub fn count_events(result: &'static str, events: usize) {
     if events > 0 {
         metrics::counter!("ringside_events_in_total", "result" => result).increment(events as u64);
     }

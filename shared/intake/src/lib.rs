@@ -10,5 +10,5 @@ mod recent;
 pub use alias::{Aliases, Secret};
 pub use error::IntakeError;
 pub use incoming::IncomingEvent;
-pub use intake::{Intake, IntakeSettings, Reservation, count};
+pub use intake::{Intake, IntakeSettings, Reservation, count_events};
 pub use receipt::{Receipt, Rejection};

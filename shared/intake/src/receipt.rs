@@ -1,23 +1,23 @@
-//! What became of a delivery.
+//! The result of a delivery.
 
-/// An event that was not taken, for the one who sent it.
+/// A rejected event, for its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its place in what was sent, from 0.
+    /// Its index in the delivery, from 0.
     pub index: usize,
-    /// Stable, for programs.
+    /// The stable code, for programs.
     pub code: &'static str,
     /// A sentence that says what to do.
     pub message: String,
 }
 
-/// What became of a delivery. Everything accepted is durable.
+/// The result of a delivery. The accepted events are durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Events that are in the log now.
+    /// The number of events that were appended to the log.
     pub accepted: usize,
-    /// Events that were there already.
+    /// The number of events that were in the log already.
     pub duplicates: usize,
-    /// Events that were refused.
+    /// The rejected events.
     pub rejected: Vec<Rejection>,
 }

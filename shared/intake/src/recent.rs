@@ -1,28 +1,28 @@
-//! The ids of events that were taken lately, in two generations of bounded size.
+//! The ids of recently accepted events, in two generations of bounded size.
 //!
-//! New ids go to the young generation; when it is full it becomes the old one, and the old one is forgotten. So
-//! between one and two generations are remembered, without a clock and without a queue.
+//! New ids go to the young generation. When it is full it replaces the old one. So between one and two generations are
+//! kept, without a clock and without a queue.
 
 use hashbrown::HashSet;
 use ringside_model::{EventId, SourceId, TenantId};
 use sha2::{Digest, Sha256};
 
-/// Stands for one event id of one source of one tenant.
+/// The hash of an event's tenant, source and id.
 ///
-/// 128 bits of SHA-256: a collision would lose an event, so a fast hash that a sender can steer will not do.
+/// 128 bits of SHA-256: a collision would lose an event, so a fast hash that a sender can steer is not enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint(u128);
 
 impl Fingerprint {
     pub(super) fn of(tenant: &TenantId, source: &SourceId, id: &EventId) -> Self {
         let mut hash = Sha256::new();
-        // None of the three may hold a NUL, so that no two triples look the same.
+        // None of the three may hold a NUL, so that no two triples have the same bytes.
         for part in [tenant.as_str(), source.as_str(), id.as_str()] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
         let digest = hash.finalize();
-        Self(u128::from_le_bytes(digest[..16].try_into().expect("SHA-256 has 32 bytes")))
+        Self(u128::from_le_bytes(digest[..16].try_into().expect("a SHA-256 digest has 32 bytes")))
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_one_generation_is_remembered_and_never_more_than_two() {
+    fn between_one_and_two_generations_are_kept() {
         let mut recent = Recent::new(10);
         for number in 0..1_000 {
             recent.insert(id(number));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_id_of_another_tenant_or_source_is_another_event() {
+    fn an_id_is_unique_within_its_tenant_and_source() {
         let (a, b) = (TenantId::parse("a").unwrap(), TenantId::parse("b").unwrap());
         let (s, t) = (SourceId::parse("s").unwrap(), SourceId::parse("t").unwrap());
         let e = EventId::parse("e").unwrap();

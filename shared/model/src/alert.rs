@@ -1,6 +1,6 @@
-//! An alert: a rule that a series has broken, or did.
+//! Alerts: a rule's verdict on a series.
 
-use super::{CampaignId, Timestamp};
+use crate::{CampaignId, Timestamp};
 
 /// How much something matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,52 +13,52 @@ pub enum Severity {
     Critical,
 }
 
-/// Which side of a threshold is the bad one.
+/// The side of a threshold that raises the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
-    /// Bad above the threshold.
+    /// Above the threshold.
     Above,
-    /// Bad below the threshold.
+    /// Below the threshold.
     Below,
 }
 
-/// Where an alert stands.
+/// The state of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AlertState {
-    /// Broken now.
+    /// The rule is broken now.
     Firing,
-    /// It was, and is not any more.
+    /// The rule was broken, and is met again.
     Resolved,
 }
 
 /// One rule's verdict on one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
-    /// Which rule and which series: the same for all transitions of one alert.
+    /// Identifies the rule and the series; the same for all transitions of one alert.
     pub fingerprint: Box<str>,
     /// Counts its transitions, from 1.
     pub transition: u32,
     /// The rule's name in the configuration.
     pub rule: Box<str>,
-    /// How bad it is now.
+    /// The severity at this transition.
     pub severity: Severity,
     /// Firing or resolved.
     pub state: AlertState,
     /// One sentence for people.
     pub title: Box<str>,
-    /// The campaign it is about, if it is about one.
+    /// The campaign, if the rule watches one.
     pub campaign: Option<CampaignId>,
-    /// What is watched, such as `abandonRate` or `cpu_usage`.
+    /// The metric that is watched, such as `abandonRate` or `cpu_usage`.
     pub metric: Box<str>,
     /// Its unit.
     pub unit: Box<str>,
-    /// Which side is bad.
+    /// The side of the threshold that is bad.
     pub comparison: Comparison,
     /// The limit that was broken.
     pub threshold: f64,
     /// The value at this transition.
     pub value: f64,
-    /// What the value was computed from, where that is countable.
+    /// The number of calls the value was computed from, if it counts calls.
     pub n: Option<i64>,
     /// When it began to fire.
     pub since: Timestamp,

@@ -1,37 +1,37 @@
-//! The words for one call's life. The merge of its facts is in the collector's fold.
+//! The vocabulary of a call. The collector's fold merges its facts.
 
-use super::{AgentId, CallId, CallResult, CampaignId, Timestamp};
+use crate::{AgentId, CallId, CallResult, CampaignId, Timestamp};
 
-/// What became of a call by one fact: what the event feed shows.
+/// The effect of one fact on a call, as the event feed shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallChange {
-    /// Its campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// Which call.
+    /// The call within it.
     pub call: CallId,
     /// When the fact happened.
     pub at: Timestamp,
-    /// How far the call has come with it.
+    /// The call's phase after it.
     pub phase: CallPhase,
-    /// How it ended, once it has.
+    /// The result, once the call has ended.
     pub result: Option<CallResult>,
-    /// Under which tile it is counted, once it has ended.
+    /// The outcome tile that counts it, once it has ended.
     pub outcome: Option<Outcome>,
-    /// What answered, once a detector spoke.
+    /// The detector's verdict on the answer, if there is one.
     pub amd: Option<Amd>,
-    /// The hangup cause, where one is known.
+    /// The hangup cause, if known.
     pub cause: Option<u16>,
     /// The dialed number, masked.
     pub to_masked: Option<Box<str>>,
-    /// Who took it.
+    /// The agent on the call.
     pub agent: Option<AgentId>,
-    /// From dialing to this fact.
+    /// Time from dialing to this fact.
     pub elapsed_ms: Option<i64>,
-    /// Talk time, once it has ended and was answered.
+    /// Talk time of an answered call, once it has ended.
     pub talk_ms: Option<i64>,
 }
 
-/// How far a call has come.
+/// The phase of a call, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallPhase {
     /// In the list, not dialed yet.
@@ -40,7 +40,7 @@ pub enum CallPhase {
     Dialing,
     /// The far end rings.
     Ringing,
-    /// Somebody or something picked up.
+    /// A person or a machine picked up.
     Answered,
     /// Joined with an agent.
     Bridged,
@@ -48,10 +48,12 @@ pub enum CallPhase {
     Ended,
 }
 
-/// What answered, as answering-machine detection says. In the order of trust: a later word beats an earlier one.
+/// The verdict of answering-machine detection. A greater one is trusted more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Amd {
-    /// The detector can't tell. It counts as a person, because a dropped person is what regulators mind.
+    /// The detector can't tell.
+    ///
+    /// It counts as a person, because regulators count dropped persons.
     Unsure,
     /// A person.
     Human,
@@ -62,30 +64,18 @@ pub enum Amd {
 }
 
 impl Amd {
-    /// True for everything that may be a person.
+    /// Whether a person may have answered.
     pub fn may_be_human(self) -> bool {
         matches!(self, Self::Human | Self::Unsure)
     }
 }
 
-/// Who ended a call, as far as the source knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum EndedBy {
-    /// The dialer or the agent.
-    Us,
-    /// The person called, or the network on their side.
-    Them,
-    /// The source does not say.
-    #[default]
-    Unknown,
-}
-
-/// What an agent (or a bot) wrote down about a call.
+/// The disposition that an agent or a bot recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Disposition {
     /// The goal was reached.
     Converted,
-    /// Asked not to be called again. It sticks.
+    /// Asked not to be called again. A later disposition doesn't undo it.
     OptOut,
     /// Asked to be called later.
     Callback,
@@ -95,7 +85,7 @@ pub enum Disposition {
     Other,
 }
 
-/// Where an ended call is counted for display: exactly one of these, the first that fits.
+/// The outcome tile of an ended call: exactly one, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Outcome {
@@ -103,7 +93,7 @@ pub enum Outcome {
     Converted,
     /// Asked not to be called again.
     OptOut,
-    /// A person answered and waited for us in vain.
+    /// A person answered, and no agent was joined in time.
     Abandoned,
     /// A machine or a fax answered.
     Machine,
@@ -111,18 +101,18 @@ pub enum Outcome {
     AnsweredOther,
     /// The line was busy.
     Busy,
-    /// Nobody picked up.
+    /// The call rang and was not answered.
     NoAnswer,
-    /// We gave up before an answer.
+    /// The dialer gave up before an answer.
     Canceled,
     /// The network or the number refused.
     Failed,
-    /// Its end was never seen.
+    /// No end was ever reported.
     Lost,
 }
 
 impl Outcome {
-    /// All of them, in the order of display.
+    /// All outcomes, in the order of display.
     pub const ALL: [Self; 10] = [
         Self::Converted,
         Self::OptOut,

@@ -1,11 +1,11 @@
-//! A campaign as an operator sees it: live counts, totals, shares with their `n`.
+//! The metrics of a campaign: live counts, totals, ratios with their `n`.
 
-use super::{CampaignId, Counter, Counters, Oddities, Outcome, Ratio, Timestamp};
+use crate::{CampaignId, Counter, Counters, Oddities, Outcome, Ratio, Timestamp};
 
-/// What a campaign does, as its source last said or its calls show.
+/// The status of a campaign, as its source last reported or its calls show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum CampaignStatus {
-    /// Nobody said yet.
+    /// Not reported yet.
     #[default]
     Unknown,
     /// Not started.
@@ -14,11 +14,11 @@ pub enum CampaignStatus {
     Running,
     /// Asked to pause, calls still up.
     Pausing,
-    /// Not dialing, may go on.
+    /// Not dialing, can be resumed.
     Paused,
     /// Finishing its calls, then it stops.
     Draining,
-    /// Through with its list.
+    /// Its list is done.
     Completed,
     /// Stopped by an operator.
     Stopped,
@@ -27,33 +27,35 @@ pub enum CampaignStatus {
 }
 
 impl CampaignStatus {
-    /// True while it makes or finishes calls: what "active campaigns" counts.
+    /// Whether it makes or finishes calls. "Active campaigns" counts these.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Pausing | Self::Draining)
     }
 }
 
-/// Calls that are up now, by phase: sizes of sets, not running sums, so that they can't drift.
+/// Calls up now, by phase.
+///
+/// They are sizes of sets, not running sums, so they can't drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActiveCalls {
     /// Being dialed.
     pub dialing: i64,
     /// Ringing.
     pub ringing: i64,
-    /// Answered, not joined.
+    /// Answered, not joined with an agent.
     pub answered: i64,
     /// Joined with an agent.
     pub bridged: i64,
 }
 
 impl ActiveCalls {
-    /// All of them.
+    /// The sum over the phases.
     pub fn total(self) -> i64 {
         self.dialing + self.ringing + self.answered + self.bridged
     }
 }
 
-/// What a campaign's agents are doing.
+/// A campaign's agents, by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct AgentCounts {
     /// Waiting for a call.
@@ -70,7 +72,7 @@ pub struct AgentCounts {
     pub offline: i64,
 }
 
-/// Medians and 95th percentiles, in milliseconds; nothing where no call has shown one.
+/// Medians and 95th percentiles, in milliseconds; `None` if no call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Durations {
     /// Talk time, median.
@@ -87,60 +89,61 @@ pub struct Durations {
     pub wait_p95_ms: Option<i64>,
 }
 
-/// One abandon rate is never enough: each by its own definition, and each says which.
+/// The abandon rates by the definitions in use; their values differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AbandonRates {
-    /// Abandoned of those answered by a person, the last 5 minutes.
+    /// Abandoned out of answered by a person, the last 5 minutes.
     pub live: Ratio,
     /// The same, the last hour.
     pub hour: Ratio,
     /// US: the same, the current 30-day period since the campaign's start.
     pub us30: Ratio,
-    /// How many more abandoned calls 3 % of the period allow; negative is over.
+    /// Abandoned calls until the limit of 3 % of the period; negative is over it.
     pub us30_headroom: i64,
-    /// VICIdial's headline: dropped of those answered by a person, since midnight in the campaign's zone.
+    /// VICIdial's drop rate: the same, since midnight in the campaign's time zone.
     pub today: Ratio,
-    /// UK: the rolling 24 h, corrected by the share of machines among what agents took. A share in parts per
-    /// million, because its counts are estimates; nothing where it can't be estimated.
+    /// UK: the rolling 24 h, corrected by the share of machines among bridged calls.
+    ///
+    /// In parts per million, because its counts are estimates; `None` if it can't be estimated.
     pub uk24_ppm: Option<i64>,
-    /// Its denominator, people reached in those 24 h.
+    /// The denominator of `uk24_ppm`: people reached in those 24 h.
     pub uk24_n: i64,
 }
 
 /// Everything the pages show of one campaign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CampaignMetrics {
-    /// Which one.
+    /// The campaign's id.
     pub campaign: CampaignId,
-    /// What people call it.
+    /// Its display name.
     pub name: Box<str>,
-    /// What it does.
+    /// Its status.
     pub status: CampaignStatus,
-    /// Why, where the source said.
+    /// The reason for the status, if the source gave one.
     pub status_reason: Option<Box<str>>,
-    /// Since when.
+    /// Since when it has this status.
     pub status_since: Option<Timestamp>,
-    /// Its first event.
+    /// The time of its first event.
     pub started_at: Option<Timestamp>,
-    /// The time of the newest event that is in these numbers; none before the first.
+    /// The time of the newest event in these numbers; `None` before the first.
     pub last_event_at: Option<Timestamp>,
-    /// Up to when the numbers are complete: the newest tick or receipt that the fold saw.
+    /// The time these numbers are complete up to: the newest tick or receipt.
     pub as_of: Timestamp,
     /// Calls up now.
     pub active: ActiveCalls,
-    /// Persons who answered and are not joined yet.
+    /// Persons who answered and are not joined with an agent yet.
     pub waiting_for_agent: i64,
     /// How long the longest of them has waited.
     pub oldest_wait_ms: Option<i64>,
-    /// Leads waiting: the source's gauge, or else the calls in `queued`; none where neither is known.
+    /// Leads waiting: the source's gauge or the calls in `queued`; `None` if unknown.
     pub queue_depth: Option<i64>,
-    /// Calls per second wanted; none where the source does not say.
+    /// Calls per second wanted; `None` if the source doesn't report it.
     pub target_rate: Option<f64>,
-    /// Lines at most; none where the source does not say.
+    /// Lines at most; `None` if the source doesn't report it.
     pub max_lines: Option<i64>,
-    /// Distinct leads attempted of leads in the list.
+    /// Distinct leads attempted, of the leads in the list.
     pub list: Ratio,
-    /// What the agents do; none where the source does not say.
+    /// Its agents by state; `None` if the source doesn't report them.
     pub agents: Option<AgentCounts>,
     /// Attempts in the last 10 s (the dialing rate is a tenth of it).
     pub attempts_10s: i64,
@@ -158,26 +161,28 @@ pub struct CampaignMetrics {
     pub durations: Durations,
     /// Newest completed second, for charts.
     pub point: Option<SeriesPoint>,
-    /// What was strange.
+    /// Strange events, by kind.
     pub oddities: Oddities,
 }
 
-/// A campaign's status became another.
+/// A change of a campaign's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// Which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// What it was.
+    /// The status before.
     pub from: CampaignStatus,
-    /// What it is.
+    /// The status after.
     pub to: CampaignStatus,
-    /// Why, where the source said.
+    /// The reason, if the source gave one.
     pub reason: Option<Box<str>>,
-    /// When.
+    /// When it changed.
     pub at: Timestamp,
 }
 
-/// One second (or minute) of a campaign's chart. Nothing means that there was no data, and the line breaks there.
+/// One second (or minute) of a campaign's chart.
+///
+/// `None` means no data: the line breaks there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesPoint {
     /// Its start.
@@ -197,7 +202,7 @@ pub struct SeriesPoint {
 }
 
 impl CampaignMetrics {
-    /// A campaign of which nothing is known yet.
+    /// Returns the metrics of a campaign without events.
     pub fn empty(campaign: CampaignId, as_of: Timestamp) -> Self {
         Self {
             name: campaign.as_str().into(),
@@ -229,61 +234,65 @@ impl CampaignMetrics {
     }
 }
 
-/// Ratios by name, from any set of counters: computed when read, from sums, never averaged.
+/// The ratios of a set of counters.
+///
+/// They are computed on reading, from sums, and never averaged.
 impl Counters {
-    /// Answered of those that were answered, busy, not picked up or failed.
+    /// Returns answered calls out of those answered, busy, not answered or failed.
     pub fn answer_ratio(&self) -> Ratio {
         let seized = self[Counter::Answered] + self[Counter::Busy] + self[Counter::NoAnswer] + self[Counter::Failed];
         Ratio::new(self[Counter::Answered], seized)
     }
 
-    /// Converted of those answered by a person.
+    /// Returns converted calls out of those answered by a person.
     pub fn conversion_ratio(&self) -> Ratio {
         Ratio::new(self[Counter::Converted], self[Counter::Human])
     }
 
-    /// Abandoned of those answered by a person.
+    /// Returns abandoned calls out of those answered by a person.
     pub fn abandon_ratio(&self) -> Ratio {
         Ratio::new(self[Counter::Abandoned], self[Counter::Human])
     }
 
-    /// Asked not to be called again, of those answered by a person.
+    /// Returns opt-outs out of calls answered by a person.
     pub fn opt_out_ratio(&self) -> Ratio {
         Ratio::new(self[Counter::OptOut], self[Counter::Human])
     }
 
-    /// Failed, of the denominator of the answer ratio.
+    /// Returns failed calls out of the denominator of the answer ratio.
     pub fn failed_ratio(&self) -> Ratio {
         Ratio::new(self[Counter::Failed], self.answer_ratio().denominator)
     }
 
-    /// Joined with an agent in time, of those answered by a person.
+    /// Returns calls joined with an agent in time out of those answered by a person.
     pub fn service_level_ratio(&self) -> Ratio {
         Ratio::new(self[Counter::BridgedInTime], self[Counter::Human])
     }
 
-    /// Calls under one outcome tile.
+    /// Returns the count of an outcome tile.
     pub fn outcome(&self, outcome: Outcome) -> i64 {
         self[Counter::of_outcome(outcome)]
     }
 }
 
-/// The sum over some campaigns. Shares come from the summed counts, never from averaged shares.
+/// The sum of several campaigns.
+///
+/// Ratios come from the summed counts, never from averaged ratios.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Aggregate {
-    /// How many campaigns are in it.
+    /// The number of campaigns.
     pub campaigns: i64,
-    /// Of those, running, pausing or draining.
+    /// The number that is running, pausing or draining.
     pub active_campaigns: i64,
     /// Calls up now.
     pub active: ActiveCalls,
-    /// Persons who wait for an agent.
+    /// Persons waiting for an agent.
     pub waiting_for_agent: i64,
-    /// Leads waiting, over the campaigns that say so; none where none does.
+    /// Leads waiting, over the campaigns that report it; `None` if none does.
     pub queue_depth: Option<i64>,
-    /// Calls per second wanted, over the campaigns that say so.
+    /// Calls per second wanted, over the campaigns that report it.
     pub target_rate: Option<f64>,
-    /// Lines at most, over the campaigns that say so.
+    /// Lines at most, over the campaigns that report it.
     pub max_lines: Option<i64>,
     /// Attempts in the last 10 s.
     pub attempts_10s: i64,
@@ -295,16 +304,16 @@ pub struct Aggregate {
     pub hour: Counters,
     /// The 60 minutes before those.
     pub hour_before: Counters,
-    /// Abandoned of answered by a person, the last 5 minutes.
+    /// Abandoned out of answered by a person, the last 5 minutes.
     pub abandon_live: Ratio,
-    /// The oldest `as_of` of the active campaigns in it: the sum is no fresher than its stalest part.
+    /// The oldest `as_of` of its campaigns: a sum is as stale as its stalest part.
     pub as_of: Option<Timestamp>,
-    /// The newest event in it.
+    /// The time of the newest event.
     pub last_event_at: Option<Timestamp>,
 }
 
 impl Aggregate {
-    /// Sums campaigns.
+    /// Sums up campaigns.
     pub fn of<'a>(campaigns: impl IntoIterator<Item = &'a CampaignMetrics>) -> Self {
         let mut sum = Self::default();
         for campaign in campaigns {
@@ -336,7 +345,7 @@ impl Aggregate {
     }
 }
 
-/// Unknown plus known is known; only unknown plus unknown stays unknown.
+/// Adds up what is known: only unknown plus unknown stays unknown.
 fn add_known<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left + right),
@@ -349,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_is_made_of_counts_and_keeps_the_unknown_unknown() {
+    fn a_sum_adds_counts_and_keeps_unknown_values_unknown() {
         let at = Timestamp::from_millis(1_000);
         let mut one = CampaignMetrics::empty(CampaignId::parse("one").unwrap(), at);
         let mut two = CampaignMetrics::empty(CampaignId::parse("two").unwrap(), at.plus_millis(5));

@@ -1,21 +1,31 @@
-//! From a hangup cause to a result: Q.850 numbers and FreeSWITCH's own, in one vocabulary.
+//! Maps hangup causes (Q.850 and FreeSWITCH's own) to call results.
 
-use super::EndedBy;
+/// The side that ended a call, as far as the source knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum EndedBy {
+    /// Our side: the dialer or the agent.
+    Us,
+    /// The called person, or the network on their side.
+    Them,
+    /// The source does not say.
+    #[default]
+    Unknown,
+}
 
-/// How an ended call counts.
+/// The result of an ended call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CallResult {
-    /// Somebody or something picked up.
+    /// A person or a machine picked up.
     Answered,
     /// The line was busy.
     Busy,
-    /// Nobody picked up.
+    /// The call rang and was not answered.
     NoAnswer,
-    /// We gave up before an answer, and no cause says otherwise.
+    /// The dialer gave up before an answer, and no cause says otherwise.
     Canceled,
     /// The network or the number refused.
     Failed(FailureReason),
-    /// Its end was never seen; excluded from every rate.
+    /// No end was ever reported; excluded from every rate.
     Lost,
 }
 
@@ -28,18 +38,18 @@ pub enum FailureReason {
     Rejected,
     /// The network bars such calls.
     Blocked,
-    /// No line, no circuit, a network in trouble.
+    /// No line, no circuit, a network failure.
     Congestion,
-    /// Our own trunk or gateway is the trouble.
+    /// Our own trunk or SIP gateway failed.
     Gateway,
     /// Anything else.
     Other,
 }
 
 impl CallResult {
-    /// The result of a call that was never answered.
+    /// Returns the result of a call that was never answered.
     ///
-    /// The cause decides; who ended it decides only where the cause says no more than "it was cleared".
+    /// The cause decides. `by` counts only if the cause says no more than "cleared".
     pub fn of_unanswered(cause: Option<u16>, by: EndedBy) -> Self {
         use FailureReason::{Blocked, Congestion, Gateway, InvalidNumber, Other, Rejected};
         match cause {
@@ -62,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cause_decides_and_by_only_breaks_the_tie_of_a_plain_clearing() {
+    fn the_cause_decides_and_by_breaks_the_tie_of_a_clearing() {
         let result = |cause, by| CallResult::of_unanswered(cause, by);
         assert_eq!(result(Some(17), EndedBy::Us), CallResult::Busy);
         assert_eq!(result(Some(19), EndedBy::Us), CallResult::NoAnswer);

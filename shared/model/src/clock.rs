@@ -1,13 +1,13 @@
-//! Where the time comes from.
+//! The clock, injected so that tests can set the time.
 
 use std::sync::Arc;
 
 use crate::Timestamp;
 
-/// Where the time comes from: the machine's clock in production, a hand-moved one in tests.
+/// Returns the current time: the machine's in production, a set one in tests.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The machine's clock.
+/// Returns the machine's clock.
 pub fn system_clock() -> Clock {
     Arc::new(Timestamp::now)
 }

@@ -1,18 +1,20 @@
-//! Counts that only ever move by deltas, so that late and corrected facts land where they belong.
+//! Counters of calls.
+//!
+//! They change only by deltas, so late and corrected facts are counted in the right place.
 
 use std::ops::{AddAssign, Index, IndexMut, SubAssign};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// What is counted of calls.
+        /// A count of calls.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Counter { $($(#[$doc])* $name),+ }
 
         impl Counter {
-            /// All of them, in the order they are kept in.
+            /// All counters, in the order of storage.
             pub const ALL: &[Self] = &[$(Self::$name),+];
-            /// How many there are.
+            /// The number of counters.
             pub const COUNT: usize = Self::ALL.len();
         }
     };
@@ -21,47 +23,47 @@ macro_rules! counters {
 counters! {
     /// Calls dialed.
     Attempts,
-    /// Calls ended whose end was seen: answered + busy + no answer + canceled + failed.
+    /// Calls with a reported end: answered + busy + no answer + canceled + failed.
     Completed,
-    /// Picked up by anybody or anything.
+    /// Picked up by a person or a machine.
     Answered,
     /// Ended busy.
     Busy,
-    /// Ended with nobody picking up.
+    /// Ended without an answer.
     NoAnswer,
-    /// Ended by a refusing network or number.
+    /// Ended because the network or the number refused.
     Failed,
-    /// Given up by us before an answer.
+    /// Given up by the dialer before an answer.
     Canceled,
-    /// Never seen to end.
+    /// Without a reported end.
     Lost,
-    /// Answered by what may be a person: the denominator of abandon, conversion and opt-out.
+    /// Answered, maybe by a person: the denominator of abandon, conversion and opt-out.
     Human,
     /// Answered by a machine or a fax.
     Machine,
-    /// Answered, and the detector could not tell.
+    /// Answered, and the detector couldn't tell.
     Unsure,
-    /// Answered calls that any detector spoke about.
+    /// Answered calls with a verdict of a detector.
     Classified,
     /// Joined with an agent.
     Bridged,
     /// Joined with an agent within the time a person may wait.
     BridgedInTime,
-    /// Agent-answered machines: what the UK estimate corrects with.
+    /// Machines joined with an agent: the correction of the UK estimate.
     MachineBridged,
     /// The goal was reached.
     Converted,
     /// Asked not to be called again.
     OptOut,
-    /// A person answered and waited longer than allowed, or was dropped by us.
+    /// A person answered and waited longer than allowed, or was dropped by our side.
     Abandoned,
-    /// A person hung up before they had waited too long.
+    /// A person hung up within the time a person may wait.
     EarlyHangup,
-    /// Unanswered calls that we ended before 15 s of ringing.
+    /// Unanswered calls ended by our side before 15 s of ringing.
     MinRingBreach,
-    /// Milliseconds talked, answered or bridged to ended.
+    /// Milliseconds of talk, from answered or bridged to ended.
     TalkMs,
-    /// Outcome tiles, disjoint, in the order of [`super::Outcome::ALL`].
+    /// The first of the disjoint outcome tiles, in order of [`super::Outcome::ALL`].
     OutcomeConverted,
     /// See [`super::Outcome::OptOut`].
     OutcomeOptOut,
@@ -84,7 +86,7 @@ counters! {
 }
 
 impl Counter {
-    /// The tile that an outcome is counted under.
+    /// Returns the counter of an outcome's tile.
     pub fn of_outcome(outcome: super::Outcome) -> Self {
         Self::ALL[Self::OutcomeConverted as usize + outcome as usize]
     }
@@ -101,12 +103,14 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// The values in the order of [`Counter::ALL`].
+    /// Returns the values in the order of [`Counter::ALL`].
     pub fn values(&self) -> &[i64] {
         &self.0
     }
 
-    /// Counters from values in the order of [`Counter::ALL`]; missing ones are zero, surplus ones are ignored.
+    /// Builds counters from values in the order of [`Counter::ALL`].
+    ///
+    /// Missing ones are zero, surplus ones are ignored.
     pub fn from_values(values: &[i64]) -> Self {
         let mut counters = Self::default();
         for (slot, value) in counters.0.iter_mut().zip(values) {
@@ -115,7 +119,7 @@ impl Counters {
         counters
     }
 
-    /// True when every count is zero.
+    /// Whether every count is zero.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|value| *value == 0)
     }
@@ -152,8 +156,8 @@ impl SubAssign<&Self> for Counters {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
     use super::*;
+    use crate::Outcome;
 
     #[test]
     fn every_outcome_has_the_tile_of_its_name() {

@@ -1,46 +1,46 @@
-//! What sources say happened.
+//! Events, as sources report them.
 
 use std::collections::BTreeMap;
 
-use super::{
+use crate::{
     AgentCounts, AgentId, Alert, Amd, CallId, CampaignId, CampaignStatus, Disposition, EndedBy, EventId, Notification,
     SourceId, TenantId, Timestamp,
 };
 
-/// One thing that happened, as it went through the door.
+/// An event, as the intake accepted it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Whose it is: from the credentials it came with.
+    /// The tenant, from the sender's credentials.
     pub tenant: TenantId,
-    /// Which connection it came over.
+    /// The configured source it came from.
     pub source: SourceId,
-    /// The sender's name for it.
+    /// The sender's id of it.
     pub id: EventId,
     /// When it happened, by the sender's clock.
     pub at: Timestamp,
-    /// When the door took it, by ours.
+    /// When the intake accepted it, by our clock.
     pub received_at: Timestamp,
-    /// What it was.
+    /// What happened.
     pub kind: EventKind,
 }
 
-/// The families of events.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
-    /// A fact of one call's life.
+    /// A fact about a call.
     Call(CallEvent),
     /// Something about a campaign as a whole.
     Campaign(CampaignId, CampaignEvent),
-    /// A sample of a named number.
+    /// A sample of a metric.
     Metric(MetricSample),
-    /// Something a person should hear about.
+    /// A message for people.
     Notification(Notification),
-    /// Word from another partition of the same tenant; never from a source.
+    /// An event from another partition of the same tenant; never from a source.
     Derived(DerivedEvent),
 }
 
 impl Event {
-    /// The campaign it belongs to; none for what belongs to the tenant as a whole.
+    /// The campaign it belongs to; `None` if it belongs to the whole tenant.
     pub fn campaign(&self) -> Option<&CampaignId> {
         match &self.kind {
             EventKind::Call(call) => Some(&call.campaign),
@@ -50,24 +50,24 @@ impl Event {
     }
 }
 
-/// A fact of one call's life.
+/// A fact about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEvent {
-    /// The campaign; `unassigned` where the source named none.
+    /// The campaign; `unassigned` if the source named none.
     pub campaign: CampaignId,
     /// The call within it.
     pub call: CallId,
-    /// What is now known.
+    /// The fact.
     pub fact: CallFact,
-    /// The dialed number, already masked: a full number never enters the log.
+    /// The dialed number, already masked. A full number never enters the log.
     pub to_masked: Option<Box<str>>,
     /// The lead in the source's list.
     pub lead: Option<Box<str>>,
-    /// Who took it.
+    /// The agent on the call.
     pub agent: Option<AgentId>,
 }
 
-/// What one event says about a call.
+/// One fact about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CallFact {
     /// It waits in the list.
@@ -78,7 +78,7 @@ pub enum CallFact {
     Ringing,
     /// It was picked up.
     Answered,
-    /// A detector said what picked up.
+    /// A detector gave its verdict on the answer.
     Amd(Amd),
     /// It was joined with an agent.
     Bridged,
@@ -86,10 +86,10 @@ pub enum CallFact {
     Ended {
         /// Q.850, or FreeSWITCH's own above 127.
         cause: Option<u16>,
-        /// Who ended it.
+        /// The side that ended it.
         by: EndedBy,
     },
-    /// What it came to.
+    /// An agent or a bot recorded its disposition.
     Disposition(Disposition),
 }
 
@@ -98,18 +98,18 @@ pub enum CallFact {
 pub enum CampaignEvent {
     /// Its name or its status, or both.
     State {
-        /// The name people know it by.
+        /// Its display name.
         name: Option<Box<str>>,
-        /// What it does.
+        /// Its status.
         status: Option<CampaignStatus>,
-        /// Why, in the source's words.
+        /// The reason, in the source's words.
         reason: Option<Box<str>>,
     },
-    /// Gauges that only the source can know. What an event leaves out stays as it was.
+    /// Gauges that only the source knows. A gauge that is left out keeps its value.
     Gauges(Gauges),
 }
 
-/// A source's gauges of a campaign. Nothing means "not said", never zero.
+/// A source's gauges of a campaign. `None` means "not reported", never zero.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gauges {
     /// Leads waiting to be dialed.
@@ -122,33 +122,37 @@ pub struct Gauges {
     pub list_total: Option<i64>,
     /// Leads tried at least once.
     pub list_attempted: Option<i64>,
-    /// What its agents are doing.
+    /// Its agents, by state.
     pub agents: Option<AgentCounts>,
 }
 
-/// One sample of a named number.
+/// One sample of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSample {
     /// Its name, such as `cpu_usage`.
     pub name: Box<str>,
     /// Its unit, such as `%`, `EUR`, `ms`; empty for plain counts.
     pub unit: Box<str>,
-    /// The value; finite, the door sees to it.
+    /// The value; reading the event ensures that it is finite.
     pub value: f64,
-    /// What tells it from others of its name.
+    /// The labels that distinguish it from others of its name.
     pub labels: BTreeMap<Box<str>, Box<str>>,
 }
 
-/// Word from another partition of the same tenant, under an id that a replay makes again.
+/// An event from another partition of the same tenant.
+///
+/// A replay derives the same event with the same id.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DerivedEvent {
-    /// A campaign exists, or has a new name or status: the tenant's directory keeps it.
+    /// A campaign is new, or has a new name or status.
+    ///
+    /// The tenant's directory stores it.
     Campaign {
-        /// Which one.
+        /// The campaign.
         campaign: CampaignId,
-        /// What it is called.
+        /// Its display name.
         name: Box<str>,
-        /// What it does.
+        /// Its status.
         status: CampaignStatus,
     },
     /// An alert of a campaign changed its state.

@@ -1,17 +1,19 @@
-//! The machine below: CPU, memory, load, disks, network.
+//! The health of a machine: CPU, memory, load, disks, network.
 
-use super::Timestamp;
+use crate::Timestamp;
 
-/// One host's health, from its newest samples. Nothing means that the host does not say.
+/// One host's health, from its newest samples.
+///
+/// `None` means that the host doesn't report it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostHealth {
     /// Its name.
     pub host: Box<str>,
-    /// The newest sample in it.
+    /// The time of its newest sample.
     pub at: Timestamp,
-    /// Processor use of all cores together, 0 to 100.
+    /// CPU use of all cores together, 0 to 100.
     pub cpu_percent: Option<f64>,
-    /// How many cores.
+    /// The number of cores.
     pub cores: Option<i64>,
     /// Load averages over 1, 5 and 15 minutes.
     pub load: [Option<f64>; 3],
@@ -28,7 +30,7 @@ pub struct HostHealth {
 pub struct Memory {
     /// In use: total less available.
     pub used_bytes: Option<f64>,
-    /// Built in.
+    /// Installed.
     pub total_bytes: Option<f64>,
     /// The share in use, 0 to 100.
     pub used_percent: Option<f64>,
@@ -37,7 +39,7 @@ pub struct Memory {
 /// A mounted disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Disk {
-    /// Where.
+    /// The mount point.
     pub mount: Box<str>,
     /// The share in use, 0 to 100.
     pub used_percent: f64,

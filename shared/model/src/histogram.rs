@@ -1,20 +1,24 @@
-//! Percentiles that merge: values in logarithmic buckets with signed counts.
+//! Mergeable percentiles: values in logarithmic buckets with signed counts.
 
 use std::collections::BTreeMap;
 
 /// Sub-buckets per doubling. Eight keep the error of a percentile under 5 %.
 const STEPS: i32 = 8;
 
-/// Counts of values by logarithmic bucket. Merging adds, a correction subtracts what it replaces.
+/// Counts of values by logarithmic bucket.
 ///
-/// The counts are signed, so that a correction may arrive before what it corrects.
+/// Merging adds; a correction subtracts the value it replaces.
+///
+/// The counts are signed, so that a correction may arrive before the value it corrects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     counts: BTreeMap<i16, i64>,
 }
 
 impl Histogram {
-    /// Adds `weight` (negative to take back) values of `value`. Values below one count as zero.
+    /// Adds `value` `weight` times; a negative weight removes it.
+    ///
+    /// Values below one count as zero.
     pub fn record(&mut self, value: i64, weight: i64) {
         self.add_bucket(bucket_of(value), weight);
     }
@@ -26,12 +30,12 @@ impl Histogram {
         }
     }
 
-    /// How many values are in it.
+    /// Returns the number of values.
     pub fn count(&self) -> i64 {
         self.counts.values().sum()
     }
 
-    /// The value below which a share `q` (0 to 1) of the values lie; nothing where there are none.
+    /// Returns the quantile `q` (0 to 1), or `None` if there are no values.
     pub fn quantile(&self, q: f64) -> Option<i64> {
         let total: i64 = self.counts.values().filter(|count| **count > 0).sum();
         if total <= 0 {
@@ -48,12 +52,12 @@ impl Histogram {
         None
     }
 
-    /// Bucket numbers with their counts, smallest first: what a checkpoint keeps.
+    /// Returns bucket numbers with their counts, smallest first, for a checkpoint.
     pub fn buckets(&self) -> impl Iterator<Item = (i16, i64)> + '_ {
         self.counts.iter().map(|(bucket, count)| (*bucket, *count))
     }
 
-    /// Adds `weight` to a bucket by its number: how a checkpoint is read back.
+    /// Adds `weight` to a bucket by its number, as read from a checkpoint.
     pub fn add_bucket(&mut self, bucket: i16, weight: i64) {
         let count = self.counts.entry(bucket).or_insert(0);
         *count += weight;
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_may_come_before_what_it_corrects() {
+    fn a_correction_may_come_before_its_value() {
         let mut histogram = Histogram::default();
         histogram.record(700, -1);
         assert_eq!(histogram.quantile(0.5), None);

@@ -1,14 +1,14 @@
-//! Names of things. Each is its own type, so that a call can't be mistaken for a campaign.
+//! Ids. Each is its own type, so that a call can't be mistaken for a campaign.
 
 use std::borrow::Borrow;
 use std::fmt;
 
-/// Why a text can't be an id.
+/// The error of a text that isn't a valid id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadId {
-    /// What the id would have named.
+    /// The kind of id, such as `a call id`.
     pub what: &'static str,
-    /// What the allowed form is.
+    /// The allowed form.
     pub allowed: &'static str,
 }
 
@@ -24,7 +24,7 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// Event ids come from other people's systems (`source` + `id` of CloudEvents): any printable text of a sane length.
+/// Event ids come from senders' systems: any printable text of 1 to 200 bytes.
 fn is_printable(text: &str) -> bool {
     (1..=200).contains(&text.len()) && !text.chars().any(char::is_control)
 }
@@ -36,12 +36,12 @@ macro_rules! id {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Takes the text if it has the allowed form.
+            /// Parses a text of the allowed form.
             pub fn parse(text: &str) -> Result<Self, BadId> {
                 if $check(text) { Ok(Self(text.into())) } else { Err(BadId { what: $what, allowed: $allowed }) }
             }
 
-            /// The text as it came.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -68,7 +68,7 @@ macro_rules! id {
 }
 
 id! {
-    /// Whose data it is. It comes from credentials, never from a payload.
+    /// A tenant. It comes from credentials, never from a payload.
     TenantId, "a tenant id", "1 to 64 letters, digits, '.', '_' or '-'", is_name
 }
 id! {
@@ -80,11 +80,11 @@ id! {
     CallId, "a call id", "1 to 64 letters, digits, '.', '_' or '-'", is_name
 }
 id! {
-    /// A person or a bot who takes calls.
+    /// A person or a bot that takes calls.
     AgentId, "an agent id", "1 to 64 letters, digits, '.', '_' or '-'", is_name
 }
 id! {
-    /// A configured connection that events come from; event ids are unique within it.
+    /// A configured source of events. Event ids are unique within it.
     SourceId, "a source id", "1 to 64 letters, digits, '.', '_' or '-'", is_name
 }
 id! {
@@ -93,7 +93,7 @@ id! {
 }
 
 impl CampaignId {
-    /// Where calls go that name no campaign: a visible one, so that none is dropped.
+    /// The campaign of calls that name none. It is visible, so that no call is dropped.
     pub fn unassigned() -> Self {
         Self("unassigned".into())
     }

@@ -1,4 +1,4 @@
-//! The domain: calls, campaigns, metrics, notifications, alerts, machines. No serde, no clock, no I/O.
+#![doc = include_str!("../README.md")]
 
 mod alert;
 mod call;
@@ -19,12 +19,12 @@ mod room;
 mod time;
 
 pub use alert::{Alert, AlertState, Comparison, Severity};
-pub use call::{Amd, CallChange, CallPhase, Disposition, EndedBy, Outcome};
+pub use call::{Amd, CallChange, CallPhase, Disposition, Outcome};
 pub use campaign::{
     AbandonRates, ActiveCalls, AgentCounts, Aggregate, CampaignMetrics, CampaignStatus, Durations, SeriesPoint,
     StatusChange,
 };
-pub use cause::{CallResult, FailureReason};
+pub use cause::{CallResult, EndedBy, FailureReason};
 pub use clock::{Clock, system_clock};
 pub use counters::{Counter, Counters};
 pub use event::{CallEvent, CallFact, CampaignEvent, DerivedEvent, Event, EventKind, Gauges, MetricSample};
@@ -34,7 +34,7 @@ pub use id::{AgentId, BadId, CallId, CampaignId, EventId, SourceId, TenantId};
 pub use metric::{MetricKey, MetricStats, Trend};
 pub use notification::Notification;
 pub use oddities::Oddities;
-pub use phone::{id_holds_number, mask_number, mask_numbers};
+pub use phone::{holds_phone_number, mask_phone_number, mask_phone_numbers};
 pub use ratio::Ratio;
 pub use room::{BadCursor, BadRoom, Cursor, Epoch, Room};
 pub use time::Timestamp;

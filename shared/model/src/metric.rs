@@ -1,25 +1,25 @@
-//! Generic metrics: any named number, over a rolling window of its newest samples.
+//! Generic metrics: any named value, over a rolling window of its newest samples.
 
 use std::collections::BTreeMap;
 
-use super::Timestamp;
+use crate::Timestamp;
 
-/// Which metric: its name and its labels.
+/// The identity of a metric: its name and its labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetricKey {
     /// Its name.
     pub name: Box<str>,
-    /// What tells it from others of its name.
+    /// The labels that distinguish it from others of its name.
     pub labels: BTreeMap<Box<str>, Box<str>>,
 }
 
-/// Where a metric is going, comparing the newer half of its window with the older half.
+/// The direction of a metric: the newer half of its window against the older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trend {
     /// Not enough samples to say.
     #[default]
     Unknown,
-    /// By less than half a percent either way.
+    /// Changed by less than half a percent.
     Flat,
     /// Up.
     Up,
@@ -30,15 +30,17 @@ pub enum Trend {
 /// A metric over its rolling window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricStats {
-    /// Which one.
+    /// Its name and labels.
     pub key: MetricKey,
     /// Its unit; empty for plain counts.
     pub unit: Box<str>,
     /// The newest value.
     pub value: f64,
-    /// When that was.
+    /// The time of the newest value.
     pub at: Timestamp,
-    /// Samples in the window. It is at least one: a metric without samples does not exist.
+    /// Samples in the window.
+    ///
+    /// It is at least one: a metric without samples does not exist.
     pub count: u32,
     /// Mean over the window.
     pub avg: f64,
@@ -50,8 +52,8 @@ pub struct MetricStats {
     pub p50: f64,
     /// 95th percentile.
     pub p95: f64,
-    /// Where it is going.
+    /// Its direction.
     pub trend: Trend,
-    /// By how much, as a share of the older half's mean; none where that mean is zero or unknown.
+    /// The change, as a share of the older half's mean; `None` if that is zero.
     pub change: Option<f64>,
 }

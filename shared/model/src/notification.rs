@@ -1,24 +1,24 @@
-//! Something a person should hear about.
+//! Notifications: messages for people.
 
-use super::{Severity, Timestamp};
+use crate::{Severity, Timestamp};
 
 /// A message for the notification centre: a booking made, a trunk restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Its id: the event's that brought it.
+    /// The id of its event.
     pub id: Box<str>,
     /// When it happened.
     pub at: Timestamp,
-    /// What area it is of, such as `booking`.
+    /// Its area, such as `booking`.
     pub category: Box<str>,
-    /// Which kind within the category, such as `car`.
+    /// The kind within the category, such as `car`.
     pub kind: Option<Box<str>>,
-    /// Where the thing stands, such as `confirmed`.
+    /// The state of its subject, such as `confirmed`.
     pub status: Option<Box<str>>,
     /// How much it matters.
     pub severity: Severity,
-    /// One line.
+    /// One line of text.
     pub title: Box<str>,
-    /// More, where there is more.
+    /// Further text, if any.
     pub body: Option<Box<str>>,
 }

@@ -2,24 +2,26 @@
 
 use std::ops::AddAssign;
 
-/// What sources did that they should not, or could not help.
+/// Counts of strange events from sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Oddities {
     /// Facts that were known already.
     pub duplicates: i64,
     /// Facts that came after a later one of the same call.
     pub reordered: i64,
-    /// Facts that changed a call which had ended.
+    /// Facts that changed an ended call.
     pub corrected: i64,
-    /// Events older than the dedupe horizon: refused, because they could be counted twice.
+    /// Events older than the dedupe horizon.
+    ///
+    /// They are rejected, because they could be counted twice.
     pub too_old: i64,
-    /// Events from the future by more than 5 s: placed at their receipt.
+    /// Events more than 5 s in the future. Their time is set to that of their receipt.
     pub from_future: i64,
-    /// Calls given up on, because their end never came.
+    /// Calls given up as lost, because no end was reported.
     pub ends_lost: i64,
-    /// Calls whose end came after they had been given up on.
+    /// Calls with an end reported after they were given up as lost.
     pub ends_found: i64,
-    /// Gauges or states older than what is known.
+    /// Gauges or states older than the current ones.
     pub outdated: i64,
 }
 

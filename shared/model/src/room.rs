@@ -1,14 +1,16 @@
-//! Rooms and the places in them.
+//! Rooms, and cursors into them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::CampaignId;
+use crate::CampaignId;
 
-/// What can be watched, within a tenant.
+/// A topic that clients subscribe to, within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Room {
-    /// All campaigns in the watcher's scope and their sums. Made by each gateway; the engine has no such room.
+    /// All campaigns in the viewer's scope and their sums.
+    ///
+    /// Each gateway composes it; the engine has no such room.
     Overview,
     /// One campaign's numbers, status changes and annotations.
     Campaign(CampaignId),
@@ -22,13 +24,13 @@ pub enum Room {
     Alerts,
     /// Notifications.
     Notifications,
-    /// Which campaigns there are. For gateways only.
+    /// The list of campaigns. For gateways only.
     Directory,
-    /// A load run's, by its number. Only there where an operator has switched it on.
+    /// A room of a load run, by its number. It exists only with `--bench`.
     Bench(u16),
 }
 
-/// Why a text names no room.
+/// The error of a text that names no room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no such room; rooms are overview, campaign:<id>, calls:<id>, metrics, system, alerts and notifications")]
 pub struct BadRoom;
@@ -49,7 +51,7 @@ impl FromStr for Room {
             },
             Some(("campaign", id)) => campaign(id).map(Self::Campaign),
             Some(("calls", id)) => campaign(id).map(Self::Calls),
-            // One spelling each: a room is told apart by its text in engines and clients.
+            // Only the canonical spelling: engines and clients identify a room by its text.
             Some(("bench", n)) => {
                 n.parse().map(Self::Bench).ok().filter(|room| room.to_string() == text).ok_or(BadRoom)
             }
@@ -75,7 +77,7 @@ impl fmt::Display for Room {
 }
 
 impl Room {
-    /// The campaign that a right to this room depends on.
+    /// Returns the campaign that access to this room depends on.
     pub fn campaign(&self) -> Option<&CampaignId> {
         match self {
             Self::Campaign(id) | Self::Calls(id) => Some(id),
@@ -89,13 +91,13 @@ impl Room {
         }
     }
 
-    /// True where its frames carry a cursor: rooms with something in them that must not be missed.
+    /// Whether its frames carry a cursor. Rooms with frames that may not be missed do.
     pub fn has_cursor(&self) -> bool {
         matches!(self, Self::Campaign(_) | Self::Calls(_) | Self::Alerts | Self::Notifications | Self::Bench(_))
     }
 }
 
-/// One life of a room's numbering. Offsets of different epochs can't be compared.
+/// The epoch of a room's offsets. Offsets of different epochs can't be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u32);
 
@@ -105,16 +107,16 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A place in a room: `epoch:offset`.
+/// A position in a room: `epoch:offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// Which life of the room.
+    /// The epoch of the offset.
     pub epoch: Epoch,
-    /// The last offset that was seen.
+    /// The last offset that the client has seen.
     pub offset: u64,
 }
 
-/// Why a text is no cursor.
+/// The error of a text that is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a cursor has the form epoch:offset, such as f3a1:1042; leave it out to start from the newest state")]
 pub struct BadCursor;
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rooms_and_cursors_read_back_as_they_are_written() {
+    fn rooms_and_cursors_round_trip() {
         for text in ["overview", "campaign:alpha", "calls:a.b-c_1", "metrics", "system", "alerts", "notifications"] {
             assert_eq!(text.parse::<Room>().unwrap().to_string(), text);
         }

@@ -1,10 +1,12 @@
-//! How long to wait before trying again.
+//! Exponential backoff with jitter.
 
 use std::time::Duration;
 
-/// Pauses between tries. Each is twice as long as the last one, up to a limit.
+/// The pauses between retries.
 ///
-/// A pause is shortened at random by up to half, so that many clients don't return in the same moment.
+/// Each is twice as long as the one before, up to a limit.
+///
+/// A pause is shortened at random by up to half, so that many clients don't retry at the same time.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -13,29 +15,29 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses of about `first`, growing up to `longest`.
+    /// Creates a backoff with pauses of about `first`, growing up to `longest`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, failures: 0 }
     }
 
-    /// True until the first failure, and again after a success.
+    /// Whether there was no failure since the start or the last success.
     pub fn is_fresh(&self) -> bool {
         self.failures == 0
     }
 
-    /// Starts again from the first pause, after a success.
+    /// Starts again with the first pause, after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Counts a failure; returns how long to wait before the next try.
+    /// Counts a failure and returns the pause before the next try.
     pub fn next_pause(&mut self) -> Duration {
         let pause = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         pause.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// Counts a failure and waits.
+    /// Counts a failure and waits for the pause.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next_pause()).await;
     }
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_start_again_after_a_success() {
+    fn pauses_double_up_to_the_longest_until_a_success() {
         let ms = Duration::from_millis;
         let mut backoff = Backoff::new(ms(50), ms(1_000));
         assert!(backoff.is_fresh());

@@ -60,7 +60,7 @@ impl From<&Alert> for AlertJson {
 }
 
 impl AlertJson {
-    /// Back to the domain; nothing where a member makes no sense.
+    /// Converts to the domain type; `None` if a member is invalid.
     pub fn to_model(&self) -> Option<Alert> {
         Some(Alert {
             fingerprint: self.fingerprint.clone(),
@@ -90,16 +90,16 @@ impl AlertJson {
     }
 }
 
-/// `alert`.
+/// The body of an `alert` frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertsBody {
     /// The transition.
     pub alert: AlertJson,
 }
 
-/// What a newcomer to the alerts room gets beside the newest transitions.
+/// The further members of an `initial` frame of the alerts room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertsSnapshot {
-    /// All that fire now, worst first.
+    /// All firing alerts, worst first.
     pub open: Vec<AlertJson>,
 }

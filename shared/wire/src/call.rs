@@ -1,32 +1,32 @@
-//! Call events as they go out.
+//! Call events in frames.
 
 use ringside_model::{CallChange, CallPhase, CallResult, FailureReason, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::event::amd_text;
 
-/// What became of a call by one fact.
+/// The effect of one fact on a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallChangeJson {
-    /// Its campaign.
+    /// The campaign.
     pub campaign_id: Box<str>,
-    /// Which call.
+    /// The call within it.
     pub call_id: Box<str>,
     /// When the fact happened.
     pub at: Box<str>,
     /// `queued`, `dialing`, `ringing`, `answered`, `bridged`, `ended`.
     pub phase: Box<str>,
-    /// `answered`, `busy`, `no_answer`, `canceled`, `failed`, `lost`, once it has ended.
+    /// `answered`, `busy`, `no_answer`, `canceled`, `failed` or `lost`, once ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub result: Option<Box<str>>,
-    /// Why it failed.
+    /// The reason for a failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Box<str>>,
-    /// The tile it is counted under, once it has ended.
+    /// The outcome tile that counts it, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Box<str>>,
-    /// What answered.
+    /// The verdict of answering-machine detection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub amd: Option<Box<str>>,
     /// The hangup cause.
@@ -35,10 +35,10 @@ pub struct CallChangeJson {
     /// The dialed number, masked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to: Option<Box<str>>,
-    /// Who took it.
+    /// The agent on the call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub agent: Option<Box<str>>,
-    /// From dialing to this fact.
+    /// Time from dialing to this fact.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub elapsed_ms: Option<i64>,
     /// Talk time.
@@ -118,9 +118,9 @@ fn outcome_text(outcome: Outcome) -> &'static str {
     }
 }
 
-/// `call_event`: a batch, in the order they were folded.
+/// The body of a `call_event` frame: a batch, in the order of folding.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallsBody {
-    /// What happened.
+    /// The events.
     pub calls: Vec<CallChangeJson>,
 }

@@ -1,4 +1,4 @@
-//! One campaign's numbers.
+//! The metrics of a campaign as JSON.
 
 use ringside_model::{
     AbandonRates, ActiveCalls, AgentCounts, CampaignId, CampaignMetrics, Durations, Oddities, SeriesPoint, Timestamp,
@@ -34,19 +34,19 @@ impl From<ActiveJson> for ActiveCalls {
     }
 }
 
-/// Abandon rates, each under the name of its definition.
+/// Abandon rates, named after their definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AbandonJson {
-    /// The last 5 minutes, of those answered by a person.
+    /// The last 5 minutes, out of calls answered by a person.
     pub live: RatioJson,
     /// The last hour, likewise.
     pub hour: RatioJson,
     /// US method: the current 30-day period.
     pub us30: RatioJson,
-    /// How many more the period's 3 % allow.
+    /// How many more abandoned calls the limit of 3 % allows in the period.
     pub us30_headroom: i64,
-    /// VICIdial's headline: since midnight.
+    /// VICIdial's drop rate: since midnight.
     pub today: RatioJson,
     /// UK estimate over 24 h, as a fraction; null where it can't be estimated.
     pub uk24: Option<f64>,
@@ -150,23 +150,23 @@ pub struct CampaignJson {
     pub campaign_id: Box<str>,
     /// Its name.
     pub name: Box<str>,
-    /// What it does.
+    /// Its status.
     pub status: Box<str>,
-    /// Why.
+    /// The reason for the status.
     pub status_reason: Option<Box<str>>,
-    /// Since when.
+    /// Since when it has this status.
     pub status_since: Option<Box<str>>,
-    /// Its first event.
+    /// The time of its first event.
     pub started_at: Option<Box<str>>,
-    /// Its newest event.
+    /// The time of its newest event.
     pub last_event_at: Option<Box<str>>,
-    /// Up to when these numbers are complete.
+    /// The time these numbers are complete up to.
     pub as_of: Box<str>,
     /// Calls up now.
     pub active_calls: i64,
-    /// The same by phase.
+    /// Calls up now, by phase.
     pub active: ActiveJson,
-    /// Leads waiting; null where nobody says.
+    /// Leads waiting; null if unknown.
     pub queue_depth: Option<i64>,
     /// Attempts a second, over the last 10 s.
     pub dialing_rate: f64,
@@ -178,13 +178,13 @@ pub struct CampaignJson {
     pub target_rate: Option<f64>,
     /// Lines at most.
     pub max_lines: Option<i64>,
-    /// Persons who wait for an agent.
+    /// Persons waiting for an agent.
     pub waiting_for_agent: i64,
-    /// How long the longest has.
+    /// How long the longest of them has waited.
     pub oldest_wait_ms: Option<i64>,
-    /// Leads attempted of leads in the list.
+    /// Leads attempted, out of the leads in the list.
     pub list: RatioJson,
-    /// What the agents do; null where nobody says.
+    /// The agents by state; null if the source doesn't report them.
     pub agents: Option<AgentsJson>,
     /// Since the campaign's start: counters, ratios, outcomes.
     #[serde(flatten)]
@@ -199,11 +199,11 @@ pub struct CampaignJson {
     pub durations: DurationsJson,
     /// The newest completed second.
     pub point: Option<SeriesPointJson>,
-    /// What was strange.
+    /// Strange events, by kind.
     pub oddities: OdditiesJson,
 }
 
-pub(super) fn moment(at: Option<Timestamp>) -> Option<Box<str>> {
+pub(super) fn time_text(at: Option<Timestamp>) -> Option<Box<str>> {
     at.map(|at| at.to_string().into())
 }
 
@@ -218,9 +218,9 @@ impl From<&CampaignMetrics> for CampaignJson {
             name: m.name.clone(),
             status: status_text(m.status).into(),
             status_reason: m.status_reason.clone(),
-            status_since: moment(m.status_since),
-            started_at: moment(m.started_at),
-            last_event_at: moment(m.last_event_at),
+            status_since: time_text(m.status_since),
+            started_at: time_text(m.started_at),
+            last_event_at: time_text(m.last_event_at),
             as_of: m.as_of.to_string().into(),
             active_calls: m.active.total(),
             active: m.active.into(),
@@ -246,7 +246,7 @@ impl From<&CampaignMetrics> for CampaignJson {
 }
 
 impl CampaignJson {
-    /// Back to the domain: what a gateway sums and draws. Nothing where the ids or times make no sense.
+    /// Converts to the domain type; `None` if an id or a time is invalid.
     pub fn to_model(&self) -> Option<CampaignMetrics> {
         Some(CampaignMetrics {
             campaign: CampaignId::parse(&self.campaign_id).ok()?,
@@ -278,15 +278,15 @@ impl CampaignJson {
     }
 }
 
-/// `metrics_update` of a campaign's room.
+/// The body of a `metrics_update` frame of a campaign's room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignBody {
-    /// The campaign's numbers.
+    /// The campaign's metrics.
     pub campaign: CampaignJson,
 }
 
-/// What a newcomer to a campaign's room gets beside its numbers.
+/// The further members of an `initial` frame of a campaign's room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CampaignSnapshot {
     /// Its charts.
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_campaigns_numbers_survive_the_wire() {
+    fn campaign_metrics_round_trip() {
         let mut m =
             CampaignMetrics::empty(CampaignId::parse("alpha").unwrap(), Timestamp::from_millis(1_763_640_000_000));
         m.status = CampaignStatus::Running;
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_computed_is_null_and_not_zero() {
+    fn an_unknown_value_is_null_and_not_zero() {
         let m = CampaignMetrics::empty(CampaignId::parse("alpha").unwrap(), Timestamp::from_millis(0));
         let json = serde_json::to_value(CampaignJson::from(&m)).unwrap();
         assert!(json["queueDepth"].is_null() && json["ratios"]["answerRate"]["value"].is_null());

@@ -1,61 +1,61 @@
-//! What a client says over its socket.
+//! Messages from clients.
 
 use ringside_model::{CampaignId, Cursor, Room};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// It is sent back, and so it must not be long.
+/// The longest request id. Answers repeat it, so it is bounded.
 const REQUEST_ID_BYTES: usize = 128;
-/// What a message has to be.
+/// The form of a message, for error texts.
 const ONE_OBJECT: &str = "a message is one JSON object with an \"action\"";
 
-/// A client's message with the id that it may carry, which what goes wrong with it later is told by.
+/// A client's message with its request id, which later errors about it repeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientRequest {
-    /// What it wants.
+    /// The message.
     pub message: ClientMessage,
-    /// The client's own name for it.
+    /// The client's own id of the request.
     pub request_id: Option<Box<str>>,
 }
 
-/// A client's message, understood.
+/// A parsed message from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientMessage {
-    /// Join rooms. The `campaignId` form names two.
+    /// Subscribes to rooms. The `campaignId` form names two.
     Subscribe {
-        /// Which rooms, each with the place the client has reached in it.
+        /// The rooms, each with the client's cursor in it.
         rooms: Vec<(Room, Option<Cursor>)>,
-        /// Only these metrics, in the metrics room.
+        /// Limits the metrics room to these metrics.
         metrics: Option<Vec<Box<str>>>,
     },
-    /// Leave rooms.
+    /// Unsubscribes from rooms.
     Unsubscribe {
-        /// Which rooms.
+        /// The rooms.
         rooms: Vec<Room>,
     },
-    /// Send the newest state of a room now.
+    /// Asks for the newest state of a room.
     Refresh {
-        /// Which room; all that are joined where it is left out.
+        /// The room; all subscribed ones if it is left out.
         room: Option<Room>,
     },
-    /// Answer with a pong.
+    /// Asks for a pong.
     Ping,
-    /// A fresh token for the running connection.
+    /// Gives the connection a fresh token.
     Auth {
         /// The token.
         token: Box<str>,
     },
 }
 
-/// A message that makes no sense, for the one who sent it.
+/// The reason why a message was rejected, for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadClientMessage {
-    /// Stable, for programs.
+    /// The stable code, for programs.
     pub code: &'static str,
     /// A sentence that says what to do.
     pub message: String,
-    /// The message's own id, where it had one.
+    /// The message's request id, if it had one.
     pub request_id: Option<Box<str>>,
 }
 
@@ -73,11 +73,11 @@ struct ClientJson {
 }
 
 impl ClientRequest {
-    /// Reads a message.
+    /// Parses a message.
     pub fn parse(text: &str) -> Result<Self, BadClientMessage> {
-        // A list of the members' values would pass for the object.
+        // Without this check serde would accept an array of the members' values as the object.
         let json = Some(text).filter(|text| text.trim_start().starts_with('{')).map(serde_json::from_str::<ClientJson>);
-        let Some(Ok(json)) = json else { return Err(BadClientMessage::shapeless(text)) };
+        let Some(Ok(json)) = json else { return Err(BadClientMessage::malformed(text)) };
         if json.request_id.as_ref().is_some_and(|id| id.len() > REQUEST_ID_BYTES) {
             let message = format!("a requestId has at most {REQUEST_ID_BYTES} bytes");
             return Err(BadClientMessage { code: "bad_frame", message, request_id: None });
@@ -90,9 +90,10 @@ impl ClientRequest {
 }
 
 impl BadClientMessage {
-    /// For what is no JSON, no object, or has members of another type. Of the parser's own words only those about JSON
-    /// itself are passed on, because they say where.
-    fn shapeless(text: &str) -> Self {
+    /// The error of a text that isn't an object, or has members of a wrong type.
+    ///
+    /// The parser's own message is passed on only for a syntax error, because it names the position.
+    fn malformed(text: &str) -> Self {
         let (message, request_id) = match serde_json::from_str::<Value>(text) {
             Err(syntax) => (format!("{ONE_OBJECT}: {syntax}"), None),
             Ok(Value::Object(members)) => {
@@ -160,33 +161,33 @@ impl ClientJson {
 mod tests {
     use super::*;
 
-    fn understood(text: &str) -> Result<ClientMessage, BadClientMessage> {
+    fn parsed(text: &str) -> Result<ClientMessage, BadClientMessage> {
         ClientRequest::parse(text).map(|request| request.message)
     }
 
     #[test]
-    fn both_words_for_the_action_and_both_forms_of_a_room_are_understood() {
+    fn both_action_members_and_both_room_forms_are_parsed() {
         let alpha = CampaignId::parse("alpha").unwrap();
         assert_eq!(
-            understood(r#"{"type":"subscribe","campaignId":"alpha"}"#),
+            parsed(r#"{"type":"subscribe","campaignId":"alpha"}"#),
             Ok(ClientMessage::Subscribe {
                 rooms: vec![(Room::Campaign(alpha.clone()), None), (Room::Calls(alpha.clone()), None)],
                 metrics: None
             })
         );
         assert_eq!(
-            understood(r#"{"action":"subscribe","room":"campaign:alpha","cursor":"f3a1:1042"}"#),
+            parsed(r#"{"action":"subscribe","room":"campaign:alpha","cursor":"f3a1:1042"}"#),
             Ok(ClientMessage::Subscribe {
                 rooms: vec![(Room::Campaign(alpha), "f3a1:1042".parse().ok())],
                 metrics: None
             })
         );
-        assert_eq!(understood(r#"{"action":"ping"}"#), Ok(ClientMessage::Ping));
-        assert_eq!(understood(r#"{"action":"refresh"}"#), Ok(ClientMessage::Refresh { room: None }));
+        assert_eq!(parsed(r#"{"action":"ping"}"#), Ok(ClientMessage::Ping));
+        assert_eq!(parsed(r#"{"action":"refresh"}"#), Ok(ClientMessage::Refresh { room: None }));
     }
 
     #[test]
-    fn nonsense_gets_a_code_and_keeps_its_request_id() {
+    fn a_bad_message_gets_a_code_and_keeps_its_request_id() {
         for (text, code) in [
             ("", "bad_frame"),
             ("[]", "bad_frame"),
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_carries_its_request_id_with_it() {
+    fn a_message_keeps_its_request_id() {
         let request = ClientRequest::parse(r#"{"action":"refresh","room":"system","requestId":"zz3"}"#).unwrap();
         assert_eq!(request.message, ClientMessage::Refresh { room: Some(Room::System) });
         assert_eq!(request.request_id.as_deref(), Some("zz3"));
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_told_without_the_parsers_types() {
+    fn errors_do_not_mention_the_parsers_types() {
         let lists = [r#"[]"#, r#"["ping",null,null,null,null,null,null]"#, "5", "null", r#""ping""#];
         for text in lists {
             assert_eq!(ClientRequest::parse(text).unwrap_err().message, ONE_OBJECT, "{text}");
@@ -225,7 +226,7 @@ mod tests {
             assert_eq!(bad.request_id.as_deref(), Some("r"));
         }
         let long = format!(r#"{{"action":5,"requestId":"{}"}}"#, "r".repeat(129));
-        assert_eq!(ClientRequest::parse(&long).unwrap_err().request_id, None, "it would be sent back");
+        assert_eq!(ClientRequest::parse(&long).unwrap_err().request_id, None, "a long request id is not sent back");
         let syntax = ClientRequest::parse(r#"{"action":}"#).unwrap_err();
         assert!(syntax.message.ends_with("at line 1 column 11"), "{syntax}");
     }

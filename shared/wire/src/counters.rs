@@ -1,16 +1,16 @@
-//! Counts with their shares and tiles.
+//! Counters with their ratios and outcome tiles, as JSON.
 
 use ringside_model::{Counter, Counters, Outcome, Ratio};
 use serde::{Deserialize, Serialize};
 
-/// A share with what it was computed from. `value` is a fraction, or null where it can't be computed.
+/// A ratio with its counts. `value` is a fraction, or null without a denominator.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RatioJson {
     /// The fraction: 0.03 is three percent.
     pub value: Option<f64>,
-    /// How many of them.
+    /// The count of the part.
     pub numerator: i64,
-    /// Out of how many.
+    /// The count of the whole.
     pub denominator: i64,
 }
 
@@ -26,7 +26,7 @@ impl From<RatioJson> for Ratio {
     }
 }
 
-/// What is counted of calls.
+/// Counts of calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "each is named after its Counter, which says what it counts")]
@@ -54,7 +54,7 @@ pub struct CountersJson {
     pub talk_ms: i64,
 }
 
-/// The disjoint tiles of ended calls; they sum to `completed + lost`.
+/// The disjoint outcome tiles of ended calls. Their sum is `completed + lost`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "each is named after its Outcome, which says what it means")]
@@ -158,7 +158,7 @@ fn counters_from(counters: &CountersJson, outcomes: &OutcomesJson) -> Counters {
     all
 }
 
-/// The shares of one set of counters.
+/// The ratios of a set of counters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RatiosJson {
@@ -189,14 +189,14 @@ impl From<&Counters> for RatiosJson {
     }
 }
 
-/// Counters of a span of time with their shares and tiles.
+/// Counters of a span of time with their ratios and outcome tiles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpanJson {
-    /// What was counted.
+    /// The counters.
     pub counters: CountersJson,
-    /// Shares of it.
+    /// The ratios.
     pub ratios: RatiosJson,
-    /// Where ended calls are counted.
+    /// The outcome tiles.
     pub outcomes: OutcomesJson,
 }
 

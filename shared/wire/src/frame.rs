@@ -1,6 +1,7 @@
-//! Frames: how a publication becomes the text that every watcher of a room is sent.
+//! Frames: the text that every subscriber of a room receives for a publication.
 //!
-//! The publisher encodes a body once; the hub puts the head before it once; sockets, streams and polls clone the bytes.
+//! The publisher encodes a body once, and the hub adds the head once. WebSockets, SSE streams and polls clone the
+//! bytes.
 
 use std::fmt::Write as _;
 
@@ -31,12 +32,12 @@ pub mod frame_kind {
     pub const BENCH: &str = "bench";
 }
 
-/// A body as JSON.
+/// Encodes a body as JSON.
 pub fn body_bytes(body: &impl Serialize) -> Bytes {
-    serde_json::to_vec(body).expect("bodies are plain structs, which always serialise").into()
+    serde_json::to_vec(body).expect("a body is a plain struct, which always serialises").into()
 }
 
-/// One frame: the head that every frame has, then the members of `body`, which is a JSON object.
+/// Composes a frame: the common head, then the members of `body`, a JSON object.
 pub fn compose_frame(kind: &str, room: Option<&Room>, cursor: Option<Cursor>, at: Timestamp, body: &[u8]) -> Bytes {
     let mut head = String::with_capacity(128);
     let written = match (room, cursor) {
@@ -46,7 +47,7 @@ pub fn compose_frame(kind: &str, room: Option<&Room>, cursor: Option<Cursor>, at
         (Some(room), None) => write!(head, r#"{{"type":"{kind}","room":"{room}","timestamp":"{at}""#),
         (None, _) => write!(head, r#"{{"type":"{kind}","timestamp":"{at}""#),
     };
-    written.expect("a String takes everything");
+    written.expect("writing to a String never fails");
     let members = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or(b"");
     let mut frame = BytesMut::with_capacity(head.len() + members.len() + 2);
     frame.extend_from_slice(head.as_bytes());
@@ -58,7 +59,7 @@ pub fn compose_frame(kind: &str, room: Option<&Room>, cursor: Option<Cursor>, at
     frame.freeze()
 }
 
-/// The same frame for a watcher to whom `conflated` states of the room before it were not sent.
+/// Returns the frame with the number of states that the subscriber was not sent.
 pub fn with_conflated(frame: &Bytes, conflated: u64) -> Bytes {
     if conflated == 0 {
         return frame.clone();

@@ -3,7 +3,7 @@
 use ringside_model::HostHealth;
 use serde::{Deserialize, Serialize};
 
-/// One host. Null means that the host does not say.
+/// One host. Null means that the host doesn't report it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "named after the fields of HostHealth")]
@@ -52,7 +52,7 @@ impl From<&HostHealth> for HostJson {
     }
 }
 
-/// `system_health_update`.
+/// The body of a `system_health_update` frame.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemBody {
     /// All hosts of the tenant.

@@ -1,7 +1,4 @@
-//! How the domain looks as JSON, both directions: events in, frames out, what clients say.
-//!
-//! The domain types have no serde; what is written to a socket, a room or the log is one of these. `docs/protocol.md`
-//! describes them for the outside, `static/js/ringside-client.d.ts` mirrors them for the browser.
+#![doc = include_str!("../README.md")]
 
 mod alert;
 mod call;

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct MetricJson {
     /// Its name.
     pub name: Box<str>,
-    /// What tells it from others of its name.
+    /// The labels that distinguish it from others of its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<Box<str>, Box<str>>,
     /// Its unit; empty for plain counts.
     pub unit: Box<str>,
     /// The newest value.
     pub value: f64,
-    /// When that was.
+    /// The time of the newest value.
     pub at: Box<str>,
     /// Samples in the window.
     pub count: u32,
@@ -33,7 +33,7 @@ pub struct MetricJson {
     pub p95: f64,
     /// `up`, `down`, `flat` or `unknown`.
     pub trend: Box<str>,
-    /// By what share; null where it can't be said.
+    /// The change as a share; null if unknown.
     pub change: Option<f64>,
 }
 
@@ -63,17 +63,17 @@ impl From<&MetricStats> for MetricJson {
     }
 }
 
-/// `metrics_update` of the metrics room.
+/// The body of a `metrics_update` frame of the metrics room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsBody {
-    /// All metrics of the tenant, or those a client asked for.
+    /// All metrics of the tenant, or those that the client asked for.
     pub metrics: Vec<MetricJson>,
 }
 
-/// What a newcomer to the metrics room gets beside the newest values.
+/// The further members of an `initial` frame of the metrics room.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsSnapshot {
-    /// The newest points of each.
+    /// The newest points of each metric.
     pub series: Vec<MetricPointJson>,
 }
 
@@ -82,7 +82,7 @@ pub struct MetricsSnapshot {
 pub struct MetricPointJson {
     /// Its name.
     pub name: Box<str>,
-    /// What tells it from others of its name.
+    /// The labels that distinguish it from others of its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<Box<str>, Box<str>>,
     /// `[milliseconds since the epoch, value]`.

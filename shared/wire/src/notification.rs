@@ -3,7 +3,7 @@
 use ringside_model::{Notification, Severity};
 use serde::{Deserialize, Serialize};
 
-/// A severity as the protocol spells it.
+/// Returns the protocol's word for a severity.
 pub(super) fn severity_text(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
@@ -12,7 +12,7 @@ pub(super) fn severity_text(severity: Severity) -> &'static str {
     }
 }
 
-/// Reads a severity.
+/// Parses the protocol's word for a severity.
 pub(super) fn severity_from_text(text: &str) -> Option<Severity> {
     match text {
         "info" => Some(Severity::Info),
@@ -51,7 +51,7 @@ impl From<&Notification> for NotificationJson {
     }
 }
 
-/// `notification`.
+/// The body of a `notification` frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationBody {
     /// The notification.

@@ -1,4 +1,4 @@
-//! The overview: sums over campaigns, and which campaigns there are.
+//! The overview's sums over campaigns, and the directory of campaigns.
 
 use ringside_model::Aggregate;
 use serde::{Deserialize, Serialize};
@@ -7,19 +7,19 @@ use super::campaign::{ActiveJson, CampaignJson, CampaignSnapshot};
 use super::counters::{RatioJson, SpanJson};
 use super::series::SeriesPointJson;
 
-/// The sum over some campaigns.
+/// The sum of several campaigns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AggregateJson {
-    /// How many campaigns.
+    /// The number of campaigns.
     pub campaigns: i64,
-    /// How many of them are active.
+    /// The number of active ones.
     pub active_campaigns: i64,
     /// Calls up now.
     pub total_active_calls: i64,
-    /// The same by phase.
+    /// Calls up now, by phase.
     pub active: ActiveJson,
-    /// Leads waiting; null where no campaign says.
+    /// Leads waiting; null if no campaign reports it.
     pub queue_depth: Option<i64>,
     /// Attempts a second, over the last 10 s.
     pub dialing_rate: f64,
@@ -29,7 +29,7 @@ pub struct AggregateJson {
     pub target_rate: Option<f64>,
     /// Lines at most.
     pub max_lines: Option<i64>,
-    /// Persons who wait for an agent.
+    /// Persons waiting for an agent.
     pub waiting_for_agent: i64,
     /// Since each campaign's start.
     #[serde(flatten)]
@@ -38,11 +38,11 @@ pub struct AggregateJson {
     pub hour: SpanJson,
     /// The 60 minutes before those.
     pub hour_before: SpanJson,
-    /// Abandoned of answered by a person, the last 5 minutes.
+    /// Abandoned out of answered by a person, the last 5 minutes.
     pub abandon_live: RatioJson,
-    /// The oldest of its parts.
+    /// The oldest `asOf` of its campaigns.
     pub as_of: Option<Box<str>>,
-    /// The newest event in it.
+    /// The time of the newest event.
     pub last_event_at: Option<Box<str>>,
 }
 
@@ -63,30 +63,32 @@ impl From<&Aggregate> for AggregateJson {
             hour: (&sum.hour).into(),
             hour_before: (&sum.hour_before).into(),
             abandon_live: sum.abandon_live.into(),
-            as_of: super::campaign::moment(sum.as_of),
-            last_event_at: super::campaign::moment(sum.last_event_at),
+            as_of: super::campaign::time_text(sum.as_of),
+            last_event_at: super::campaign::time_text(sum.last_event_at),
         }
     }
 }
 
-/// `metrics_update` of the overview: the rows that changed (all in an `initial`) and the sums over all in scope.
+/// The body of a `metrics_update` frame of the overview: changed rows, and sums.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OverviewBody {
-    /// Rows.
+    /// The rows.
     pub campaigns: Vec<CampaignJson>,
-    /// Sums.
+    /// The sums.
     pub aggregate: AggregateJson,
     /// The newest completed second of the summed charts.
     pub point: Option<SeriesPointJson>,
 }
 
-/// What a newcomer to the overview gets beside the rows: the charts, summed over what is in scope.
+/// The further members of an `initial` frame of the overview: the summed charts.
 pub type OverviewSnapshot = CampaignSnapshot;
 
-/// The directory room's state: which campaigns a tenant has. Between collectors and gateways only.
+/// The state of the directory room: a tenant's campaigns.
+///
+/// Between collectors and gateways only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DirectoryBody {
-    /// All of them.
+    /// The campaigns.
     pub campaigns: Vec<DirectoryEntryJson>,
 }
 
@@ -97,6 +99,6 @@ pub struct DirectoryEntryJson {
     pub id: Box<str>,
     /// Its name.
     pub name: Box<str>,
-    /// What it does.
+    /// Its status.
     pub status: Box<str>,
 }

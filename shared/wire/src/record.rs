@@ -1,4 +1,4 @@
-//! What lies in the log: an event with what the door knows of it, or a tick.
+//! Records of the log: an event with its tenant, source and receipt, or a tick.
 
 use std::borrow::Cow;
 
@@ -10,20 +10,20 @@ use super::event::{EventJson, event_json};
 use super::status::{status_from_text, status_text};
 use super::{AlertJson, BadEvent};
 
-/// One record of the log.
+/// A record of the log.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all records are events; boxing them would cost an allocation each"
 )]
 pub enum Record {
-    /// Something happened.
+    /// An event.
     Event(Event),
-    /// A second of the owner's clock has passed.
+    /// The owner's clock, logged each second.
     Tick(Timestamp),
 }
 
-/// A record that can't be read: written by a newer version, or damaged.
+/// The error of a record that is damaged, or that a newer version wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a record of the log can't be read: {0}")]
 pub struct BadRecord(String);
@@ -68,7 +68,7 @@ struct DerivedCampaignJson<'a> {
 }
 
 impl Record {
-    /// The record's bytes.
+    /// Encodes the record.
     pub fn encode(&self) -> Bytes {
         let mut json =
             RecordJson { tick: None, tenant: None, source: None, received: None, event: None, derived: None };
@@ -84,10 +84,10 @@ impl Record {
                 }
             }
         }
-        serde_json::to_vec(&json).expect("plain JSON members always serialise").into()
+        serde_json::to_vec(&json).expect("a record is plain JSON, which always serialises").into()
     }
 
-    /// Reads a record.
+    /// Decodes a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
         let json: RecordJson<'_> = serde_json::from_slice(bytes).map_err(|error| BadRecord(error.to_string()))?;
         if let Some(tick) = json.tick {
@@ -126,13 +126,15 @@ fn derived_json<'a>(event: &'a Event, derived: &'a DerivedEvent) -> DerivedJson<
 
 fn read_derived(json: DerivedJson<'_>) -> Result<DerivedEvent, BadRecord> {
     if let Some(alert) = json.alert {
-        return Ok(DerivedEvent::Alert(Box::new(alert.to_model().ok_or_else(|| BadRecord("bad alert".into()))?)));
+        return Ok(DerivedEvent::Alert(Box::new(
+            alert.to_model().ok_or_else(|| BadRecord("the alert is invalid".into()))?,
+        )));
     }
-    let campaign = json.campaign.ok_or_else(|| BadRecord("a derived event of no known kind".into()))?;
+    let campaign = json.campaign.ok_or_else(|| BadRecord("the derived event is of an unknown kind".into()))?;
     Ok(DerivedEvent::Campaign {
         campaign: CampaignId::parse(&campaign.id).map_err(BadEvent::from)?,
         name: campaign.name.into(),
-        status: status_from_text(&campaign.status).ok_or_else(|| BadRecord("bad status".into()))?,
+        status: status_from_text(&campaign.status).ok_or_else(|| BadRecord("the status is invalid".into()))?,
     })
 }
 
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn records_read_back_as_they_were_written() {
+    fn records_round_trip() {
         let campaign = CampaignId::parse("alpha").unwrap();
         let alert = Alert {
             fingerprint: "abandon/alpha".into(),
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_an_error_and_no_panic() {
+    fn a_bad_record_is_an_error_and_no_panic() {
         for bytes in [&b""[..], b"{}", b"null", b"{\"tenant\":\"a\"}", b"\xff\xff", b"{\"tick\":\"x\"}"] {
             assert!(Record::decode(bytes).is_err());
         }

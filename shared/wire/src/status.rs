@@ -1,9 +1,9 @@
-//! A campaign's status: as a word, and its change.
+//! A campaign's status as a word, and its changes as JSON.
 
 use ringside_model::{CampaignStatus, StatusChange};
 use serde::{Deserialize, Serialize};
 
-/// A status as the protocol spells it.
+/// Returns the protocol's word for a status.
 pub fn status_text(status: CampaignStatus) -> &'static str {
     match status {
         CampaignStatus::Unknown => "unknown",
@@ -18,7 +18,7 @@ pub fn status_text(status: CampaignStatus) -> &'static str {
     }
 }
 
-/// Reads a status.
+/// Parses the protocol's word for a status.
 pub fn status_from_text(text: &str) -> Option<CampaignStatus> {
     use CampaignStatus::{Completed, Draft, Draining, Failed, Paused, Pausing, Running, Stopped, Unknown};
     [Unknown, Draft, Running, Pausing, Paused, Draining, Completed, Stopped, Failed]
@@ -26,19 +26,19 @@ pub fn status_from_text(text: &str) -> Option<CampaignStatus> {
         .find(|status| status_text(*status) == text)
 }
 
-/// `campaign_status_change`.
+/// The body of a `campaign_status_change` frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChangeBody {
-    /// Which campaign.
+    /// The campaign.
     pub campaign_id: Box<str>,
-    /// What it was.
+    /// The status before.
     pub from: Box<str>,
-    /// What it is.
+    /// The status after.
     pub to: Box<str>,
-    /// Why.
+    /// The reason, if the source gave one.
     pub reason: Option<Box<str>>,
-    /// When.
+    /// When it changed.
     pub at: Box<str>,
 }
 

@@ -1,7 +1,8 @@
-//! A real Redis Cluster: masters with their share of the slots, and replicas.
+//! A real Redis Cluster: masters with their slots, and replicas.
 //!
-//! Put together with ADDSLOTSRANGE, MEET and REPLICATE, which takes a second or two. With proxies, each node announces the
-//! port of a [`FaultProxy`] in front of it, so that clients go through them and the nodes among themselves do not.
+//! It is created with ADDSLOTSRANGE, MEET and REPLICATE, in a second or two. With proxies, each node announces the
+//! port of a [`FaultProxy`] in front of it: clients connect through the proxies, and the nodes connect to each other
+//! directly.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +14,23 @@ use crate::server::wait_for_replica;
 use crate::{AppendFsync, FaultProxy, RedisOptions, RedisServer, until};
 
 const SLOTS: u16 = 16_384;
-/// Agreeing, promoting, moving: none takes so long.
+/// The time in which nodes agree, a replica is promoted or a slot moves.
 const SETTLE_WITHIN: Duration = Duration::from_secs(40);
-/// A replica that was to take over has done so by now, or has given up and may be asked again.
-const ASKED_AGAIN: Duration = Duration::from_secs(8);
+/// The time after which a failover that has not happened is requested again.
+const REQUEST_AGAIN_AFTER: Duration = Duration::from_secs(8);
 
-/// How a cluster is to be.
+/// The options of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// Masters, at least three for a failover.
     pub masters: usize,
     /// Replicas of each master.
     pub replicas: usize,
-    /// Keep append-only files.
+    /// Write append-only files.
     pub append_only: Option<AppendFsync>,
-    /// Clients go through a proxy a node.
+    /// Put a proxy in front of each node.
     pub proxied: bool,
-    /// A node is taken for dead after so long: short where one shall be replaced soon, long where none shall be.
+    /// The time after which a silent node counts as failed.
     pub node_timeout_ms: u64,
     /// Further lines of each redis.conf.
     pub config: Vec<String>,
@@ -50,12 +51,12 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// So many masters with so many replicas each, without proxies.
+    /// Starts a cluster without proxies. `replicas` is the number for each master.
     pub async fn start(masters: usize, replicas: usize) -> anyhow::Result<Self> {
         Self::start_with(ClusterOptions { masters, replicas, ..ClusterOptions::default() }).await
     }
 
-    /// As the options say; returns once every node says that the cluster is complete.
+    /// Starts a cluster with options; returns once it is complete.
     pub async fn start_with(options: ClusterOptions) -> anyhow::Result<Self> {
         let count = options.masters * (1 + options.replicas);
         let (mut nodes, mut ids, mut proxies) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,29 +71,29 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// `redis+cluster://127.0.0.1:port,…` with all nodes, by their proxies where there are any.
+    /// Returns `redis+cluster://127.0.0.1:port,…` with all nodes or their proxies.
     pub fn url(&self) -> String {
         let ports = (0..self.nodes.len()).map(|node| self.client_port(node));
         let hosts: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis+cluster://{}", hosts.join(","))
     }
 
-    /// All nodes: the first masters first, then their replicas in the same order.
+    /// Returns all nodes: the initial masters, then their replicas in the same order.
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 
-    /// A node, to be killed or restarted.
+    /// Returns a node, to kill or restart it.
     pub fn node_mut(&mut self, node: usize) -> &mut RedisServer {
         &mut self.nodes[node]
     }
 
-    /// The proxies in the order of the nodes; empty where there are none.
+    /// Returns the proxies in the order of the nodes; empty without proxies.
     pub fn proxies(&self) -> &[FaultProxy] {
         &self.proxies
     }
 
-    /// The nodes that are masters with slots, as the living nodes see it.
+    /// Returns the masters with slots, as the living nodes report them.
     pub async fn masters(&self) -> anyhow::Result<Vec<usize>> {
         let mut masters: Vec<usize> = self.ranges().await?.into_iter().map(|(_, _, node)| node).collect();
         masters.sort_unstable();
@@ -100,15 +101,15 @@ impl RedisCluster {
         Ok(masters)
     }
 
-    /// The master that has a slot.
+    /// Returns the master that has a slot.
     pub async fn owner_of(&self, slot: u16) -> anyhow::Result<usize> {
         let range = self.ranges().await?.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
-        Ok(range.with_context(|| format!("nobody has slot {slot}"))?.2)
+        Ok(range.with_context(|| format!("no node has slot {slot}"))?.2)
     }
 
-    /// The slot of a key.
+    /// Returns the slot of a key.
     pub async fn slot_of(&self, key: &str) -> anyhow::Result<u16> {
-        self.alive().await?.command(&format!("CLUSTER KEYSLOT {key}")).await
+        self.living_node().await?.command(&format!("CLUSTER KEYSLOT {key}")).await
     }
 
     /// Moves a slot with its keys to another master, live.
@@ -128,7 +129,7 @@ impl RedisCluster {
             let migrate = format!("MIGRATE 127.0.0.1 {} \"\" 0 5000 KEYS {}", target.port(), keys.join(" "));
             source.command::<String>(&migrate).await.with_context(|| format!("slot {slot} can't be moved"))?;
         }
-        // Target first, so that there is always somebody who has it.
+        // The target first, so that a node has the slot at any time.
         target.command::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to])).await?;
         source.command::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to])).await?;
         for master in self.masters().await?.into_iter().filter(|master| ![from, to].contains(master)) {
@@ -137,7 +138,7 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// Waits until a replica of this master has confirmed everything that the master has now.
+    /// Waits until a replica of this master has confirmed all its current data.
     pub async fn wait_for_replica(&self, master: usize) -> anyhow::Result<()> {
         wait_for_replica(&self.nodes[master]).await
     }
@@ -149,20 +150,22 @@ impl RedisCluster {
         self.wait_for_new_owner(slot, master).await
     }
 
-    /// CLUSTER FAILOVER: a replica takes over from its living master, nothing lost. Returns the new master.
+    /// Runs CLUSTER FAILOVER: a replica takes over from its living master without loss.
+    ///
+    /// Returns the new master.
     pub async fn graceful_failover(&self, master: usize) -> anyhow::Result<usize> {
         let slot = self.first_slot_of(master).await?;
         let replica = self.replica_of(master).await?;
-        // It gives up after 5 s where masters don't vote for it, as those don't who have not heard yet whose replica it is.
-        let mut asked: Option<Instant> = None;
+        // The replica gives up after 5 s if masters don't vote for it. They don't until they know whose replica it is.
+        let mut requested: Option<Instant> = None;
         until("the replica has the slots", SETTLE_WITHIN, async || {
             if self.owner_of(slot).await.is_ok_and(|owner| owner != master) {
                 return true;
             }
-            if asked.is_none_or(|at| at.elapsed() > ASKED_AGAIN) {
-                // It may be the master by now, or in the middle of it.
+            if requested.is_none_or(|at| at.elapsed() > REQUEST_AGAIN_AFTER) {
+                // An error means that it has become the master or is about to.
                 let _ = self.nodes[replica].command::<()>("CLUSTER FAILOVER").await;
-                asked = Some(Instant::now());
+                requested = Some(Instant::now());
             }
             false
         })
@@ -170,15 +173,15 @@ impl RedisCluster {
         self.wait_for_new_owner(slot, master).await
     }
 
-    /// Starts a killed node again; it comes back as what the others say it is.
+    /// Restarts a killed node. The other nodes decide its role.
     pub async fn restart(&mut self, node: usize) -> anyhow::Result<()> {
         self.nodes[node].restart().await?;
         self.wait_until_complete().await
     }
 
-    /// Waits until every living node says that the cluster is complete and every replica follows its master.
+    /// Waits until the cluster is complete and every replica follows its master.
     pub async fn wait_until_complete(&self) -> anyhow::Result<()> {
-        until("every node says cluster_state:ok", SETTLE_WITHIN, async || {
+        until("every node reports cluster_state:ok", SETTLE_WITHIN, async || {
             for node in &self.nodes {
                 let Ok(info) = node.command::<String>("CLUSTER INFO").await else { continue };
                 let Ok(replication) = node.command::<String>("INFO replication").await else { return false };
@@ -255,8 +258,9 @@ impl RedisCluster {
         Ok(new)
     }
 
-    /// A replica of this master, by its place among the nodes. One that was started just now is waited for: its master
-    /// takes it for failed until it has heard of it again.
+    /// Returns the index of a replica of this master.
+    ///
+    /// Waits for one that was just restarted: its master takes it for failed until it hears from it.
     pub async fn replica_of(&self, master: usize) -> anyhow::Result<usize> {
         let mut found = None;
         until(&format!("node {master} knows of a replica"), SETTLE_WITHIN, async || {
@@ -273,18 +277,18 @@ impl RedisCluster {
         found.with_context(|| format!("node {master} has no replica"))
     }
 
-    async fn alive(&self) -> anyhow::Result<&RedisServer> {
+    async fn living_node(&self) -> anyhow::Result<&RedisServer> {
         for node in &self.nodes {
             if node.command::<String>("PING").await.is_ok() {
                 return Ok(node);
             }
         }
-        bail!("no node of the cluster answers")
+        bail!("no node of the cluster responds")
     }
 
-    /// First slot, last slot, node: as a node that says the cluster is complete sees it, or else any.
+    /// Returns first slot, last slot and node of each range, in the newest view.
     async fn ranges(&self) -> anyhow::Result<Vec<(u16, u16, usize)>> {
-        // A node that was cut off for a while has an old view, the highest epoch the newest.
+        // A node that was cut off has an old view. The highest epoch is the newest one.
         let mut best: Option<(u64, &RedisServer)> = None;
         for node in &self.nodes {
             let Ok(info) = node.command::<String>("CLUSTER INFO").await else { continue };
@@ -294,7 +298,7 @@ impl RedisCluster {
                 best = Some((epoch, node));
             }
         }
-        let (_, node) = best.context("no node of the cluster answers")?;
+        let (_, node) = best.context("no node of the cluster responds")?;
         self.ranges_at(node).await
     }
 
@@ -302,11 +306,11 @@ impl RedisCluster {
         let slots: Vec<Vec<Value>> = node.command("CLUSTER SLOTS").await?;
         let mut ranges = Vec::new();
         for slot in slots {
-            ensure!(slot.len() >= 3, "CLUSTER SLOTS answers strangely");
+            ensure!(slot.len() >= 3, "CLUSTER SLOTS returned an unexpected reply");
             let mut slot = slot.into_iter();
-            let mut next = || slot.next().expect("there are three");
+            let mut next = || slot.next().expect("each has three elements");
             let (first, last) = (from_redis_value(next())?, from_redis_value(next())?);
-            let Value::Array(master) = next() else { bail!("CLUSTER SLOTS answers strangely") };
+            let Value::Array(master) = next() else { bail!("CLUSTER SLOTS returned an unexpected reply") };
             let id: String = from_redis_value(master.into_iter().nth(2).context("a node without an id")?)?;
             if let Some(node) = self.ids.iter().position(|known| *known == id) {
                 ranges.push((first, last, node));

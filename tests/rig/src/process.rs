@@ -1,126 +1,127 @@
-//! A child process: what it says is kept, and it can be killed, paused and gone on with.
+//! A child process: its output is kept, and it can be killed, paused and resumed.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::{nursery, until};
+use crate::{spawner, until};
 
-/// So many of the newest lines are kept.
+/// How many of the newest lines are kept.
 const LINES_KEPT: usize = 4_000;
 
 /// A running child process. Dropping it kills it; it dies with this process too.
 pub struct Process {
     name: String,
     child: Child,
-    said: Arc<Said>,
-    /// Who reads its stdout and stderr.
+    output: Arc<Output>,
+    /// The threads that read stdout and stderr.
     readers: [JoinHandle<()>; 2],
 }
 
-/// Who has ended has said all, unless somebody it left behind holds its pipes: that one is not waited for longer.
-const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
+/// The time to read an ended process's output: its children may hold the pipes.
+const READ_REST_WITHIN: Duration = Duration::from_secs(2);
 
 impl Process {
-    /// Starts what `command` describes: program, arguments, environment and folder.
+    /// Starts a command: its program, arguments, environment and folder.
     pub fn start(command: &Command) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let mut child = nursery::spawn(command).with_context(|| format!("{name} can't be started by setpriv"))?;
-        let said = Arc::new(Said::default());
+        let mut child = spawner::spawn(command).with_context(|| format!("{name} can't be started by setpriv"))?;
+        let output = Arc::new(Output::default());
         let readers = [
-            keep(child.stdout.take().expect("stdout is piped"), said.clone()),
-            keep(child.stderr.take().expect("stderr is piped"), said.clone()),
+            read_lines(child.stdout.take().expect("stdout is piped"), output.clone()),
+            read_lines(child.stderr.take().expect("stderr is piped"), output.clone()),
         ];
-        Ok(Self { name, child, said, readers })
+        Ok(Self { name, child, output, readers })
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The newest lines that it wrote to stdout and stderr.
+    /// Returns the newest lines of its stdout and stderr.
     pub fn lines(&self) -> Vec<String> {
-        self.said.lines().iter().cloned().collect()
+        self.output.lines().iter().cloned().collect()
     }
 
-    /// Waits for a line that has `part` in it, and returns it. What was said before counts too.
-    pub async fn wait_for_line(&mut self, part: &str, patience: Duration) -> anyhow::Result<String> {
-        let said = self.said.clone();
+    /// Waits for a line that contains `part`, and returns it. Earlier lines count too.
+    pub async fn wait_for_line(&mut self, part: &str, timeout: Duration) -> anyhow::Result<String> {
+        let output = self.output.clone();
         let line = async {
             loop {
-                let news = said.news.notified();
-                if let Some(line) = said.lines().iter().find(|line| line.contains(part)) {
+                let news = output.news.notified();
+                if let Some(line) = output.lines().iter().find(|line| line.contains(part)) {
                     return Ok(line.clone());
                 }
-                // Looks for the end of the process between lines.
+                // Between lines, checks whether the process has ended.
                 let _ = tokio::time::timeout(Duration::from_millis(50), news).await;
                 if let Some(status) = self.child.try_wait()? {
-                    last_words(&self.readers).await;
-                    if let Some(line) = said.lines().iter().find(|line| line.contains(part)) {
+                    read_rest(&self.readers).await;
+                    if let Some(line) = output.lines().iter().find(|line| line.contains(part)) {
                         return Ok(line.clone());
                     }
-                    bail!("{} ended ({status}) without saying {part:?}; it said:\n{}", self.name, said.text());
+                    bail!("{} ended ({status}) without the line {part:?}; its output:\n{}", self.name, output.text());
                 }
             }
         };
-        match tokio::time::timeout(patience, line).await {
+        match tokio::time::timeout(timeout, line).await {
             Ok(line) => line,
-            Err(_) => bail!("{} has not said {part:?}; it said:\n{}", self.name, said.text()),
+            Err(_) => bail!("{} did not write {part:?} in time; its output:\n{}", self.name, output.text()),
         }
     }
 
-    /// SIGKILL, and gone.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill(&mut self) {
-        // It may have ended already, which is as good.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// SIGTERM. Does not wait.
+    /// Sends SIGTERM. Doesn't wait.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// SIGSTOP: it is there and does nothing.
+    /// Sends SIGSTOP: the process stays and does nothing.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// SIGCONT: it goes on.
+    /// Sends SIGCONT: the process goes on.
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// How it ended; none while it runs.
+    /// Returns its exit status; `None` while it runs.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end.
-    pub async fn wait(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+    /// Waits for its end and returns the exit status.
+    pub async fn wait(&mut self, timeout: Duration) -> anyhow::Result<ExitStatus> {
         let mut status = None;
-        let what = format!("the end of {}", self.name);
+        let condition = format!("{} has ended", self.name);
         let child = &mut self.child;
-        until(&what, patience, async || {
+        until(&condition, timeout, async || {
             status = child.try_wait().ok().flatten();
             status.is_some()
         })
         .await?;
-        last_words(&self.readers).await;
-        Ok(status.expect("it has ended"))
+        read_rest(&self.readers).await;
+        Ok(status.expect("the wait ends with a status"))
     }
 
     fn signal(&self, signal: Signal) {
-        // It may have ended already: then there is nobody to tell.
+        // An error means that it has ended already.
         let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
     }
 }
@@ -132,14 +133,14 @@ impl Drop for Process {
 }
 
 #[derive(Default)]
-struct Said {
+struct Output {
     lines: Mutex<VecDeque<String>>,
     news: Notify,
 }
 
-impl Said {
-    fn lines(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
-        self.lines.lock().expect("nobody panics with it")
+impl Output {
+    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock()
     }
 
     fn text(&self) -> String {
@@ -147,24 +148,24 @@ impl Said {
     }
 }
 
-/// Waits until all is read that may still be in the pipes of a process that has ended.
-async fn last_words(readers: &[JoinHandle<()>]) {
-    // Whoever else holds the pipes is no reason to wait for ever.
-    let _ = until("the last words", LAST_WORDS_WITHIN, async || readers.iter().all(JoinHandle::is_finished)).await;
+/// Waits until the pipes of an ended process are read to their end.
+async fn read_rest(readers: &[JoinHandle<()>]) {
+    // After the timeout another process holds the pipes.
+    let _ = until("the output is read", READ_REST_WITHIN, async || readers.iter().all(JoinHandle::is_finished)).await;
 }
 
-fn keep(pipe: impl Read + Send + 'static, said: Arc<Said>) -> JoinHandle<()> {
+fn read_lines(pipe: impl Read + Send + 'static, output: Arc<Output>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
-            // Not UTF-8 is not for us; a broken pipe is the end.
+            // Ends at invalid UTF-8 and at a broken pipe.
             let Ok(line) = line else { return };
-            let mut lines = said.lines();
+            let mut lines = output.lines();
             if lines.len() == LINES_KEPT {
                 lines.pop_front();
             }
             lines.push_back(line);
             drop(lines);
-            said.news.notify_waiters();
+            output.news.notify_waiters();
         }
     })
 }

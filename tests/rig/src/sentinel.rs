@@ -1,4 +1,4 @@
-//! A master, a replica, and three sentinels that watch them.
+//! A master and a replica with three sentinels.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -10,10 +10,10 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use crate::port::free_port;
-use crate::server::{patient, wait_for_replica};
+use crate::server::{connection_config, wait_for_replica};
 use crate::{AppendFsync, Process, RedisOptions, RedisServer, until};
 
-/// The name under which the sentinels know the master.
+/// The sentinels' name of the master.
 const NAME: &str = "ringside";
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -30,13 +30,14 @@ struct Sentinel {
 }
 
 impl RedisSentinel {
-    /// Starts them with append-only files; returns once the sentinels know each other and the replica. A server that does
-    /// not answer for five seconds is taken for dead: one that only waits for its turn on a busy machine is not.
+    /// Starts them with append-only files; returns once the set is complete.
+    ///
+    /// A server counts as down after five seconds without a reply, so that a busy machine causes no failover.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(5_000).await
     }
 
-    /// The same with sentinels that are so patient.
+    /// Starts them with another time until a server counts as down.
     pub async fn start_with(down_after_ms: u64) -> anyhow::Result<Self> {
         let options = RedisOptions::append_only(AppendFsync::Always);
         let master = RedisServer::start(options.clone()).await?;
@@ -52,44 +53,49 @@ impl RedisSentinel {
         Ok(set)
     }
 
-    /// `redis+sentinel://127.0.0.1:port,…/ringside`.
+    /// Returns `redis+sentinel://127.0.0.1:port,…/ringside`.
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port)).collect();
         format!("redis+sentinel://{}/{NAME}", hosts.join(","))
     }
 
-    /// The two servers; which of them is the master changes.
+    /// Returns the two servers. Either may be the master.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// A server, to be killed or restarted.
+    /// Returns a server, to kill or restart it.
     pub fn server_mut(&mut self, server: usize) -> &mut RedisServer {
         &mut self.servers[server]
     }
 
-    /// The server that the first sentinel takes for the master.
+    /// Returns the master, as the first sentinel reports it.
     pub async fn master(&self) -> anyhow::Result<usize> {
         let mut connection = self.sentinels[0].connection().await?;
-        let mut ask = redis::cmd("SENTINEL");
-        let address: (String, u16) = ask.arg("GET-MASTER-ADDR-BY-NAME").arg(NAME).query_async(&mut connection).await?;
+        let mut query = redis::cmd("SENTINEL");
+        let address: (String, u16) =
+            query.arg("GET-MASTER-ADDR-BY-NAME").arg(NAME).query_async(&mut connection).await?;
         let master = self.servers.iter().position(|server| server.port() == address.1);
-        master.context("the sentinels' master is none of ours")
+        master.context("the sentinels' master is not one of the two servers")
     }
 
-    /// Kills the master, waits for the replica's promotion, and returns which one that is.
+    /// Kills the master and waits for the promotion of the replica.
+    ///
+    /// Returns the new master.
     pub async fn failover(&mut self) -> anyhow::Result<usize> {
         let old = self.master().await?;
         self.servers[old].kill();
-        self.wait_for_another(old).await
+        self.wait_for_promotion(old).await
     }
 
-    /// SENTINEL FAILOVER: the replica is promoted while the master lives. What the master took last may be lost.
+    /// Runs SENTINEL FAILOVER: promotes the replica while the master lives.
+    ///
+    /// The master's last writes may be lost.
     pub async fn forced_failover(&self) -> anyhow::Result<usize> {
         let old = self.master().await?;
         let mut connection = self.sentinels[0].connection().await?;
         redis::cmd("SENTINEL").arg("FAILOVER").arg(NAME).query_async::<()>(&mut connection).await?;
-        self.wait_for_another(old).await
+        self.wait_for_promotion(old).await
     }
 
     /// Waits until the replica has confirmed everything that the master has now.
@@ -97,18 +103,18 @@ impl RedisSentinel {
         wait_for_replica(&self.servers[self.master().await?]).await
     }
 
-    /// Starts a killed server again; the sentinels make it a replica.
+    /// Restarts a killed server; the sentinels make it a replica.
     pub async fn restart(&mut self, server: usize) -> anyhow::Result<()> {
         self.servers[server].restart().await?;
         self.wait_until_complete().await
     }
 
-    /// Waits until all three sentinels know one master, its living replica and each other.
+    /// Waits until the sentinels know one master, its living replica and each other.
     pub async fn wait_until_complete(&self) -> anyhow::Result<()> {
         until("the sentinels know the replica and each other", SETTLE_WITHIN, async || {
             for sentinel in &self.sentinels {
-                let Ok(facts) = sentinel.facts().await else { return false };
-                let is = |name: &str, value: &str| facts.get(name).is_some_and(|known| known == value);
+                let Ok(info) = sentinel.master_info().await else { return false };
+                let is = |name: &str, value: &str| info.get(name).is_some_and(|known| known == value);
                 if !(is("num-other-sentinels", "2") && is("num-slaves", "1") && is("flags", "master")) {
                     return false;
                 }
@@ -120,7 +126,7 @@ impl RedisSentinel {
         .await
     }
 
-    async fn wait_for_another(&self, old: usize) -> anyhow::Result<usize> {
+    async fn wait_for_promotion(&self, old: usize) -> anyhow::Result<usize> {
         let new = 1 - old;
         until("the sentinels have promoted the replica", SETTLE_WITHIN, async || {
             let role: String = self.servers[new].command("INFO replication").await.unwrap_or_default();
@@ -153,10 +159,10 @@ impl Sentinel {
 
     async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
         let client = Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
-        Ok(client.get_multiplexed_async_connection_with_config(&patient()).await?)
+        Ok(client.get_multiplexed_async_connection_with_config(&connection_config()).await?)
     }
 
-    async fn facts(&self) -> anyhow::Result<HashMap<String, String>> {
+    async fn master_info(&self) -> anyhow::Result<HashMap<String, String>> {
         let mut connection = self.connection().await?;
         Ok(redis::cmd("SENTINEL").arg("MASTER").arg(NAME).query_async(&mut connection).await?)
     }

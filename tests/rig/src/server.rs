@@ -1,4 +1,4 @@
-//! One real `redis-server`.
+//! A real `redis-server`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,21 +12,21 @@ use tempfile::TempDir;
 use crate::port::free_port;
 use crate::{Process, until};
 
-/// No server takes so long to start or to load.
+/// The time in which a server starts or loads.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// What an append-only file promises.
+/// The fsync policy of an append-only file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendFsync {
-    /// Each write is on the disk before it is answered.
+    /// Each write is on disk before the reply.
     Always,
-    /// Each second.
+    /// Once a second.
     EverySecond,
-    /// When the system likes.
+    /// Left to the system.
     No,
 }
 
-/// The files of a server that speaks TLS.
+/// The files of a server with TLS.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// The server's certificate, PEM.
@@ -37,43 +37,43 @@ pub struct TlsFiles {
     pub ca: PathBuf,
 }
 
-/// How a server is to be. The default keeps nothing on disk.
+/// The options of a server. The default stores nothing on disk.
 #[derive(Debug, Clone, Default)]
 pub struct RedisOptions {
-    /// Keep an append-only file.
+    /// Write an append-only file.
     pub append_only: Option<AppendFsync>,
-    /// Be a node of a cluster.
+    /// Run as a node of a cluster.
     pub cluster: bool,
-    /// Speak TLS on the port, and nothing else there.
+    /// Accept only TLS on the port.
     pub tls: Option<TlsFiles>,
     /// Lines of an ACL file, such as `user default off`.
     pub acl: Vec<String>,
     /// Further lines of redis.conf.
     pub config: Vec<String>,
-    /// The port, where it must be known before the start.
+    /// The port, if it must be known before the start.
     pub port: Option<u16>,
 }
 
 impl RedisOptions {
-    /// With an append-only file.
+    /// Returns options with an append-only file.
     pub fn append_only(fsync: AppendFsync) -> Self {
         Self { append_only: Some(fsync), ..Self::default() }
     }
 }
 
-/// The client library takes a server for dead that does not answer within half a second.
-pub(crate) fn patient() -> AsyncConnectionConfig {
+/// Returns long timeouts: the default of half a second is too short under load.
+pub(crate) fn connection_config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_response_timeout(Some(Duration::from_secs(10)))
 }
 
-/// True where a `redis-server` can be started.
-pub fn redis_server_is_there() -> bool {
+/// Whether `redis-server` is installed.
+pub fn redis_server_installed() -> bool {
     Command::new("redis-server").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// A running `redis-server` with a folder of its own; killed when dropped.
+/// A running `redis-server` with its own folder; killed when dropped.
 pub struct RedisServer {
     process: Process,
     port: u16,
@@ -82,7 +82,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one on a free port and waits until it answers.
+    /// Starts a server on a free port and waits until it accepts connections.
     pub async fn start(options: RedisOptions) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("redis-").context("no temporary folder")?;
         if !options.acl.is_empty() {
@@ -92,7 +92,7 @@ impl RedisServer {
             let port = options.port.unwrap_or_else(free_port);
             match launch(port, folder.path(), &options).await {
                 Ok(process) => return Ok(Self { process, port, folder, options }),
-                // Somebody was faster with that port: another one.
+                // Another process took the port first: tries another port.
                 Err(error) if options.port.is_none() && format!("{error:#}").contains("bind") => {}
                 Err(error) => return Err(error),
             }
@@ -100,40 +100,40 @@ impl RedisServer {
         bail!("no free port for redis-server in 20 attempts")
     }
 
-    /// Its port on 127.0.0.1.
+    /// Returns its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// `redis://127.0.0.1:port/`, or `rediss://` where it speaks TLS.
+    /// Returns `redis://127.0.0.1:port/`, or `rediss://` with TLS.
     pub fn url(&self) -> String {
         let scheme = if self.options.tls.is_some() { "rediss" } else { "redis" };
         format!("{scheme}://127.0.0.1:{}/", self.port)
     }
 
-    /// Its folder: redis.conf, the append-only file, nodes.conf.
+    /// Returns its folder: redis.conf, the append-only file, nodes.conf.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The newest lines of its log.
+    /// Returns the newest lines of its log.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()
     }
 
-    /// A connection of our own, past its port, TLS and any proxy (over a Unix socket).
+    /// Connects over a Unix socket, without its port, TLS and any proxy.
     pub async fn connection(&self) -> anyhow::Result<MultiplexedConnection> {
         let socket = self.folder.path().join("redis.sock");
         let client = Client::open(format!("redis+unix://{}", socket.display()))?;
-        Ok(client.get_multiplexed_async_connection_with_config(&patient()).await?)
+        Ok(client.get_multiplexed_async_connection_with_config(&connection_config()).await?)
     }
 
-    /// Runs a command of words separated by blanks, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.
+    /// Runs a command, such as `CONFIG SET maxmemory 1mb`; `""` is an empty word.
     pub async fn command<T: FromRedisValue>(&self, words: &str) -> anyhow::Result<T> {
         let mut words_of = words.split_whitespace();
         let mut command = redis::cmd(words_of.next().context("an empty command")?);
@@ -142,38 +142,38 @@ impl RedisServer {
         });
         let mut connection = self.connection().await?;
         let answer: RedisResult<T> = command.query_async(&mut connection).await;
-        answer.with_context(|| format!("redis-server on {} does not like {words:?}", self.port))
+        answer.with_context(|| format!("redis-server on port {} rejected {words:?}", self.port))
     }
 
-    /// A line of INFO by its name.
+    /// Returns a value of INFO by its name.
     pub async fn info(&self, name: &str) -> anyhow::Result<String> {
         let info: String = self.command("INFO everything").await?;
         let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         Ok(value.with_context(|| format!("INFO has no {name}"))?.to_owned())
     }
 
-    /// SIGKILL, and gone; the folder stays.
+    /// Kills it with SIGKILL. The folder stays.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// SIGTERM, and waits until it has written what it keeps.
+    /// Sends SIGTERM, and waits until it has saved its data and ended.
     pub async fn terminate(&mut self) -> anyhow::Result<()> {
         self.process.terminate();
         self.process.wait(START_WITHIN).await.map(drop)
     }
 
-    /// SIGSTOP.
+    /// Pauses it with SIGSTOP.
     pub fn pause(&self) {
         self.process.pause();
     }
 
-    /// SIGCONT.
+    /// Resumes it with SIGCONT.
     pub fn resume(&self) {
         self.process.resume();
     }
 
-    /// Starts it again on the same port and folder, after a kill or instead of what still runs.
+    /// Starts it again on the same port and folder. Kills it first if it runs.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.kill();
         self.process = launch(self.port, self.folder.path(), &self.options).await?;
@@ -181,8 +181,9 @@ impl RedisServer {
     }
 }
 
-/// Waits until a replica of this server has confirmed everything that the server has now. What is written meanwhile does
-/// not count: with writes going on, a replica is never quite level.
+/// Waits until a replica has confirmed everything that the server has now.
+///
+/// Later writes don't count: while writes go on, a replica never catches up entirely.
 pub(crate) async fn wait_for_replica(server: &RedisServer) -> anyhow::Result<()> {
     let head: u64 = server.info("master_repl_offset").await?.trim().parse()?;
     until("a replica has caught up", START_WITHIN, async || {

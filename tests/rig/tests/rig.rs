@@ -1,4 +1,4 @@
-//! What the rig promises, seen on real servers.
+//! Tests of the rig with real servers.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use ringside_rig::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A client that takes nobody for dead who is only slow.
+/// Connects with timeouts that a slow server doesn't exceed.
 async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new();
     let config = config.set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
@@ -19,7 +19,7 @@ async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
 }
 
 #[tokio::test]
-async fn a_killed_server_with_an_append_only_file_has_its_data_after_a_restart() {
+async fn a_killed_server_with_append_only_file_keeps_its_data() {
     let mut server = RedisServer::start(RedisOptions::append_only(AppendFsync::Always)).await.unwrap();
     let port = server.port();
     server.command::<()>("SET greeting hello").await.unwrap();
@@ -31,7 +31,7 @@ async fn a_killed_server_with_an_append_only_file_has_its_data_after_a_restart()
 }
 
 #[tokio::test]
-async fn a_paused_server_answers_once_it_goes_on() {
+async fn a_paused_server_replies_once_it_is_resumed() {
     let server = RedisServer::start(RedisOptions::default()).await.unwrap();
     let mut connection = server.connection().await.unwrap();
     server.pause();
@@ -43,14 +43,14 @@ async fn a_paused_server_answers_once_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_server_can_ask_for_a_user_and_a_password() {
+async fn a_server_can_require_a_user_and_a_password() {
     let acl = ["user default off", "user ada on >secret ~* &* +@all"].map(str::to_owned).to_vec();
     let server = RedisServer::start(RedisOptions { acl, ..RedisOptions::default() }).await.unwrap();
-    let ask = async |login: &str| {
+    let get = async |login: &str| {
         connect(&format!("redis://{login}127.0.0.1:{}/", server.port())).await?.get::<_, Option<String>>("x").await
     };
-    assert!(ask("").await.is_err());
-    assert_eq!(ask("ada:secret@").await.unwrap(), None);
+    assert!(get("").await.is_err());
+    assert_eq!(get("ada:secret@").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -64,29 +64,31 @@ async fn a_proxy_cuts_refuses_holds_delays_and_heals() {
     proxy.delay(Duration::from_millis(60));
     let begun = Instant::now();
     assert_eq!(connection.get::<_, u32>("x").await.unwrap(), 1);
-    assert!(begun.elapsed() >= Duration::from_millis(120), "there and back");
+    assert!(begun.elapsed() >= Duration::from_millis(120), "delayed in both directions");
     proxy.heal();
 
     proxy.pause();
     let mut other = connection.clone();
     let held = tokio::spawn(async move { redis::cmd("INCR").arg("x").query_async::<u32>(&mut other).await });
     assert!(!held.is_finished());
-    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 1, "the request has not come through");
+    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 1, "the request is held");
     proxy.heal();
     assert_eq!(held.await.unwrap().unwrap(), 2);
 
-    proxy.hold_answers();
+    proxy.hold_replies();
     let mut other = connection.clone();
     let unknown = tokio::spawn(async move { redis::cmd("INCR").arg("x").query_async::<u32>(&mut other).await });
-    until("it is done", PATIENCE, async || server.command::<u32>("GET x").await.unwrap() == 3).await.unwrap();
+    until("the request is executed", PATIENCE, async || server.command::<u32>("GET x").await.unwrap() == 3)
+        .await
+        .unwrap();
     proxy.cut();
-    assert!(unknown.await.unwrap().is_err(), "done, and nobody knows");
+    assert!(unknown.await.unwrap().is_err(), "executed, and its reply is lost");
     proxy.heal();
 
     let mut connection = connect().await.unwrap();
     proxy.cut_after(40);
     assert!(connection.set::<_, _, ()>("x", "y".repeat(500)).await.is_err());
-    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 3, "half a request does nothing");
+    assert_eq!(server.command::<u32>("GET x").await.unwrap(), 3, "half a request has no effect");
 
     proxy.refuse();
     assert!(connect().await.is_err());
@@ -95,7 +97,7 @@ async fn a_proxy_cuts_refuses_holds_delays_and_heals() {
 }
 
 #[tokio::test]
-async fn a_slot_moves_with_its_keys_and_a_killed_master_is_replaced() {
+async fn slots_move_and_killed_masters_are_replaced() {
     let mut cluster = RedisCluster::start(3, 1).await.unwrap();
     let slot = cluster.slot_of("{seven}").await.unwrap();
     let old = cluster.owner_of(slot).await.unwrap();
@@ -116,7 +118,7 @@ async fn a_slot_moves_with_its_keys_and_a_killed_master_is_replaced() {
 }
 
 #[tokio::test]
-async fn clients_of_a_proxied_cluster_are_sent_through_its_proxies() {
+async fn clients_of_a_proxied_cluster_connect_by_its_proxies() {
     let options = ClusterOptions { proxied: true, node_timeout_ms: 30_000, ..ClusterOptions::default() };
     let cluster = RedisCluster::start_with(options).await.unwrap();
     let nodes: Vec<String> =
@@ -144,14 +146,14 @@ async fn sentinels_promote_the_replica_of_a_killed_master() {
     assert_ne!(new, old);
     assert_eq!(set.servers()[new].command::<u32>("GET x").await.unwrap(), 1);
     set.restart(old).await.unwrap();
-    // Whichever is the master now (a busy machine may make the sentinels change their mind), both have it.
+    // Both servers have it. On a busy machine the sentinels may have changed the master again.
     for server in set.servers() {
         assert_eq!(server.command::<u32>("GET x").await.unwrap(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_process_is_heard_paused_and_ended() {
+async fn a_process_is_read_paused_and_ended() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap 'echo bye; exit 3' TERM; echo ready; echo warned >&2; while :; do sleep 0.05; done"]);
     let mut process = Process::start(&command).unwrap();
@@ -163,5 +165,5 @@ async fn a_process_is_heard_paused_and_ended() {
     process.terminate();
     assert_eq!(process.wait(PATIENCE).await.unwrap().code(), Some(3));
     assert!(process.wait_for_line("bye", PATIENCE).await.is_ok());
-    assert!(process.wait_for_line("never said", PATIENCE).await.is_err());
+    assert!(process.wait_for_line("never written", PATIENCE).await.is_err());
 }

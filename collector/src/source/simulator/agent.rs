@@ -1,4 +1,6 @@
-//! The agents of a campaign. There are only so many: who answers while all talk has to wait.
+//! The agents of a campaign.
+//!
+//! Their number is limited: a person who answers while all talk has to wait.
 
 use std::collections::VecDeque;
 
@@ -7,46 +9,46 @@ use ringside_model::AgentCounts;
 /// An agent's number within its campaign.
 pub(super) type Agent = u16;
 
-/// Who is free, who talks, who writes up, who is away.
+/// The agents by state.
 #[derive(Debug)]
 pub(super) struct Agents {
     total: u16,
-    /// The one who has waited longest is first, and gets the next call.
+    /// In the order of waiting: the first gets the next call.
     free: VecDeque<Agent>,
     paused: Vec<Agent>,
     talking: u16,
-    writing: u16,
-    /// How many more go on a break as soon as they are done.
+    in_wrap: u16,
+    /// How many go on a break after their current call.
     leaving: u16,
 }
 
-/// Agents that are on a break at any time.
+/// The agents on a break at any time.
 const ON_BREAK: u16 = 2;
 
 impl Agents {
-    /// As many as the load needs: `erlangs` talking and writing on average, and some to spare for the ups and downs.
+    /// Creates agents for a load of `erlangs` (talk and wrap-up) and for its peaks.
     pub(super) fn for_load(erlangs: f64) -> Self {
         let total = (erlangs + 2.6 * erlangs.sqrt() + 1.0).ceil() as u16 + ON_BREAK;
         let paused = (total - ON_BREAK..total).collect();
-        Self { total, free: (0..total - ON_BREAK).collect(), paused, talking: 0, writing: 0, leaving: 0 }
+        Self { total, free: (0..total - ON_BREAK).collect(), paused, talking: 0, in_wrap: 0, leaving: 0 }
     }
 
-    /// The next free one takes a call.
-    pub(super) fn take(&mut self) -> Option<Agent> {
+    /// Assigns a call to the next free agent.
+    pub(super) fn assign(&mut self) -> Option<Agent> {
         let agent = self.free.pop_front()?;
         self.talking += 1;
         Some(agent)
     }
 
-    /// A call is over; its agent writes it up.
+    /// Ends a call; its agent goes into wrap-up.
     pub(super) fn hang_up(&mut self) {
         self.talking -= 1;
-        self.writing += 1;
+        self.in_wrap += 1;
     }
 
-    /// The write-up is done: back to the phone, or on a break.
+    /// Ends a wrap-up; the agent is ready again or goes on a break.
     pub(super) fn finish(&mut self, agent: Agent) {
-        self.writing -= 1;
+        self.in_wrap -= 1;
         if self.leaving > 0 {
             self.leaving -= 1;
             self.paused.push(agent);
@@ -55,7 +57,7 @@ impl Agents {
         }
     }
 
-    /// This share goes on a break: the free ones at once, the others when they are done.
+    /// Sends a share of the agents on a break: free ones now, others after their call.
     pub(super) fn leave(&mut self, share: f64) {
         let mut going = (f64::from(self.total) * share).round() as u16;
         while going > 0
@@ -67,7 +69,7 @@ impl Agents {
         self.leaving += going;
     }
 
-    /// All come back from the break, but for the few who always are on one.
+    /// Ends the breaks, except of the few agents that are on one at any time.
     pub(super) fn come_back(&mut self) {
         self.leaving = 0;
         while self.paused.len() > usize::from(ON_BREAK) {
@@ -84,7 +86,7 @@ impl Agents {
             ready: self.free.len() as i64,
             ringing: 0,
             incall: i64::from(self.talking),
-            wrap: i64::from(self.writing),
+            wrap: i64::from(self.in_wrap),
             paused: self.paused.len() as i64,
             offline: 0,
         }
@@ -96,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_lost_and_nobody_is_invented() {
+    fn the_number_of_agents_never_changes() {
         let mut agents = Agents::for_load(20.0);
         let everyone = |agents: &Agents| {
             let AgentCounts { ready, ringing, incall, wrap, paused, offline } = agents.counts();
             ready + ringing + incall + wrap + paused + offline
         };
         let mut talking = Vec::new();
-        while let Some(agent) = agents.take() {
+        while let Some(agent) = agents.assign() {
             talking.push(agent);
         }
         agents.leave(0.5);

@@ -1,4 +1,4 @@
-//! Bookings as notifications: one comes in, and some seconds later it is confirmed or cancelled.
+//! Bookings as notifications: each is soon confirmed or cancelled.
 
 use ringside_model::{EventId, Notification, Severity, Timestamp};
 
@@ -23,13 +23,13 @@ impl Booking {
         Self { number, kind, place, days: dice.between(1, 14) }
     }
 
-    /// It has come in.
+    /// Returns the notification of a new booking.
     pub(super) fn made(self, id: &EventId, at: Timestamp, dice: &mut Dice) -> Notification {
         let status = if dice.chance(0.6) { "new" } else { "pending" };
         self.notification(id, at, status, Severity::Info)
     }
 
-    /// It is decided.
+    /// Returns the notification of the decision.
     pub(super) fn decided(self, id: &EventId, at: Timestamp, confirmed: bool) -> Notification {
         let (status, severity) =
             if confirmed { ("confirmed", Severity::Info) } else { ("cancelled", Severity::Warning) };

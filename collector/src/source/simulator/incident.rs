@@ -1,33 +1,34 @@
-//! What goes wrong, and when: a trunk that fails, agents who leave while the dialer pushes on, a slow service.
+//! Incidents and their schedule: a failing trunk, missing agents, a slow service.
 
 use super::campaign::PROFILES;
 use super::dice::Dice;
 
-/// A kind of trouble.
+/// A kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// Agents leave and the dialer does not slow down: people wait, and some are dropped.
+pub(super) enum IncidentKind {
+    /// Agents leave and the dialer doesn't slow down: people wait, some are dropped.
     AgentsLeave,
-    /// A trunk refuses most calls with 34 or 38.
+    /// A trunk refuses most calls with the causes 34 and 38.
     TrunkFails,
-    /// The service behind it all answers slowly.
+    /// The business's service responds slowly.
     SlowService,
 }
 
-pub(super) const TROUBLES: [Trouble; 3] = [Trouble::AgentsLeave, Trouble::TrunkFails, Trouble::SlowService];
+pub(super) const INCIDENT_KINDS: [IncidentKind; 3] =
+    [IncidentKind::AgentsLeave, IncidentKind::TrunkFails, IncidentKind::SlowService];
 
-/// One occurrence of a trouble.
+/// One occurrence of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Incident {
-    pub(super) trouble: Trouble,
-    /// Which campaign has it.
+    pub(super) kind: IncidentKind,
+    /// The index of its campaign.
     pub(super) campaign: usize,
     pub(super) lasts_ms: i64,
 }
 
-impl Trouble {
-    /// When it happens in the history before the simulation is live, in seconds from then.
-    pub(super) fn in_history_s(self) -> i64 {
+impl IncidentKind {
+    /// Returns its time in the history, in seconds from the start.
+    pub(super) fn history_at_s(self) -> i64 {
         match self {
             Self::AgentsLeave => -2_400,
             Self::TrunkFails => -1_260,
@@ -35,8 +36,10 @@ impl Trouble {
         }
     }
 
-    /// When it first happens live, in milliseconds. Who has just opened the page sees an alert within minutes.
-    pub(super) fn first_ms(self, dice: &mut Dice) -> i64 {
+    /// Returns the time to its first live occurrence, in milliseconds.
+    ///
+    /// A new viewer should see an alert within minutes.
+    pub(super) fn first_in_ms(self, dice: &mut Dice) -> i64 {
         match self {
             Self::AgentsLeave => dice.between(60_000, 80_000),
             Self::TrunkFails => dice.between(240_000, 330_000),
@@ -44,7 +47,7 @@ impl Trouble {
         }
     }
 
-    /// How long until it happens again, in milliseconds.
+    /// Returns the time to its next occurrence, in milliseconds.
     pub(super) fn again_ms(self, dice: &mut Dice) -> i64 {
         match self {
             Self::AgentsLeave => dice.between(14 * 60_000, 22 * 60_000),
@@ -53,7 +56,9 @@ impl Trouble {
         }
     }
 
-    /// What comes over whom this time; the first live one is over the campaign at the top.
+    /// Draws an occurrence.
+    ///
+    /// The first live one hits the campaign at the top of the page.
     pub(super) fn occur(self, first_live: bool, dice: &mut Dice) -> Incident {
         let busy = PROFILES.iter().take(5).filter(|profile| profile.dials_per_s > 1.2).count();
         let campaign =
@@ -63,6 +68,6 @@ impl Trouble {
             Self::TrunkFails => dice.between(60_000, 130_000),
             Self::SlowService => dice.between(40_000, 70_000),
         };
-        Incident { trouble: self, campaign, lasts_ms }
+        Incident { kind: self, campaign, lasts_ms }
     }
 }

@@ -1,4 +1,6 @@
-//! The numbers of the business behind the calls: money, bookings, users, requests. They wander and have a daily shape.
+//! Business metrics: revenue, bookings, users, requests.
+//!
+//! They vary at random and by the time of day.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +9,20 @@ use ringside_model::{MetricSample, Timestamp};
 use super::dice::Dice;
 
 const DAY_MS: i64 = 86_400_000;
-/// What a usual day brings, to begin somewhere believable in the middle of one.
+/// The totals of a usual day, for a plausible beginning in the middle of one.
 const USUAL_REVENUE: f64 = 240_000.0;
 const USUAL_BOOKINGS: f64 = 5_900.0;
 
-/// The numbers as they stand.
+/// The current values.
 pub(super) struct Business {
     day: i64,
     revenue: f64,
     bookings: f64,
     customers: f64,
-    /// Wanders around 1.
+    /// A random factor around 1.
     crowd: f64,
     latency_ms: f64,
-    /// The service is slow now.
+    /// Whether the service is slow now.
     pub(super) slow: bool,
 }
 
@@ -38,7 +40,7 @@ impl Business {
         }
     }
 
-    /// A call ended as hoped.
+    /// Records a conversion.
     pub(super) fn sell(&mut self, worth: f64, dice: &mut Dice) {
         self.revenue += worth * (0.6 + 0.8 * dice.unit());
         if dice.chance(0.3) {
@@ -46,13 +48,13 @@ impl Business {
         }
     }
 
-    /// A booking was confirmed.
+    /// Records a confirmed booking.
     pub(super) fn book(&mut self, dice: &mut Dice) {
         self.bookings += 1.0;
         self.revenue += dice.between(9, 48) as f64;
     }
 
-    /// One second has passed.
+    /// Returns the samples of the next second.
     pub(super) fn sample(&mut self, at: Timestamp, dice: &mut Dice) -> Vec<MetricSample> {
         let day = at.millis().div_euclid(DAY_MS);
         if day != self.day {
@@ -63,7 +65,7 @@ impl Business {
         self.crowd += 0.002 * (1.0 - self.crowd) + 0.004 * dice.normal();
         let users = (2_100.0 * daily * self.crowd).max(0.0).round();
         let requests = (users * 0.17 * (1.0 + 0.03 * dice.normal())).max(0.0);
-        // It is drawn to its usual value, or in an incident to one above what anybody likes.
+        // It tends to its usual value, or in an incident to one above the alert threshold.
         let (usual, pull) = if self.slow { (112.0, 0.25) } else { (51.0, 0.08) };
         self.latency_ms += pull * (usual - self.latency_ms) + 1.5 * dice.normal();
         let latency = if self.slow { self.latency_ms } else { self.latency_ms.clamp(34.0, 125.0) };

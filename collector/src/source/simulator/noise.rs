@@ -1,4 +1,4 @@
-//! What happens to events between a real source and its receiver: some come twice, some late, some never.
+//! A noisy channel: some events arrive twice, some late, some never.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,17 +8,17 @@ use ringside_model::{CallFact, EventKind, Timestamp};
 
 use super::dice::Dice;
 
-/// Share of call events that are delivered a second time.
+/// The share of call events that are delivered twice.
 pub(super) const DUPLICATES: f64 = 0.005;
-/// Share of call events that arrive up to two seconds late, behind others.
+/// The share of call events that arrive up to two seconds late, after newer ones.
 pub(super) const REORDERED: f64 = 0.01;
-/// Share of ends that never arrive.
+/// The share of call ends that never arrive.
 pub(super) const LOST_ENDS: f64 = 0.002;
 
-/// Events on their way to the receiver.
+/// The events in transit to the receiver.
 #[derive(Default)]
-pub(super) struct Wire {
-    under_way: BinaryHeap<Reverse<Delivery>>,
+pub(super) struct NoisyChannel {
+    in_transit: BinaryHeap<Reverse<Delivery>>,
     sent: u64,
 }
 
@@ -28,8 +28,8 @@ struct Delivery {
     event: IncomingEvent,
 }
 
-impl Wire {
-    /// Sends an event, as it really goes.
+impl NoisyChannel {
+    /// Sends an event; it may be duplicated, delayed or lost.
     pub(super) fn send(&mut self, event: IncomingEvent, dice: &mut Dice) {
         let EventKind::Call(call) = &event.kind else {
             return self.deliver(event.at, event);
@@ -38,25 +38,25 @@ impl Wire {
             return;
         }
         if dice.chance(DUPLICATES) {
-            let again = event.at.plus_millis(dice.between(30, 5_000));
-            self.deliver(again, event.clone());
+            let repeat_at = event.at.plus_millis(dice.between(30, 5_000));
+            self.deliver(repeat_at, event.clone());
         }
         let late_ms = if dice.chance(REORDERED) { dice.between(50, 2_000) } else { 0 };
         self.deliver(event.at.plus_millis(late_ms), event);
     }
 
-    /// What has arrived by then, in the order of its arrival.
+    /// Returns the events that arrived until then, in order of arrival.
     pub(super) fn arrived(&mut self, by: Timestamp) -> Vec<IncomingEvent> {
         let mut arrived = Vec::new();
-        while self.under_way.peek().is_some_and(|Reverse(next)| next.at <= by) {
-            arrived.extend(self.under_way.pop().map(|Reverse(delivery)| delivery.event));
+        while self.in_transit.peek().is_some_and(|Reverse(next)| next.at <= by) {
+            arrived.extend(self.in_transit.pop().map(|Reverse(delivery)| delivery.event));
         }
         arrived
     }
 
     fn deliver(&mut self, at: Timestamp, event: IncomingEvent) {
         self.sent += 1;
-        self.under_way.push(Reverse(Delivery { at, order: self.sent, event }));
+        self.in_transit.push(Reverse(Delivery { at, order: self.sent, event }));
     }
 }
 

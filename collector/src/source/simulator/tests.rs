@@ -21,9 +21,9 @@ fn history(seed: u64) -> (Simulation, Vec<IncomingEvent>) {
     (simulation, events)
 }
 
-/// What is known of a call once all its events are in, however often and in whatever order they came.
+/// A call, from its events in whatever number and order they arrived.
 #[derive(Default)]
-struct Seen {
+struct ObservedCall {
     dialed: Option<Timestamp>,
     answered: Option<Timestamp>,
     bridged: Option<Timestamp>,
@@ -32,8 +32,8 @@ struct Seen {
     disposition: Option<Disposition>,
 }
 
-fn calls_of<'a>(events: &'a [IncomingEvent], campaign: &str) -> HashMap<&'a str, Seen> {
-    let mut calls: HashMap<&str, Seen> = HashMap::new();
+fn calls_of<'a>(events: &'a [IncomingEvent], campaign: &str) -> HashMap<&'a str, ObservedCall> {
+    let mut calls: HashMap<&str, ObservedCall> = HashMap::new();
     for event in events {
         let EventKind::Call(call) = &event.kind else { continue };
         if !call.campaign.as_str().starts_with(campaign) {
@@ -55,14 +55,14 @@ fn calls_of<'a>(events: &'a [IncomingEvent], campaign: &str) -> HashMap<&'a str,
     calls
 }
 
-fn persons<'a>(calls: &'a HashMap<&str, Seen>, from: Timestamp, to: Timestamp) -> Vec<&'a Seen> {
-    let within = |seen: &&Seen| seen.answered.is_some_and(|at| at >= from && at < to);
+fn persons<'a>(calls: &'a HashMap<&str, ObservedCall>, from: Timestamp, to: Timestamp) -> Vec<&'a ObservedCall> {
+    let within = |seen: &&ObservedCall| seen.answered.is_some_and(|at| at >= from && at < to);
     calls.values().filter(within).filter(|seen| seen.amd.is_some_and(Amd::may_be_human)).collect()
 }
 
-/// Ended without an agent, or got one only after two seconds.
-fn abandoned(persons: &[&Seen]) -> usize {
-    let waited = |seen: &&&Seen| match (seen.answered, seen.bridged) {
+/// Counts persons joined with an agent after more than two seconds, or never.
+fn abandoned(persons: &[&ObservedCall]) -> usize {
+    let waited = |seen: &&&ObservedCall| match (seen.answered, seen.bridged) {
         (Some(answered), Some(bridged)) => bridged.since(answered) > 2_000,
         _ => seen.ended.is_some(),
     };
@@ -74,12 +74,12 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_floor_and_another_one_another() {
+fn the_seed_decides_the_events() {
     let (_, first) = history(7);
     let (_, again) = history(7);
     let (_, other) = history(8);
     assert!(first == again, "two runs of seed 7 differ");
-    assert!(first != other, "seeds 7 and 8 make the same floor");
+    assert!(first != other, "seeds 7 and 8 make the same events");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_number_of_steps_makes_no_difference() {
 }
 
 #[test]
-fn every_event_is_one_that_the_door_would_take_from_a_stranger() {
+fn every_event_is_valid_for_the_webhook() {
     let (mut simulation, mut events) = history(1);
     events.extend(simulation.advance(live().plus_millis(600_000)));
     let (tenant, source) = (TenantId::parse("demo").unwrap(), SourceId::parse("simulator").unwrap());
@@ -108,7 +108,7 @@ fn every_event_is_one_that_the_door_would_take_from_a_stranger() {
 }
 
 #[test]
-fn ids_are_unique_but_for_duplicates_and_differ_between_runs() {
+fn ids_are_unique_within_and_between_runs() {
     let (_, events) = history(1);
     let mut by_id: HashMap<&str, &IncomingEvent> = HashMap::new();
     for event in &events {
@@ -120,7 +120,7 @@ fn ids_are_unique_but_for_duplicates_and_differ_between_runs() {
 }
 
 #[test]
-fn an_hour_looks_like_an_hour_of_calling() {
+fn an_hour_has_plausible_rates() {
     let (_, events) = history(1);
     let per_s = events.len() as f64 / 3_600.0;
     assert!((55.0..85.0).contains(&per_s), "{per_s} events/s");
@@ -155,13 +155,13 @@ fn an_hour_looks_like_an_hour_of_calling() {
     let all = persons(&calls, live().plus_millis(-1_000_000), live());
     let opted_out = all.iter().filter(|seen| seen.disposition == Some(Disposition::OptOut)).count();
     assert!((0.005..0.05).contains(&share(opted_out, all.len())), "{opted_out} of {} opted out", all.len());
-    // The last quarter of an hour before the page opens is quiet: the first alert is one that people see begin.
+    // The last quarter of an hour of history is quiet, so that viewers see the first alert begin.
     let calm = share(abandoned(&all), all.len());
     assert!(calm < 0.025, "abandon rate {calm} in calm times");
 }
 
 #[test]
-fn the_first_drop_climb_is_under_way_within_three_minutes_and_passes() {
+fn the_first_incident_raises_the_abandon_rate_and_passes() {
     for seed in 1..=5 {
         let (mut simulation, mut events) = history(seed);
         events.extend(simulation.advance(live().plus_millis(900_000)));
@@ -181,7 +181,7 @@ fn the_first_drop_climb_is_under_way_within_three_minutes_and_passes() {
 }
 
 #[test]
-fn a_trunk_fails_in_history_with_its_own_causes() {
+fn the_failing_trunk_in_history_has_its_own_causes() {
     let (_, events) = history(1);
     let congested = |from_s: i64, to_s: i64| {
         let within = |event: &&IncomingEvent| (from_s..to_s).contains(&(event.at.since(live()) / 1_000));
@@ -195,7 +195,7 @@ fn a_trunk_fails_in_history_with_its_own_causes() {
 }
 
 #[test]
-fn duplicates_late_events_and_lost_ends_come_in_about_their_shares() {
+fn duplicate_late_and_lost_events_have_their_shares() {
     let (_, events) = history(1);
     let calls: Vec<&IncomingEvent> = events.iter().filter(|event| matches!(event.kind, EventKind::Call(_))).collect();
     let mut seen = BTreeSet::new();
@@ -212,11 +212,11 @@ fn duplicates_late_events_and_lost_ends_come_in_about_their_shares() {
             assert!(newest.since(event.at) <= 2_000, "later than two seconds");
         }
     }
-    // An event that is 50 ms late may have nothing to be behind of.
+    // An event that is 50 ms late may still be the newest.
     assert!((REORDERED * 0.6..REORDERED * 1.2).contains(&share(late, calls.len())), "{late} late of {}", calls.len());
 
     let by_call = calls_of(&events, "demo-");
-    let old_enough = |seen: &&Seen| seen.dialed.is_some_and(|at| live().since(at) > 1_800_000);
+    let old_enough = |seen: &&ObservedCall| seen.dialed.is_some_and(|at| live().since(at) > 1_800_000);
     let (old, lost) = by_call
         .values()
         .filter(old_enough)
@@ -246,7 +246,7 @@ fn dispositions_come_two_to_twenty_seconds_after_the_end() {
 }
 
 #[test]
-fn at_the_start_six_campaigns_run_one_drains_one_is_paused_and_one_stopped() {
+fn at_the_start_campaigns_have_different_statuses() {
     let (_, events) = history(1);
     let mut statuses = BTreeMap::new();
     for event in &events {
@@ -264,7 +264,7 @@ fn at_the_start_six_campaigns_run_one_drains_one_is_paused_and_one_stopped() {
 }
 
 #[test]
-fn gauges_and_metrics_come_each_second_or_two_and_the_queue_falls() {
+fn gauges_and_metrics_come_each_second_or_two() {
     let (_, events) = history(1);
     let mut depths = Vec::new();
     let mut names: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -289,7 +289,7 @@ fn gauges_and_metrics_come_each_second_or_two_and_the_queue_falls() {
 }
 
 #[test]
-fn bookings_come_in_and_are_decided_and_most_are_confirmed() {
+fn bookings_are_decided_and_most_are_confirmed() {
     let (_, events) = history(1);
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     for event in &events {
@@ -318,6 +318,6 @@ fn an_hour_of_history_is_made_quickly() {
     let (_, events) = history(1);
     let took = begun.elapsed();
     println!("{} events in {took:?}", events.len());
-    // Ten times what it takes without optimisation, so that a busy machine does not fail it.
+    // Ten times the duration without optimisation, so that the test passes on a busy machine.
     assert!(took.as_secs() < 20, "{took:?}");
 }

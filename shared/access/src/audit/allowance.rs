@@ -15,11 +15,11 @@ use ringside_pacing::{Bucket, Rate};
 use crate::network::network;
 
 /// What one who and where may have noted.
-const OF_ONE: Rate = Rate { at_once: 20, every: Duration::from_secs(10) };
+const OF_ONE: Rate = Rate { burst: 20, every: Duration::from_secs(10) };
 /// What a tenant may have noted of those who have a name.
-const OF_TENANT: Rate = Rate { at_once: 200, every: Duration::from_millis(500) };
+const OF_TENANT: Rate = Rate { burst: 200, every: Duration::from_millis(500) };
 /// What a tenant may have noted of strangers, who cost nothing to be: a year of them is a million entries.
-const OF_STRANGERS: Rate = Rate { at_once: 50, every: Duration::from_secs(30) };
+const OF_STRANGERS: Rate = Rate { burst: 50, every: Duration::from_secs(30) };
 /// So many who and where are remembered.
 const ONES: usize = 4096;
 /// So many tenants are remembered.

@@ -115,7 +115,7 @@ impl Issuer {
         base: &str,
     ) -> Result<TokenAnswer, NotExchanged> {
         let (request, form) = self.token_request(endpoints, code, pending, base);
-        let answer = match self.fetcher.ask(&endpoints.token, request, form.into()).await {
+        let answer = match self.fetcher.request(&endpoints.token, request, form.into()).await {
             Err(FetchError::Status { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, body, .. }) => {
                 let error = serde_json::from_slice::<TokenError>(&body).map(|answer| answer.error);
                 return Err(NotExchanged::Code(error.unwrap_or_default().chars().take(64).collect()));
@@ -123,7 +123,7 @@ impl Issuer {
             answer => answer?,
         };
         let read = serde_json::from_slice(&answer.body);
-        read.map_err(|_| FetchError::NotThat(endpoints.token.to_string(), "an ID token").into())
+        read.map_err(|_| FetchError::Unexpected(endpoints.token.to_string(), "an ID token").into())
     }
 
     /// The request that exchanges a code, and its form.
@@ -189,12 +189,12 @@ impl Issuer {
         claims: &mut Claims,
     ) -> Result<(), NotExchanged> {
         let missing =
-            || FetchError::NotThat(self.settings.issuer.clone(), "an address for userinfo and a token for it");
+            || FetchError::Unexpected(self.settings.issuer.clone(), "an address for userinfo and a token for it");
         let address = endpoints.userinfo.as_ref().ok_or_else(missing)?;
         let token = answer.access_token.as_ref().ok_or_else(missing)?;
         let request = Request::get(address.as_str()).header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let answer = self.fetcher.ask(address, request, Bytes::new()).await?;
-        let info = read_object(&answer.body).ok_or_else(|| FetchError::NotThat(address.to_string(), "userinfo"))?;
+        let answer = self.fetcher.request(address, request, Bytes::new()).await?;
+        let info = read_object(&answer.body).ok_or_else(|| FetchError::Unexpected(address.to_string(), "userinfo"))?;
         // Of somebody else it must not be taken.
         if info.get("sub").and_then(|sub| sub.as_str()) != claims.text("sub") {
             return Err(TokenRejected::User.into());

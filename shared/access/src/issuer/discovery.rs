@@ -49,7 +49,7 @@ impl Endpoints {
     }
 
     fn of(body: &[u8], issuer: &str, address: &Url) -> Result<Self, FetchError> {
-        let not = |what| FetchError::NotThat(address.to_string(), what);
+        let not = |what| FetchError::Unexpected(address.to_string(), what);
         let metadata: Metadata = serde_json::from_slice(body).map_err(|_| not("a provider's metadata"))?;
         // To the letter: otherwise one provider could speak for another.
         if metadata.issuer != issuer {

@@ -173,7 +173,8 @@ impl Source {
         };
         let answer = self.fetcher.get(&address).await?;
         let keys = KeyTable::of_jwks(&answer.body, &self.algorithms);
-        let keys = keys.ok_or_else(|| FetchError::NotThat(address.to_string(), "a set with a key that can be used"))?;
+        let keys =
+            keys.ok_or_else(|| FetchError::Unexpected(address.to_string(), "a set with a key that can be used"))?;
         Ok((Arc::new(keys), endpoints, keep_for.min(answer.max_age())))
     }
 }

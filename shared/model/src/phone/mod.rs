@@ -1,21 +1,21 @@
-//! Dialed numbers, masked before anything keeps them. [`mask_numbers`] finds them in texts.
+//! Masks telephone numbers: dialed ones here, those in texts and ids in `text.rs`.
 
 mod text;
 
-pub use text::{id_holds_number, mask_numbers};
+pub use text::{holds_phone_number, mask_phone_numbers};
 
 const MASK: char = '•';
-/// A number of fewer digits is told from its last ones.
+/// A number with fewer digits is masked entirely: its last ones would reveal it.
 const FEWEST_DIGITS: usize = 7;
-/// No country's code is longer.
+/// The longest country code.
 const COUNTRY_DIGITS: usize = 3;
 const LAST_DIGITS: usize = 4;
 
-/// Masks a dialed number but for its country and its last four digits: `+44 ••• 4 821`.
+/// Masks a number except its country code and last four digits: `+44 ••• 4 821`.
 ///
-/// It is all that the log has of a call's `to`: what is not stored can't leak. One that came masked is written anew from
-/// what it says in front and behind, so that nothing else comes along.
-pub fn mask_number(number: &str) -> Box<str> {
+/// The log holds a call's `to` only in this form: data that is not stored can't leak. A number that is masked already
+/// is rebuilt from its country code and its last digits, so that no other text stays in it.
+pub fn mask_phone_number(number: &str) -> Box<str> {
     let head = number.trim_start().strip_prefix('+');
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let (country, rest) = match number.rsplit_once(MASK) {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_country_and_four_digits_remain() {
+    fn only_the_country_code_and_four_digits_remain() {
         for (number, masked) in [
             ("+441632960123", "+44 ••• 0 123"),
             ("+1 (415) 555-2671", "+1 ••• 2 671"),
@@ -64,15 +64,15 @@ mod tests {
             ("+441632960123 •", "•••"),
             ("Jane Smith • 1234", "••• 1 234"),
         ] {
-            assert_eq!(&*mask_number(number), masked, "{number}");
+            assert_eq!(&*mask_phone_number(number), masked, "{number}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_masked_stays_as_it_is(number in "\\+?[0-9• ()-]{0,24}") {
-            let masked = mask_number(&number);
-            prop_assert_eq!(&mask_number(&masked), &masked);
+        fn masking_a_masked_number_changes_nothing(number in "\\+?[0-9• ()-]{0,24}") {
+            let masked = mask_phone_number(&number);
+            prop_assert_eq!(&mask_phone_number(&masked), &masked);
             prop_assert!(masked.chars().filter(char::is_ascii_digit).count() <= COUNTRY_DIGITS + LAST_DIGITS);
         }
     }

@@ -1,43 +1,43 @@
-//! Telephone numbers in texts and ids that sources make up, found before anything keeps them.
+//! Finds telephone numbers in texts and ids from sources, before they are stored.
 //!
-//! The rule, for whoever asks why something was masked. A number is seven digits or more, with up to three of the usual
-//! separators between two of them (spaces, dashes, dots, parentheses; slashes too where it begins with `0` or `+`). In
-//! doubt it is one: seven digits in a row always are. Left as they are, because people write them just so:
-//! - dates (`2026-11-21`, `21.11.2026`), so that a time may follow them;
-//! - addresses of hosts (`192.168.10.20`), but for four pairs, as numbers are written in Denmark;
-//! - amounts: `12345.67`, and with thousands apart where cents or a sign of money show it (`1.234.567,00`, `€1.234.567`).
-//!   A comma joins nothing, so `1,234,567.00` is no number anyway;
-//! - UUIDs, but for those with all digits in their first or last group.
+//! A telephone number is seven digits or more, with at most three of the usual separators between two digits: spaces,
+//! dashes, dots, parentheses, and slashes if it begins with `0` or `+`. Seven digits in a row are always taken for
+//! one. Not masked, because people write them in the same characters:
+//! - dates (`2026-11-21`, `21.11.2026`), which a time may follow;
+//! - IPv4 addresses (`192.168.10.20`), except four pairs of digits, the way Danish telephone numbers are written;
+//! - amounts: `12345.67`, and grouped thousands with cents or a currency sign (`1.234.567,00`, `€1.234.567`). A comma
+//!   is not a separator, so `1,234,567.00` never matches;
+//! - UUIDs, except those with only digits in their first or last group.
 
 use std::borrow::Cow;
 
-/// As many digits are a number.
+/// The fewest digits of a telephone number.
 const DIGITS: usize = 7;
-/// Between two digits of a number.
+/// The most separators between two of its digits.
 const MOST_SEPARATORS: usize = 3;
-/// Stands for a number, whichever.
+/// Replaces a telephone number.
 const MASK: &str = "•••";
-/// Where the dashes of a UUID are.
+/// The positions of a UUID's dashes.
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 const UUID_CHARS: usize = 36;
-/// A hexadecimal word of so many characters, so many of them letters, was made by a machine.
+/// A hexadecimal word of this length and with this many letters is a generated id.
 const HEXADECIMAL_CHARS: usize = 20;
 const HEXADECIMAL_LETTERS: usize = 4;
-/// Seconds since 1970 have so many digits, from 2001 until 2286.
+/// The digits of the seconds since 1970, from 2001 until 2286.
 const CHANNEL_SECOND_DIGITS: usize = 10;
 
-/// A text without the telephone numbers in it: `Call back +44 1632 960123` is `Call back •••`.
+/// Masks telephone numbers in a text: `Call +44 1632 960123` becomes `Call •••`.
 ///
-/// No digit of them remains, because everybody reads the same text, and some may see none. What it makes holds no
-/// number, has no more characters than before, and is left alone the next time.
-pub fn mask_numbers(text: &str) -> Cow<'_, str> {
+/// No digit of them remains, because all viewers read the same text and some may see no digit. The result is never
+/// longer than the text, and masking it again changes nothing.
+pub fn mask_phone_numbers(text: &str) -> Cow<'_, str> {
     if text.chars().filter(|c| c.is_numeric()).count() < DIGITS {
         return text.into();
     }
     let chars: Vec<char> = text.chars().collect();
     let mut masked = String::with_capacity(text.len());
     let mut written = 0;
-    for number in (Numbers { chars: &chars, at: 0 }) {
+    for number in (PhoneNumbers { chars: &chars, at: 0 }) {
         masked.extend(&chars[written..number.0]);
         masked.push_str(MASK);
         written = number.1;
@@ -49,10 +49,11 @@ pub fn mask_numbers(text: &str) -> Cow<'_, str> {
     masked.into()
 }
 
-/// Whether an id has seven digits in a row, in other places than in a UUID, in a long hexadecimal word (Twilio's) or in the
-/// moment and counter that Asterisk calls a channel by. Dashes and dots join nothing here: in ids they stand between
-/// dates and counters.
-pub fn id_holds_number(id: &str) -> bool {
+/// Whether an id holds a telephone number: seven digits in a row.
+///
+/// UUIDs, long hexadecimal words (Twilio's ids) and Asterisk's channel ids (a time and a counter) don't count. Dashes
+/// and dots separate here: ids have them between dates and counters.
+pub fn holds_phone_number(id: &str) -> bool {
     if id.split(|c: char| !c.is_numeric()).all(|run| run.chars().count() < DIGITS) {
         return false;
     }
@@ -73,13 +74,13 @@ pub fn id_holds_number(id: &str) -> bool {
     false
 }
 
-/// The numbers of a text, from where to before where.
-struct Numbers<'a> {
+/// The telephone numbers of a text, as ranges: begin, and end exclusive.
+struct PhoneNumbers<'a> {
     chars: &'a [char],
     at: usize,
 }
 
-impl Iterator for Numbers<'_> {
+impl Iterator for PhoneNumbers<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -105,7 +106,7 @@ impl Iterator for Numbers<'_> {
     }
 }
 
-/// Where a run of digits with separators between them ends that begins here, and how many digits it has.
+/// Returns the end of the digits and separators that begin here, and their digits.
 fn span_end(chars: &[char], begin: usize) -> (usize, usize) {
     let slashes = chars[begin] == '0' || begin.checked_sub(1).is_some_and(|before| chars[before] == '+');
     let (mut end, mut digits) = (begin + 1, 1);
@@ -127,14 +128,14 @@ fn span_end(chars: &[char], begin: usize) -> (usize, usize) {
     }
 }
 
-/// A number begins with its `+`, and with the parenthesis that is closed in it.
+/// Moves the beginning back over a `+` and over a parenthesis that is closed.
 fn with_prefix(chars: &[char], begin: usize, end: usize) -> usize {
     let closes = chars[begin..end].contains(&')');
     let prefix = chars[..begin].iter().rev().take(2).take_while(|c| **c == '+' || closes && **c == '(').count();
     begin - prefix
 }
 
-/// Where a date, an address or an amount ends that begins here and stands for itself.
+/// Returns the end of a date, address or amount that begins here and stands alone.
 fn plain_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before] == '+') {
         return None;
@@ -158,7 +159,7 @@ fn date_end(chars: &[char], begin: usize) -> Option<usize> {
     (is_date && separator.is_some()).then_some(end)
 }
 
-/// `192.168.10.20`, and as hosts are called after it, `192-168-10-20`.
+/// `192.168.10.20`, and `192-168-10-20` as in host names.
 fn host_end(chars: &[char], begin: usize) -> Option<usize> {
     let (groups, _, end) = groups(chars, begin, 4, &['.', '-'])?;
     let is_part = |group: &Group| group.digits <= 3 && group.value <= 255 && (group.digits == 1 || !group.leading_zero);
@@ -190,7 +191,7 @@ fn amount_end(chars: &[char], begin: usize) -> Option<usize> {
     signed.then_some(end)
 }
 
-/// `12345.67`: one dot and one or two digits behind it.
+/// `12345.67`: one dot, and one or two digits after it.
 fn is_decimal(span: &[char]) -> bool {
     let Some(dot) = span.iter().position(|c| *c == '.') else { return false };
     span[0] != '0'
@@ -206,7 +207,7 @@ struct Group {
     leading_zero: bool,
 }
 
-/// Groups of ASCII digits with one and the same separator between any two of them, at most so many, and their end.
+/// Reads at most `most` groups of digits; returns them, the separator and the end.
 fn groups(chars: &[char], begin: usize, most: usize, separators: &[char]) -> Option<(Vec<Group>, Option<char>, usize)> {
     let mut groups = Vec::with_capacity(most);
     let (mut at, mut separator) = (begin, None);
@@ -231,7 +232,7 @@ fn groups(chars: &[char], begin: usize, most: usize, separators: &[char]) -> Opt
     Some((groups, separator, at))
 }
 
-/// Where a UUID ends that begins here.
+/// Returns the end of the UUID that begins here.
 fn uuid_end(chars: &[char], begin: usize) -> Option<usize> {
     let end = begin + UUID_CHARS;
     let uuid = chars.get(begin..end)?;
@@ -250,7 +251,9 @@ fn uuid_end(chars: &[char], begin: usize) -> Option<usize> {
     is_uuid.then_some(end)
 }
 
-/// Where a word ends that begins here and is long and hexadecimal: nobody's number has so many characters.
+/// Returns the end of the long hexadecimal word that begins here.
+///
+/// No telephone number is that long.
 fn hexadecimal_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric()) {
         return None;
@@ -263,7 +266,7 @@ fn hexadecimal_end(chars: &[char], begin: usize) -> Option<usize> {
     is_it.then_some(begin + word.len())
 }
 
-/// Where `1763640000.123` ends that begins here: the second in which Asterisk made the channel, and a counter.
+/// Returns the end of the Asterisk channel id (`1763640000.123`) that begins here.
 fn channel_end(chars: &[char], begin: usize) -> Option<usize> {
     if begin.checked_sub(1).is_some_and(|before| chars[before].is_alphanumeric() || matches!(chars[before], '.' | '+'))
     {
@@ -283,14 +286,16 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() && c != '\n'
 }
 
-/// What stands between the digits of a number beside spaces, as people and their word processors write it.
+/// Whether people or their word processors write this between a number's digits.
+///
+/// Spaces are apart: [`is_space`].
 fn is_joint(c: char) -> bool {
     matches!(
         c,
         '-' | '.' | '(' | ')' | '−' | '·' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2010}'..='\u{2015}'
-            // Directions and other marks that show nothing, and what makes a key of a digit.
+            // Invisible marks such as text direction, and the marks that make a keycap emoji of a digit.
             | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fe0f}' | '\u{20e3}'
-            // The same dashes, dots and parentheses of other scripts.
+            // Dashes, dots and parentheses of other scripts.
             | '⁃' | '﹣' | '－' | '．' | '（' | '）' | '・' | 'ー'
     )
 }
@@ -302,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_masked_however_they_are_written() {
+    fn numbers_are_masked_in_any_notation() {
         for (text, masked) in [
             ("Call back +441632960123", "Call back •••"),
             ("+44 (0) 1632 960 123, now", "•••, now"),
@@ -337,12 +342,12 @@ mod tests {
             ("+441632960123+441632960124", "••••••"),
             ("00000000-0000-4000-a000-441632960123", "•••-a•••"),
         ] {
-            assert_eq!(mask_numbers(text), masked, "{text}");
+            assert_eq!(mask_phone_numbers(text), masked, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_number_of_anybody_stays() {
+    fn dates_addresses_amounts_and_uuids_are_not_masked() {
         for text in [
             "",
             "Booking 8812 confirmed",
@@ -363,15 +368,15 @@ mod tests {
             "Q.850 cause 17, 3 of 12 lines",
         ] {
             assert!(
-                matches!(mask_numbers(text), Cow::Borrowed(same) if same == text),
+                matches!(mask_phone_numbers(text), Cow::Borrowed(same) if same == text),
                 "{text}: {}",
-                mask_numbers(text)
+                mask_phone_numbers(text)
             );
         }
     }
 
     #[test]
-    fn an_id_holds_a_number_where_seven_digits_are_in_a_row() {
+    fn seven_digits_in_a_row_are_a_number_in_an_id() {
         for id in [
             "SIP-441632960123",
             "c1234567",
@@ -386,7 +391,7 @@ mod tests {
             "ab441632960123cd",
             "44163296012344163296012f",
         ] {
-            assert!(id_holds_number(id), "{id}");
+            assert!(holds_phone_number(id), "{id}");
         }
         for id in [
             "c1",
@@ -399,11 +404,11 @@ mod tests {
             "1763640000.123;2",
             "CA0123456789abcdef0123456789abcdef",
         ] {
-            assert!(!id_holds_number(id), "{id}");
+            assert!(!holds_phone_number(id), "{id}");
         }
     }
 
-    /// Texts with much of what numbers, dates, amounts and UUIDs are made of.
+    /// Texts made of pieces of numbers, dates, amounts and UUIDs.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             "[0-9]{1,13}",
@@ -436,35 +441,35 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn what_is_masked_is_left_alone_the_next_time(text in text()) {
-            let once = mask_numbers(&text).into_owned();
-            prop_assert_eq!(&*mask_numbers(&once), &once);
+        fn masking_a_masked_text_changes_nothing(text in text()) {
+            let once = mask_phone_numbers(&text).into_owned();
+            prop_assert_eq!(&*mask_phone_numbers(&once), &once);
         }
 
         #[test]
         fn seven_digits_in_a_row_never_remain(text in text()) {
-            let masked = mask_numbers(&text);
+            let masked = mask_phone_numbers(&text);
             let rest = without_uuids(&masked);
             let longest = rest.split(|c: char| !c.is_numeric()).map(|run| run.chars().count()).max();
             prop_assert!(longest < Some(DIGITS), "{} of {}", masked, text);
-            prop_assert!(!id_holds_number(&masked));
+            prop_assert!(!holds_phone_number(&masked));
             prop_assert!(masked.chars().count() <= text.chars().count());
         }
 
         #[test]
-        fn a_number_never_remains_whatever_is_around_it(
+        fn a_number_is_masked_in_any_surroundings(
             before in "[a-z:;,=\n]?[a-z .]{0,3}",
             number in "(\\+[0-9]{2}|0)[0-9]{1,3}[ ./-]?\\(?[0-9]{3}\\)?[ -]{0,2}[0-9]{3}",
             after in "[a-z,;\n]?[a-z ]{0,3}",
         ) {
             let text = format!("{before}{number}{after}");
-            let digits = mask_numbers(&text).chars().filter(|c| c.is_numeric()).count();
-            prop_assert_eq!(digits, 0, "{} of {}", mask_numbers(&text), text);
+            let digits = mask_phone_numbers(&text).chars().filter(|c| c.is_numeric()).count();
+            prop_assert_eq!(digits, 0, "{} of {}", mask_phone_numbers(&text), text);
         }
 
         #[test]
-        fn a_text_without_a_number_stays(text in "([0-9]{0,6}[a-z,:;\n]{1,3}){0,20}") {
-            prop_assert!(matches!(mask_numbers(&text), Cow::Borrowed(same) if same == text));
+        fn a_text_without_a_number_is_unchanged(text in "([0-9]{0,6}[a-z,:;\n]{1,3}){0,20}") {
+            prop_assert!(matches!(mask_phone_numbers(&text), Cow::Borrowed(same) if same == text));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Events as sources send them, and as the log keeps them.
+//! The JSON of events, from senders and in the log.
 
 mod read;
 mod write;
@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 pub use read::BadEvent;
 pub(super) use write::{amd_text, event_json};
 
-/// One event as JSON: the union of what the types need. Unknown members are ignored, as senders add their own.
+/// An event as JSON: the union of the members of all types.
+///
+/// Unknown members are ignored: senders add their own.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventJson<'a> {
     /// The idempotency key within the source.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// Such as `call.answered`.
+    /// The type, such as `call.answered`.
     #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
-    /// RFC 3339.
+    /// The time it happened, in RFC 3339.
     #[serde(borrow)]
     pub at: Cow<'a, str>,
     /// The campaign.
@@ -37,7 +39,7 @@ pub struct EventJson<'a> {
     /// The dialed number.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Cow<'a, str>>,
-    /// The agent who took the call.
+    /// The agent on the call.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Cow<'a, str>>,
     /// `call.amd`: human, machine, fax, unsure.
@@ -58,7 +60,7 @@ pub struct EventJson<'a> {
     /// `campaign.state` and `notification`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Cow<'a, str>>,
-    /// `campaign.state`: why.
+    /// `campaign.state`: the reason.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// `campaign.gauges`: leads waiting.
@@ -76,7 +78,7 @@ pub struct EventJson<'a> {
     /// `campaign.gauges`: leads tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_attempted: Option<i64>,
-    /// `campaign.gauges`: what the agents do.
+    /// `campaign.gauges`: the agents by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<AgentsJson>,
     /// `metric`: its unit.
@@ -85,27 +87,27 @@ pub struct EventJson<'a> {
     /// `metric`: the sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// `metric`: what tells it from others of its name.
+    /// `metric`: the labels that distinguish it from others of its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<Box<str>, Box<str>>>,
     /// `notification`: its area.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub category: Option<Cow<'a, str>>,
-    /// `notification`: which kind within the area.
+    /// `notification`: the kind within the area.
     #[serde(rename = "kind", borrow, default, skip_serializing_if = "Option::is_none")]
-    pub sort: Option<Cow<'a, str>>,
+    pub notification_kind: Option<Cow<'a, str>>,
     /// `notification`: info, warning, critical.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Cow<'a, str>>,
-    /// `notification`: one line.
+    /// `notification`: one line of text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Cow<'a, str>>,
-    /// `notification`: more.
+    /// `notification`: further text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Cow<'a, str>>,
 }
 
-/// What a campaign's agents do, as JSON. What is left out is zero.
+/// A campaign's agents by state, as JSON. Members left out are zero.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentsJson {
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_of_the_protocol_is_read() {
+    fn every_type_of_the_protocol_round_trips() {
         for rest in [
             r#""type":"call.queued","campaign":"alpha","callId":"c1""#,
             r#""type":"call.dialing","campaign":"alpha","callId":"c1","lead":"l9","to":"+441632960123","agent":null"#,
@@ -173,8 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_member_and_what_it_must_be() {
-        for (rest, code, says) in [
+    fn an_error_names_the_member_and_the_allowed_values() {
+        for (rest, code, hint) in [
             (r#""type":"call.exploded","callId":"c""#, "unknown_type", "call.exploded"),
             (r#""type":"call.dialing""#, "missing_member", "callId"),
             (r#""type":"call.dialing","callId":"c/1""#, "bad_id", "call id"),
@@ -187,12 +189,12 @@ mod tests {
             let Ok(event) = serde_json::from_str::<EventJson<'_>>(&json) else { continue };
             let bad = event.event_kind().unwrap_err();
             assert_eq!(bad.code, code, "{json}");
-            assert!(bad.message.contains(says), "{bad}");
+            assert!(bad.message.contains(hint), "{bad}");
         }
     }
 
     #[test]
-    fn the_full_number_does_not_get_past_the_door() {
+    fn a_dialed_number_is_masked_on_reading() {
         let EventKind::Call(call) =
             kind(r#"{"id":"e","at":"2026-11-20T12:00:00Z","type":"call.dialing","callId":"c","to":"+441632960123"}"#)
                 .unwrap()
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bullet_behind_what_is_kept_of_a_text_masks_nothing() {
+    fn a_mask_character_beyond_the_longest_text_is_ignored() {
         let to = format!("{}•", "x".repeat(500));
         let json =
             format!(r#"{{"id":"e","at":"2026-11-20T12:00:00Z","type":"call.dialing","callId":"c","to":"{to}"}}"#);

@@ -1,29 +1,29 @@
-//! From JSON to the domain: each member checked, each refusal a sentence that says what to do.
+//! Reads events from JSON. Each member is checked; each error says what to do.
 
 use std::borrow::Cow;
 
 use ringside_model::{
     AgentCounts, AgentId, Amd, BadId, CallEvent, CallFact, CallId, CampaignEvent, CampaignId, CampaignStatus,
-    Disposition, EndedBy, EventId, EventKind, Gauges, MetricSample, Notification, Severity, Timestamp, mask_number,
-    mask_numbers,
+    Disposition, EndedBy, EventId, EventKind, Gauges, MetricSample, Notification, Severity, Timestamp,
+    mask_phone_number, mask_phone_numbers,
 };
 
-use super::super::notification::severity_from_text;
-use super::super::status::status_from_text;
 use super::EventJson;
+use crate::notification::severity_from_text;
+use crate::status::status_from_text;
 
-/// Why an event was not taken, for the one who sent it.
+/// The reason why an event was rejected, for its sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadEvent {
-    /// Stable, for programs.
+    /// The stable code, for programs.
     pub code: &'static str,
     /// A sentence that says what to do.
     pub message: String,
 }
 
 impl BadEvent {
-    /// A refusal with its code and sentence.
+    /// Creates an error from its code and sentence.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
@@ -43,7 +43,7 @@ impl From<BadId> for BadEvent {
     }
 }
 
-/// What is said back of a value: never all of a hostile one.
+/// Shortens a value for an error text: a hostile one may be long.
 fn shortened(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
     if short.len() < text.len() {
@@ -52,28 +52,28 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// The longest texts that are kept of a notification's title and body, a name, a reason.
+/// The most characters kept of a text, such as a notification's title or a reason.
 const LONGEST_TEXT: usize = 500;
 
-/// As much of a text as is kept, with its telephone numbers masked.
+/// Truncates a text and masks its telephone numbers.
 fn text(value: &str) -> Box<str> {
-    match mask_numbers(&kept(value)) {
+    match mask_phone_numbers(&truncated(value)) {
         Cow::Borrowed(text) => text.into(),
         Cow::Owned(masked) => masked.into(),
     }
 }
 
-fn kept(value: &str) -> String {
+fn truncated(value: &str) -> String {
     value.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST_TEXT).collect()
 }
 
 impl EventJson<'_> {
-    /// The sender's id, checked.
+    /// Reads the sender's id.
     pub fn event_id(&self) -> Result<EventId, BadEvent> {
         Ok(EventId::parse(&self.id)?)
     }
 
-    /// When it happened, checked.
+    /// Reads the time it happened.
     pub fn happened_at(&self) -> Result<Timestamp, BadEvent> {
         Timestamp::parse_rfc3339(&self.at).ok_or_else(|| {
             BadEvent::new(
@@ -83,7 +83,7 @@ impl EventJson<'_> {
         })
     }
 
-    /// What happened, checked.
+    /// Reads the content.
     pub fn event_kind(&self) -> Result<EventKind, BadEvent> {
         match self.kind.as_ref() {
             "metric" => self.metric().map(EventKind::Metric),
@@ -166,8 +166,9 @@ impl EventJson<'_> {
             campaign: self.campaign.as_deref().map_or_else(|| Ok(CampaignId::unassigned()), CampaignId::parse)?,
             call: CallId::parse(call)?,
             fact,
-            // One that is cut off with the rest of a long text is none. As the log has it, it stays as it is.
-            to_masked: self.to.as_deref().map(kept).map(|to| mask_number(&to)),
+            // Truncated first: a mask character beyond the limit isn't one. A masked number from the log stays the
+            // same.
+            to_masked: self.to.as_deref().map(truncated).map(|to| mask_phone_number(&to)),
             lead: self.lead.as_deref().map(text),
             agent: self.agent.as_deref().map(AgentId::parse).transpose()?,
         })
@@ -210,7 +211,7 @@ impl EventJson<'_> {
         if labels.len() > 16 || labels.iter().any(|(key, value)| key.len() > 100 || value.len() > 200) {
             return Err(BadEvent::new(
                 "bad_value",
-                "\"labels\" must be at most 16, names up to 100 and values up to 200 bytes",
+                "\"labels\" has too many or too long entries; it may have 16, with names up to 100 and values up to 200 bytes",
             ));
         }
         Ok(MetricSample { name: name.into(), unit: text(self.unit.as_deref().unwrap_or("")), value, labels })
@@ -227,7 +228,7 @@ impl EventJson<'_> {
             id: self.event_id()?.as_str().into(),
             at: self.happened_at()?,
             category: text(self.category.as_deref().unwrap_or("other")),
-            kind: self.sort.as_deref().map(text),
+            kind: self.notification_kind.as_deref().map(text),
             status: self.status.as_deref().map(text),
             severity,
             title: text(title),

@@ -1,14 +1,14 @@
-//! From the domain to JSON: how the log keeps an event.
+//! Writes events as JSON, for the log.
 
 use std::borrow::Cow;
 
 use ringside_model::{Amd, CallFact, CampaignEvent, Disposition, EndedBy, EventId, EventKind, Timestamp};
 
-use super::super::notification::severity_text;
-use super::super::status::status_text;
 use super::{AgentsJson, EventJson};
+use crate::notification::severity_text;
+use crate::status::status_text;
 
-/// An event's JSON, as the log keeps it. Derived events have their own records.
+/// Returns an event's JSON for the log; `None` for derived events.
 pub(crate) fn event_json<'a>(id: &'a EventId, at: Timestamp, kind: &'a EventKind) -> Option<EventJson<'a>> {
     let mut json = EventJson { id: id.as_str().into(), at: at.to_string().into(), ..EventJson::default() };
     match kind {
@@ -59,7 +59,7 @@ pub(crate) fn event_json<'a>(id: &'a EventId, at: Timestamp, kind: &'a EventKind
         EventKind::Notification(notification) => {
             json.kind = "notification".into();
             json.category = Some(notification.category.as_ref().into());
-            json.sort = notification.kind.as_deref().map(Cow::from);
+            json.notification_kind = notification.kind.as_deref().map(Cow::from);
             json.status = notification.status.as_deref().map(Cow::from);
             json.severity = Some(severity_text(notification.severity).into());
             json.title = Some(notification.title.as_ref().into());

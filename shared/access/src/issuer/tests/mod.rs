@@ -166,7 +166,7 @@ fn settings_that_can_not_work_are_told() {
         ("issuer is missing", Box::new(|it| it.issuer = String::new())),
         ("audience is missing", Box::new(|it| it.audiences.clear())),
         ("not safe", Box::new(|it| it.keys = KeySource::Url("http://id.example/jwks".into()))),
-        ("no address", Box::new(|it| it.keys = KeySource::Url("jwks".into()))),
+        ("not a URL", Box::new(|it| it.keys = KeySource::Url("jwks".into()))),
         ("keys is empty", Box::new(|it| it.keys = KeySource::Static(Vec::new()))),
         ("give jwks_url", Box::new(|it| it.keys = KeySource::Discovered)),
         ("can't have HS256", Box::new(|it| it.algorithms = [SignatureAlgorithm::Hs256].into())),

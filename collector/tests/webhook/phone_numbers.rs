@@ -1,4 +1,4 @@
-//! Telephone numbers, wherever a sender puts them: none of them gets into the log.
+//! No telephone number gets into the log, in whichever member a sender puts it.
 
 use ringside_engine::{Engine, Partition, Position};
 use ringside_model::{EventKind, MetricSample};
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::intake_fixture::{IntakeFixture, NOW};
 
-/// The same number, as people and machines write it.
+/// The same number, in the notations of people and machines.
 const NUMBERS: [&str; 4] = ["+441632960123", "+44 (0)1632 960 123", "01632/960123", "44-1632-960123"];
 
 impl IntakeFixture {
-    /// Takes events that are to be good, and returns the log as it lies there.
+    /// Sends valid events and returns the raw log.
     async fn log_after(&self, events: &[Value]) -> String {
         let answer = self.post(Value::from(events).to_string()).await;
         assert_eq!(answer.json["accepted"], events.len(), "{}", answer.json);
@@ -28,7 +28,7 @@ impl IntakeFixture {
         log
     }
 
-    /// The call ids of the log, in the order of their times.
+    /// Returns the call ids of the log, ordered by time.
     async fn calls(&self) -> Vec<String> {
         let mut calls = Vec::new();
         for event in self.logged().await {
@@ -41,23 +41,23 @@ impl IntakeFixture {
     }
 }
 
-/// A call's event, some seconds after the beginning.
+/// A call's event, some seconds after [`NOW`].
 fn call(id: &str, call: &str, second: u32) -> Value {
     let at = NOW.replace("00.000Z", &format!("{second:02}.000Z"));
     json!({"id": id, "type": "call.answered", "at": at, "campaign": "alpha", "callId": call})
 }
 
 #[tokio::test]
-async fn no_number_gets_into_the_log_by_any_member() {
+async fn no_member_brings_a_number_into_the_log() {
     for number in NUMBERS {
         let fixture = IntakeFixture::new().await;
-        let says = format!("Call back {number} today");
+        let text = format!("Call back {number} today");
         let events = [
-            json!({"id": format!("n {number}"), "type": "notification", "at": NOW, "category": says, "kind": says,
-                "status": says, "title": says, "body": says}),
-            json!({"id": "s", "type": "campaign.state", "at": NOW, "campaign": "alpha", "name": says, "reason": says}),
+            json!({"id": format!("n {number}"), "type": "notification", "at": NOW, "category": text, "kind": text,
+                "status": text, "title": text, "body": text}),
+            json!({"id": "s", "type": "campaign.state", "at": NOW, "campaign": "alpha", "name": text, "reason": text}),
             json!({"id": "m", "type": "metric", "at": NOW, "name": "lines", "unit": number, "value": 1,
-                "labels": {"line": says}}),
+                "labels": {"line": text}}),
             json!({"id": "c", "type": "call.dialing", "at": NOW, "campaign": "alpha", "callId": "SIP-441632960123",
                 "agent": "441632960123", "lead": number, "to": number}),
         ];
@@ -70,7 +70,7 @@ async fn no_number_gets_into_the_log_by_any_member() {
 }
 
 #[tokio::test]
-async fn events_of_a_call_meet_under_one_alias_and_an_event_is_known_by_its_own() {
+async fn events_of_a_call_get_one_alias() {
     let fixture = IntakeFixture::new().await;
     fixture.log_after(&[call("441632960123-1", "SIP-441632960123", 0), call("e2", "SIP-441632960123", 1)]).await;
     fixture.log_after(&[call("e3", "SIP-441632960124", 2), call("e4", "pbx-7", 3)]).await;
@@ -78,13 +78,13 @@ async fn events_of_a_call_meet_under_one_alias_and_an_event_is_known_by_its_own(
     assert!(calls[0].strip_prefix("alias-").is_some_and(|letters| letters.len() == 24), "{calls:?}");
     assert_eq!(calls[0], calls[1]);
     assert_ne!(calls[0], calls[2], "another number is another call");
-    assert_eq!(calls[3], "pbx-7", "what holds no number is kept as it came");
+    assert_eq!(calls[3], "pbx-7", "an id without a number is kept");
     let again = fixture.post(json!([call("441632960123-1", "SIP-441632960123", 0)]).to_string()).await;
     assert_eq!(again.json["duplicates"], 1, "{}", again.json);
 }
 
 #[tokio::test]
-async fn two_collectors_have_the_same_aliases_and_tenants_have_not() {
+async fn aliases_differ_by_tenant_but_not_by_collector() {
     let fixture = IntakeFixture::new().await;
     let second = fixture.second_collector();
     fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
@@ -103,13 +103,13 @@ async fn two_collectors_have_the_same_aliases_and_tenants_have_not() {
 }
 
 #[tokio::test]
-async fn a_registry_that_has_lost_the_secret_gets_it_back() {
+async fn a_registry_that_lost_the_secret_gets_it_back() {
     let fixture = IntakeFixture::new().await;
     fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
     Engine::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
     fixture.pass_ms(6_000);
     fixture.log_after(&[call("e2", "SIP-441632960123", 1)]).await;
-    // Whoever comes new has to find it there.
+    // A new collector has to find it there.
     let second = fixture.second_collector();
     second.post(json!([call("e3", "SIP-441632960123", 2)]).to_string()).await;
     let calls = fixture.calls().await;
@@ -118,19 +118,19 @@ async fn a_registry_that_has_lost_the_secret_gets_it_back() {
 }
 
 #[tokio::test]
-async fn times_amounts_addresses_and_uuids_are_kept_as_they_came() {
+async fn times_amounts_addresses_and_uuids_are_kept() {
     let fixture = IntakeFixture::new().await;
-    let says = "At 2026-11-21 12:30 host 192.168.10.20 had 1,234,567.00 EUR, 7f3a1c20-1b2c-4d3e-8f90-0a1b2c3d4e5f";
+    let text = "At 2026-11-21 12:30 host 192.168.10.20 had 1,234,567.00 EUR, 7f3a1c20-1b2c-4d3e-8f90-0a1b2c3d4e5f";
     let uuid = "1234567a-1111-4222-8333-44163296012f";
     let log = fixture
         .log_after(&[
-            json!({"id": "2026-11-21T12:30:00Z", "type": "notification", "at": NOW, "title": says}),
+            json!({"id": "2026-11-21T12:30:00Z", "type": "notification", "at": NOW, "title": text}),
             json!({"id": uuid, "type": "metric", "at": NOW, "name": "revenue_20261121", "value": 1234567.5,
                 "labels": {"host": "ip-172-31-25-100"}}),
             call("c", uuid, 0),
         ])
         .await;
-    assert!(log.contains(says) && log.contains("2026-11-21T12:30:00Z\""), "{log}");
+    assert!(log.contains(text) && log.contains("2026-11-21T12:30:00Z\""), "{log}");
     assert_eq!(log.matches(uuid).count(), 2, "{log}");
     assert!(log.contains("revenue_20261121") && log.contains("1234567.5") && log.contains("ip-172-31-25-100"), "{log}");
     let sample =

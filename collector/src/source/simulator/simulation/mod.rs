@@ -1,7 +1,9 @@
-//! The world of the simulator: an agenda of things to happen, worked off in the order of their time.
+//! A discrete-event simulation: an agenda of steps, performed in order of time.
 //!
-//! It has no clock. [`Simulation::advance`] moves it to a moment and tells what arrived on the way there; in how many
-//! steps one gets there makes no difference.
+//! It has no clock. [`Simulation::advance`] moves it to a time and returns the events that arrived until then. The
+//! number of calls to get there makes no difference.
+
+mod call;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,28 +12,29 @@ use hashbrown::HashMap;
 use ringside_intake::IncomingEvent;
 use ringside_model::{CampaignEvent, EventId, EventKind, Timestamp};
 
+use call::{Call, CallStep};
+
 use super::agent::Agent;
 use super::booking::Booking;
-use super::call::{Call, CallStep};
 use super::campaign::{Campaign, PROFILES};
 use super::dice::Dice;
-use super::incident::{Incident, TROUBLES, Trouble};
+use super::incident::{INCIDENT_KINDS, Incident, IncidentKind};
 use super::metric::Business;
-use super::noise::Wire;
+use super::noise::NoisyChannel;
 
-/// How much history there is when the simulation is live.
+/// The default length of the history before the start.
 pub const BACKFILL_MS: i64 = 3_600_000;
 
 const GAUGES_MS: i64 = 1_500;
 
-/// What can happen.
+/// A step of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A campaign takes a lead.
+enum Step {
+    /// A campaign dials its next lead.
     Lead(usize),
-    /// A call goes on.
+    /// A call takes its next step.
     Call(u64, CallStep),
-    /// An agent has written a call up.
+    /// An agent has finished the wrap-up of a call.
     AgentFree(usize, Agent),
     /// A campaign enters the next phase of its plan.
     Phase(usize),
@@ -43,38 +46,38 @@ pub(super) enum Step {
     Booking,
     /// A booking is decided.
     Decided(Booking),
-    /// Trouble begins; live ones come again.
-    Begin(Trouble, Occasion),
-    /// Trouble ends.
+    /// An incident begins; live ones recur.
+    Begin(IncidentKind, Occasion),
+    /// An incident ends.
     End(Incident),
 }
 
-/// Which occurrence of a trouble it is.
+/// The occurrence of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occasion {
+enum Occasion {
     History,
     FirstLive,
     Later,
 }
 
-/// A simulated floor with nine campaigns, from a seed.
+/// A simulated call floor with nine campaigns, from a seed.
 pub struct Simulation {
-    pub(super) dice: Dice,
-    pub(super) run: String,
-    pub(super) campaigns: Vec<Campaign>,
-    pub(super) calls: HashMap<u64, Call>,
-    pub(super) calls_begun: u64,
-    pub(super) business: Business,
+    dice: Dice,
+    run: String,
+    campaigns: Vec<Campaign>,
+    calls: HashMap<u64, Call>,
+    calls_begun: u64,
+    business: Business,
     now: Timestamp,
     live: Timestamp,
     agenda: BinaryHeap<Reverse<(Timestamp, u64, Entry)>>,
     planned: u64,
     events: u64,
     bookings: u64,
-    wire: Wire,
+    channel: NoisyChannel,
 }
 
-/// A step in the agenda. Its order is decided before it comes to comparing steps.
+/// A step in the agenda. All are equal: time and number before it decide the order.
 struct Entry(Step);
 
 impl PartialEq for Entry {
@@ -98,18 +101,18 @@ impl Ord for Entry {
 }
 
 impl Simulation {
-    /// A floor that is live at `start` and has an hour of history before it.
+    /// Creates a simulation with an hour of history before `start`.
     pub fn new(seed: u64, start: Timestamp) -> Self {
         Self::with(seed, start, BACKFILL_MS, 1.0)
     }
 
-    /// One with so much history, that dials `rate` times as much as usual.
+    /// Creates a simulation with another length of history and dialing rate.
     pub fn with(seed: u64, start: Timestamp, backfill_ms: i64, rate: f64) -> Self {
         let begin = start.plus_millis(-backfill_ms.clamp(0, 12 * BACKFILL_MS));
         let rate = if rate.is_finite() { rate.clamp(0.01, 100.0) } else { 1.0 };
         let mut simulation = Self {
             dice: Dice::new(seed),
-            // Ids must not come again in a later run of the same seed, so they carry when this one began.
+            // Ids have the time of the start in them, because a later run with the same seed must not repeat them.
             run: format!("d{:x}", begin.millis()),
             campaigns: PROFILES.iter().map(|profile| Campaign::new(profile, rate)).collect(),
             calls: HashMap::new(),
@@ -121,16 +124,16 @@ impl Simulation {
             planned: 0,
             events: 0,
             bookings: 8_000 + begin.millis().rem_euclid(1_000).unsigned_abs(),
-            wire: Wire::default(),
+            channel: NoisyChannel::default(),
         };
-        simulation.set_out();
+        simulation.plan_start();
         simulation
     }
 
-    fn set_out(&mut self) {
+    fn plan_start(&mut self) {
         let begin = self.now;
         for campaign in 0..self.campaigns.len() {
-            // It stands where its plan has brought it by now: in the last phase that has begun.
+            // It starts in the last phase of its plan that has begun.
             while let Some(first) = self.campaigns[campaign].next_phase_at(self.live) {
                 self.campaigns[campaign].next_phase += 1;
                 let has_second =
@@ -146,45 +149,45 @@ impl Simulation {
         }
         self.plan(begin, Step::Metrics);
         self.plan_in(begin, 2_000, 9_000, Step::Booking);
-        for trouble in TROUBLES {
-            let in_history = self.live.plus_millis(trouble.in_history_s() * 1_000);
+        for kind in INCIDENT_KINDS {
+            let in_history = self.live.plus_millis(kind.history_at_s() * 1_000);
             if in_history >= begin {
-                self.plan(in_history, Step::Begin(trouble, Occasion::History));
+                self.plan(in_history, Step::Begin(kind, Occasion::History));
             }
-            let first_ms = trouble.first_ms(&mut self.dice);
-            self.plan(self.live.plus_millis(first_ms), Step::Begin(trouble, Occasion::FirstLive));
+            let first_in_ms = kind.first_in_ms(&mut self.dice);
+            self.plan(self.live.plus_millis(first_in_ms), Step::Begin(kind, Occasion::FirstLive));
         }
     }
 
-    /// How far it has come.
+    /// Returns the simulated time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Lets time pass until `to`; returns what arrived by then, in the order of its arrival.
+    /// Advances to a time; returns the events that arrived, in order of arrival.
     pub fn advance(&mut self, to: Timestamp) -> Vec<IncomingEvent> {
         while self.agenda.peek().is_some_and(|Reverse((at, ..))| *at <= to) {
             if let Some(Reverse((at, _, Entry(step)))) = self.agenda.pop() {
-                self.happen(step, at);
+                self.perform(step, at);
             }
         }
         self.now = self.now.max(to);
-        self.wire.arrived(to)
+        self.channel.arrived(to)
     }
 
-    pub(super) fn plan(&mut self, at: Timestamp, step: Step) {
+    fn plan(&mut self, at: Timestamp, step: Step) {
         self.planned += 1;
         self.agenda.push(Reverse((at, self.planned, Entry(step))));
     }
 
-    pub(super) fn emit(&mut self, at: Timestamp, kind: EventKind) {
+    fn emit(&mut self, at: Timestamp, kind: EventKind) {
         let id = self.next_id();
-        self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
+        self.channel.send(IncomingEvent { id, at, kind }, &mut self.dice);
     }
 
     fn next_id(&mut self) -> EventId {
         self.events += 1;
-        EventId::parse(&format!("{}-{:x}", self.run, self.events)).expect("a run and a number are printable")
+        EventId::parse(&format!("{}-{:x}", self.run, self.events)).expect("a run with a number is a valid event id")
     }
 
     fn plan_in(&mut self, at: Timestamp, low_ms: i64, high_ms: i64, step: Step) {
@@ -192,10 +195,10 @@ impl Simulation {
         self.plan(at.plus_millis(in_ms), step);
     }
 
-    fn happen(&mut self, step: Step, at: Timestamp) {
+    fn perform(&mut self, step: Step, at: Timestamp) {
         match step {
             Step::Lead(campaign) => {
-                // A campaign that no longer dials takes this up again with its next running phase.
+                // A campaign that doesn't dial now plans its next lead when it enters a running phase.
                 if self.campaigns[campaign].dials() {
                     self.begin_call(campaign, at);
                     self.plan_lead(campaign, at);
@@ -223,7 +226,7 @@ impl Simulation {
                 let booking = Booking::new(self.bookings, &mut self.dice);
                 let id = self.next_id();
                 let kind = EventKind::Notification(booking.made(&id, at, &mut self.dice));
-                self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
+                self.channel.send(IncomingEvent { id, at, kind }, &mut self.dice);
                 self.plan_in(at, 5_000, 10_000, Step::Decided(booking));
                 self.plan_in(at, 8_000, 15_000, Step::Booking);
             }
@@ -234,10 +237,10 @@ impl Simulation {
                 }
                 let id = self.next_id();
                 let kind = EventKind::Notification(booking.decided(&id, at, confirmed));
-                self.wire.send(IncomingEvent { id, at, kind }, &mut self.dice);
+                self.channel.send(IncomingEvent { id, at, kind }, &mut self.dice);
             }
-            Step::Begin(trouble, occasion) => self.begin_trouble(trouble, occasion, at),
-            Step::End(incident) => self.end_trouble(incident, at),
+            Step::Begin(kind, occasion) => self.begin_incident(kind, occasion, at),
+            Step::End(incident) => self.end_incident(incident, at),
         }
     }
 
@@ -248,11 +251,11 @@ impl Simulation {
 
     fn enter_phase(&mut self, campaign: usize, at: Timestamp) {
         let dialed = self.campaigns[campaign].dials();
-        let standing = &mut self.campaigns[campaign];
-        let reason = standing.enter_phase();
+        let entering = &mut self.campaigns[campaign];
+        let reason = entering.enter_phase();
         let state =
-            CampaignEvent::State { name: Some(standing.profile.name.into()), status: Some(standing.status), reason };
-        let (id, dials, next) = (standing.id.clone(), standing.dials(), standing.next_phase_at(self.live));
+            CampaignEvent::State { name: Some(entering.profile.name.into()), status: Some(entering.status), reason };
+        let (id, dials, next) = (entering.id.clone(), entering.dials(), entering.next_phase_at(self.live));
         self.emit(at, EventKind::Campaign(id, state));
         if dials && !dialed {
             self.plan_lead(campaign, at);
@@ -262,34 +265,34 @@ impl Simulation {
         }
     }
 
-    fn begin_trouble(&mut self, trouble: Trouble, occasion: Occasion, at: Timestamp) {
-        let incident = trouble.occur(occasion == Occasion::FirstLive, &mut self.dice);
+    fn begin_incident(&mut self, kind: IncidentKind, occasion: Occasion, at: Timestamp) {
+        let incident = kind.occur(occasion == Occasion::FirstLive, &mut self.dice);
         let campaign = &mut self.campaigns[incident.campaign];
-        match trouble {
-            Trouble::AgentsLeave => {
+        match kind {
+            IncidentKind::AgentsLeave => {
                 campaign.agents.leave(0.42);
                 campaign.pushes = true;
             }
-            Trouble::TrunkFails => campaign.trunk_fails = true,
-            Trouble::SlowService => self.business.slow = true,
+            IncidentKind::TrunkFails => campaign.trunk_fails = true,
+            IncidentKind::SlowService => self.business.slow = true,
         }
         self.plan(at.plus_millis(incident.lasts_ms), Step::End(incident));
         if occasion != Occasion::History {
-            let again_ms = trouble.again_ms(&mut self.dice);
-            self.plan(at.plus_millis(again_ms), Step::Begin(trouble, Occasion::Later));
+            let again_ms = kind.again_ms(&mut self.dice);
+            self.plan(at.plus_millis(again_ms), Step::Begin(kind, Occasion::Later));
         }
     }
 
-    fn end_trouble(&mut self, incident: Incident, at: Timestamp) {
+    fn end_incident(&mut self, incident: Incident, at: Timestamp) {
         let campaign = &mut self.campaigns[incident.campaign];
-        match incident.trouble {
-            Trouble::AgentsLeave => {
+        match incident.kind {
+            IncidentKind::AgentsLeave => {
                 campaign.agents.come_back();
                 campaign.pushes = false;
                 self.serve_waiting(incident.campaign, at);
             }
-            Trouble::TrunkFails => campaign.trunk_fails = false,
-            Trouble::SlowService => self.business.slow = false,
+            IncidentKind::TrunkFails => campaign.trunk_fails = false,
+            IncidentKind::SlowService => self.business.slow = false,
         }
     }
 }

@@ -6,7 +6,7 @@ use ringside_model::{CallFact, EventKind, MetricSample};
 use crate::intake_fixture::{IntakeFixture, NOW, event, events, tenant};
 
 #[tokio::test]
-async fn one_event_is_in_the_log_with_the_tenant_of_its_key_when_the_answer_comes() {
+async fn an_acknowledged_event_is_logged_for_its_keys_tenant() {
     let fixture = IntakeFixture::new().await;
     let answer =
         fixture.post(event("e1").replace("\"id\"", "\"tenant\":\"victim\",\"tenantid\":\"victim\",\"id\"")).await;
@@ -19,7 +19,7 @@ async fn one_event_is_in_the_log_with_the_tenant_of_its_key_when_the_answer_come
 }
 
 #[tokio::test]
-async fn an_array_is_taken_and_the_bad_ones_are_named_by_their_place() {
+async fn bad_events_of_an_array_are_reported_by_index() {
     let fixture = IntakeFixture::new().await;
     let body = format!(
         r#"[{}, {{"id":"e2","type":"call.exploded","at":"{NOW}","callId":"c"}}, {}, 7, {{"type":"metric"}},
@@ -35,7 +35,7 @@ async fn an_array_is_taken_and_the_bad_ones_are_named_by_their_place() {
 }
 
 #[tokio::test]
-async fn lines_are_taken_by_content_type_and_by_content() {
+async fn lines_are_recognised_by_content_type_and_by_content() {
     let fixture = IntakeFixture::new().await;
     let body = format!("{}\r\n\n{}\nnot json\n{}", event("e1"), event("e2"), event("e3"));
     let answer = fixture.post_as("application/x-ndjson; charset=utf-8", body.clone()).await;
@@ -45,7 +45,7 @@ async fn lines_are_taken_by_content_type_and_by_content() {
 }
 
 #[tokio::test]
-async fn an_empty_array_and_an_array_of_only_bad_events_are_answered_with_200() {
+async fn empty_arrays_and_arrays_of_bad_events_get_200() {
     let fixture = IntakeFixture::new().await;
     assert_eq!(fixture.post("[]").await.counts(), (0, 0, 0));
     assert_eq!(fixture.post("[{},{}]").await.counts(), (0, 0, 2));
@@ -53,7 +53,7 @@ async fn an_empty_array_and_an_array_of_only_bad_events_are_answered_with_200() 
 }
 
 #[tokio::test]
-async fn a_structured_cloudevent_fills_in_what_its_data_lacks() {
+async fn a_structured_cloudevent_fills_in_missing_members() {
     let fixture = IntakeFixture::new().await;
     let body = format!(
         r#"{{"specversion":"1.0","id":"7","source":"//pbx/1","type":"dev.ringside.call.answered.v1","time":"{NOW}",
@@ -74,7 +74,7 @@ async fn a_structured_cloudevent_fills_in_what_its_data_lacks() {
 }
 
 #[tokio::test]
-async fn a_batch_of_cloudevents_takes_base64_and_names_the_bad_ones() {
+async fn a_cloudevents_batch_may_have_base64_data() {
     let fixture = IntakeFixture::new().await;
     let head = format!(r#""specversion":"1.0","source":"s","time":"{NOW}","type":"dev.ringside.metric.v1""#);
     let body = format!(
@@ -130,7 +130,7 @@ async fn the_handshake_of_cloudevents_webhooks_is_answered() {
 }
 
 #[tokio::test]
-async fn a_second_delivery_of_the_same_changes_nothing() {
+async fn a_repeated_delivery_changes_nothing() {
     let fixture = IntakeFixture::new().await;
     assert_eq!(fixture.post(events(0..100)).await.counts(), (100, 0, 0));
     assert_eq!(fixture.post(events(0..100)).await.counts(), (0, 100, 0));

@@ -1,13 +1,15 @@
-//! One simulated call: what becomes of it is drawn when it is dialed, but for whether an agent is free in time.
+//! Simulated calls.
+//!
+//! The far end's reaction is drawn at dialing; whether an agent is free in time is not.
 
 use ringside_model::{
-    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_number,
+    AgentId, Amd, CallEvent, CallFact, CallId, Disposition, EndedBy, EventKind, Timestamp, mask_phone_number,
 };
 
-use super::agent::Agent;
-use super::campaign::{Profile, TALK_SIGMA, WRAP_MS};
-use super::dice::Dice;
-use super::simulation::{Simulation, Step};
+use super::super::agent::Agent;
+use super::super::campaign::{Profile, TALK_SIGMA, WRAP_MS};
+use super::super::dice::Dice;
+use super::{Simulation, Step};
 
 /// A call that is up.
 pub(super) struct Call {
@@ -19,29 +21,29 @@ pub(super) struct Call {
     agent: Option<Agent>,
 }
 
-/// What the far end will do.
+/// The reaction of the far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is refused before it rings.
+    /// Refused before ringing.
     Refused(u16),
-    /// Nobody picks up.
+    /// Rings without an answer.
     RingsOut(u16, EndedBy),
-    /// The dialer gives up early.
+    /// Canceled early by the dialer.
     Canceled,
-    /// Something picks up.
+    /// Picked up by a person or a machine.
     PickedUp(Amd),
-    /// A person picks up and hangs up at once.
+    /// Picked up by a person who hangs up at once.
     HungUp,
 }
 
-/// What happens next to a call.
+/// A step in the life of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallStep {
     Dial,
     Ring,
     Answer,
     Detect(Amd),
-    /// The person has waited long enough, if nobody came.
+    /// The person stops waiting, unless an agent was joined.
     GiveUp,
     Bridge,
     End(u16, EndedBy),
@@ -74,7 +76,7 @@ impl Fate {
 }
 
 impl Simulation {
-    /// A campaign takes the next lead from its list.
+    /// Begins a call to the campaign's next lead.
     pub(super) fn begin_call(&mut self, campaign: usize, at: Timestamp) {
         self.calls_begun += 1;
         let number = self.calls_begun;
@@ -82,15 +84,15 @@ impl Simulation {
         self.campaigns[campaign].draw_lead(&mut self.dice);
         let call = Call {
             campaign,
-            id: CallId::parse(&format!("{}-{number}", self.run)).expect("a run and a number are an id"),
+            id: CallId::parse(&format!("{}-{number}", self.run)).expect("a run with a number is a valid call id"),
             lead: format!("L{}", 100_000 + self.dice.between(0, 899_999)).into(),
-            to_masked: mask_number(&fictional_number(profile.us, &mut self.dice)),
+            to_masked: mask_phone_number(&fictional_number(profile.us, &mut self.dice)),
             fate: Fate::of(profile, self.campaigns[campaign].trunk_fails, &mut self.dice),
             agent: None,
         };
         self.calls.insert(number, call);
-        if profile.says_queued {
-            self.say(number, at, CallFact::Queued);
+        if profile.reports_queued {
+            self.report(number, at, CallFact::Queued);
             let wait_ms = self.dice.between(1_500, 6_000);
             self.plan(at.plus_millis(wait_ms), Step::Call(number, CallStep::Dial));
         } else {
@@ -98,13 +100,13 @@ impl Simulation {
         }
     }
 
-    /// A call goes one step further.
+    /// Performs a step of a call.
     pub(super) fn step_call(&mut self, number: u64, step: CallStep, at: Timestamp) {
         let Some(call) = self.calls.get(&number) else { return };
         let (campaign, fate) = (call.campaign, call.fate);
         match step {
             CallStep::Dial => {
-                self.say(number, at, CallFact::Dialing);
+                self.report(number, at, CallFact::Dialing);
                 let (next, low, high) = match fate {
                     Fate::Refused(17) => (CallStep::End(17, EndedBy::Them), 1_500, 4_000),
                     Fate::Refused(cause) => (CallStep::End(cause, EndedBy::Them), 700, 3_500),
@@ -113,7 +115,7 @@ impl Simulation {
                 self.then(number, at, next, low, high);
             }
             CallStep::Ring => {
-                self.say(number, at, CallFact::Ringing);
+                self.report(number, at, CallFact::Ringing);
                 match fate {
                     Fate::Canceled => self.then(number, at, CallStep::End(16, EndedBy::Us), 3_000, 10_000),
                     Fate::RingsOut(cause, EndedBy::Us) => {
@@ -128,7 +130,7 @@ impl Simulation {
                 }
             }
             CallStep::Answer => {
-                self.say(number, at, CallFact::Answered);
+                self.report(number, at, CallFact::Answered);
                 match fate {
                     Fate::PickedUp(amd @ (Amd::Machine | Amd::Fax)) => {
                         self.then(number, at, CallStep::Detect(amd), 1_800, 4_200);
@@ -138,7 +140,7 @@ impl Simulation {
                 }
             }
             CallStep::Detect(amd) => {
-                self.say(number, at, CallFact::Amd(amd));
+                self.report(number, at, CallFact::Amd(amd));
                 if amd.may_be_human() {
                     self.campaigns[campaign].waiting.push_back(number);
                     self.then(number, at, CallStep::GiveUp, 2_600, 9_000);
@@ -149,52 +151,52 @@ impl Simulation {
             }
             CallStep::GiveUp => {
                 let waiting = &mut self.campaigns[campaign].waiting;
-                if let Some(place) = waiting.iter().position(|waits| *waits == number) {
-                    waiting.remove(place);
+                if let Some(index) = waiting.iter().position(|waits| *waits == number) {
+                    waiting.remove(index);
                     let by = if self.dice.chance(0.6) { EndedBy::Them } else { EndedBy::Us };
                     self.step_call(number, CallStep::End(16, by), at);
                 }
             }
             CallStep::Bridge => {
-                self.say(number, at, CallFact::Bridged);
+                self.report(number, at, CallFact::Bridged);
                 let median_ms = self.campaigns[campaign].profile.talk_s * 1_000.0;
                 let talk_ms = self.dice.log_normal_ms(median_ms, TALK_SIGMA).clamp(6_000, 1_500_000);
                 let by = if self.dice.chance(0.65) { EndedBy::Them } else { EndedBy::Us };
                 self.plan(at.plus_millis(talk_ms), Step::Call(number, CallStep::End(16, by)));
             }
             CallStep::End(cause, by) => {
-                self.say(number, at, CallFact::Ended { cause: Some(cause), by });
+                self.report(number, at, CallFact::Ended { cause: Some(cause), by });
                 match self.calls.get(&number).and_then(|call| call.agent) {
-                    Some(agent) => self.write_up(number, campaign, agent, at),
+                    Some(agent) => self.wrap_up(number, campaign, agent, at),
                     None => {
                         self.calls.remove(&number);
                     }
                 }
             }
             CallStep::Disposition(disposition) => {
-                self.say(number, at, CallFact::Disposition(disposition));
+                self.report(number, at, CallFact::Disposition(disposition));
                 self.calls.remove(&number);
             }
         }
     }
 
-    /// Free agents take the people who wait, the longest first.
+    /// Joins free agents with the people waiting, the longest first.
     pub(super) fn serve_waiting(&mut self, campaign: usize, at: Timestamp) {
         while !self.campaigns[campaign].waiting.is_empty()
-            && let Some(agent) = self.campaigns[campaign].agents.take()
+            && let Some(agent) = self.campaigns[campaign].agents.assign()
         {
-            let number = self.campaigns[campaign].waiting.pop_front().expect("somebody waits");
-            let call = self.calls.get_mut(&number).expect("who waits has a call");
+            let number = self.campaigns[campaign].waiting.pop_front().expect("the queue is not empty");
+            let call = self.calls.get_mut(&number).expect("a waiting person has a call");
             call.agent = Some(agent);
             self.then(number, at, CallStep::Bridge, 80, 350);
         }
     }
 
-    fn write_up(&mut self, number: u64, campaign: usize, agent: Agent, at: Timestamp) {
+    fn wrap_up(&mut self, number: u64, campaign: usize, agent: Agent, at: Timestamp) {
         self.campaigns[campaign].agents.hang_up();
         let wrap_ms = self.dice.between(WRAP_MS.0, WRAP_MS.1);
         self.plan(at.plus_millis(wrap_ms), Step::AgentFree(campaign, agent));
-        // A few are never written up.
+        // A few calls never get a disposition.
         if self.dice.chance(0.06) {
             self.calls.remove(&number);
             return;
@@ -218,7 +220,7 @@ impl Simulation {
         self.plan(at.plus_millis(in_ms), Step::Call(number, step));
     }
 
-    fn say(&mut self, number: u64, at: Timestamp, fact: CallFact) {
+    fn report(&mut self, number: u64, at: Timestamp, fact: CallFact) {
         let Some(call) = self.calls.get(&number) else { return };
         let campaign = &self.campaigns[call.campaign];
         let short = campaign.profile.id.trim_start_matches("demo-");
@@ -230,14 +232,14 @@ impl Simulation {
             to_masked: first.then(|| call.to_masked.clone()),
             lead: first.then(|| call.lead.clone()),
             agent: call.agent.filter(|_| fact == CallFact::Bridged).map(|agent| {
-                AgentId::parse(&format!("{short}-{:02}", agent + 1)).expect("a name and a number are an id")
+                AgentId::parse(&format!("{short}-{:02}", agent + 1)).expect("a name with a number is a valid agent id")
             }),
         };
         self.emit(at, EventKind::Call(event));
     }
 }
 
-/// A number from the ranges that are kept for fiction: nobody has it.
+/// Returns a number from the ranges that are reserved for fiction.
 fn fictional_number(us: bool, dice: &mut Dice) -> String {
     if us {
         let area = dice.pick(&["212", "303", "312", "404", "415", "512", "617", "702", "813", "916"]);

@@ -1,4 +1,4 @@
-//! Bodies that were made to hurt: each gets a clear answer, and nothing panics.
+//! Hostile bodies: each gets a clear response, and none makes the webhook panic.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use crate::intake_fixture::{IntakeFixture, NOW, event};
 
 #[tokio::test]
-async fn hostile_events_are_refused_with_a_sentence_and_the_rest_is_taken() {
+async fn hostile_events_are_rejected_and_the_others_accepted() {
     let fixture = IntakeFixture::new().await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let call = |members: &str| format!(r#"{{"type":"call.answered","at":"{NOW}","callId":"c",{members}}}"#);
@@ -41,7 +41,7 @@ async fn hostile_events_are_refused_with_a_sentence_and_the_rest_is_taken() {
 }
 
 #[tokio::test]
-async fn members_that_nobody_knows_may_be_nested_as_deep_as_they_like() {
+async fn unknown_members_may_be_nested_deeply() {
     let fixture = IntakeFixture::new().await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let answer = fixture.post(event("e").replace("\"id\"", &format!("\"x\":{deep},\"id\""))).await;
@@ -51,7 +51,7 @@ async fn members_that_nobody_knows_may_be_nested_as_deep_as_they_like() {
 }
 
 #[tokio::test]
-async fn what_is_not_utf8_is_refused() {
+async fn invalid_utf8_is_rejected() {
     let fixture = IntakeFixture::new().await;
     let mut body = event("e").into_bytes();
     body.splice(7..7, [0xff, 0xfe]);
@@ -64,7 +64,7 @@ async fn what_is_not_utf8_is_refused() {
 }
 
 #[tokio::test]
-async fn a_whole_number_does_not_hide_behind_a_bullet() {
+async fn a_mask_character_does_not_hide_a_whole_number() {
     let fixture = IntakeFixture::new().await;
     let with_to = |id: &str, to: &str| event(id).replace("\"id\"", &format!("\"to\":\"{to}\",\"id\""));
     for (n, (to, kept)) in [
@@ -78,7 +78,7 @@ async fn a_whole_number_does_not_hide_behind_a_bullet() {
     .enumerate()
     {
         assert_eq!(fixture.post(with_to(&format!("e{n}"), to)).await.counts(), (1, 0, 0));
-        let logged = fixture.logged().await.pop().expect("it was taken");
+        let logged = fixture.logged().await.pop().expect("the event was accepted");
         let ringside_model::EventKind::Call(call) = logged.kind else { panic!("calls only") };
         assert_eq!(call.to_masked.as_deref(), Some(kept), "{to}");
     }
@@ -86,8 +86,8 @@ async fn a_whole_number_does_not_hide_behind_a_bullet() {
 
 /// One fixture for all cases: opening a store for each would take minutes.
 fn fixture() -> &'static (Runtime, IntakeFixture) {
-    static HOUSE: OnceLock<(Runtime, IntakeFixture)> = OnceLock::new();
-    HOUSE.get_or_init(|| {
+    static FIXTURE: OnceLock<(Runtime, IntakeFixture)> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
         let runtime = Runtime::new().unwrap();
         let fixture = runtime.block_on(IntakeFixture::new());
         (runtime, fixture)
@@ -96,7 +96,7 @@ fn fixture() -> &'static (Runtime, IntakeFixture) {
 
 proptest! {
     #[test]
-    fn random_bytes_get_an_answer_and_no_panic(
+    fn random_bytes_get_a_response_and_no_panic(
         body in proptest::collection::vec(any::<u8>(), 0..300),
         open in proptest::sample::select(vec!["", "[", "{", "{\"id\":", "\n", "\u{feff}[", "[{\"specversion\":\"1.0\","]),
         content_type in proptest::sample::select(vec![
