@@ -1,7 +1,7 @@
 //! From what changed to what is published: the one place that encodes live frames.
 //!
-//! The owner of a partition collects changes here while it folds. [`Newsroom::events`] turns them into event
-//! publications, in batches per room; [`Newsroom::states`] encodes the newest state of what is due.
+//! The owner of a partition collects changes here while it folds. [`Publisher::events`] turns them into event
+//! publications, in batches per room; [`Publisher::states`] encodes the newest state of what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::fold::{Changes, Fold};
 const CALLS_PER_FRAME: usize = 200;
 
 /// What waits to be published of one partition.
-pub(crate) struct Newsroom {
+pub(crate) struct Publisher {
     partition: Partition,
     partitions: u16,
     calls: BTreeMap<(TenantId, CampaignId), Vec<CallChange>>,
@@ -51,7 +51,7 @@ pub(crate) enum Due {
     All,
 }
 
-impl Newsroom {
+impl Publisher {
     /// Of a partition of so many, with nothing to tell yet.
     pub(crate) fn new(partition: Partition, partitions: u16) -> Self {
         Self {

@@ -9,12 +9,12 @@
 //! or in another process, starts from the checkpoint. Nothing is lost by that, because the log is the truth, and nothing
 //! is published twice, because the engine knows which positions it has published.
 
+mod assignor;
+mod lease;
 mod outbox;
 mod progress;
-mod share;
-mod steward;
-mod stint;
-mod tenure;
+mod quota;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use progress::Progress;
 
-use steward::Steward;
+use assignor::Assignor;
 
 use crate::fold::FoldSettings;
 
@@ -79,5 +79,5 @@ pub fn holder_name() -> String {
 /// all of them over.
 pub async fn own_partitions(engine: Arc<dyn Engine>, settings: OwnerSettings, shutdown: CancellationToken) {
     progress::describe();
-    Steward::new(engine, settings, shutdown).run().await;
+    Assignor::new(engine, settings, shutdown).run().await;
 }

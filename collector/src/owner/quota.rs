@@ -5,7 +5,7 @@
 ///
 /// All members' shares are all partitions, exactly: one that gives up what is above its share leaves as much as
 /// others lack, and nobody takes what another one has a right to.
-pub(super) fn share_of(me: &str, members: &[String], partitions: u16) -> usize {
+pub(super) fn quota_of(me: &str, members: &[String], partitions: u16) -> usize {
     let Some(place) = members.iter().position(|member| member == me) else { return 0 };
     let (partitions, members) = (usize::from(partitions), members.len());
     partitions / members + usize::from(place < partitions % members)
@@ -20,7 +20,7 @@ mod tests {
         for partitions in [1, 2, 3, 7, 64, 1024] {
             for count in 1..=9 {
                 let members: Vec<_> = (0..count).map(|member| format!("c{member}")).collect();
-                let shares: Vec<_> = members.iter().map(|me| share_of(me, &members, partitions)).collect();
+                let shares: Vec<_> = members.iter().map(|me| quota_of(me, &members, partitions)).collect();
                 assert_eq!(shares.iter().sum::<usize>(), usize::from(partitions));
                 assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
             }
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn whoever_is_not_there_has_nothing() {
-        assert_eq!(share_of("gone", &["here".to_owned()], 64), 0);
-        assert_eq!(share_of("gone", &[], 64), 0);
+        assert_eq!(quota_of("gone", &["here".to_owned()], 64), 0);
+        assert_eq!(quota_of("gone", &[], 64), 0);
     }
 }

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::OwnerSettings;
-use super::share::share_of;
-use super::stint::{StintError, serve};
-use super::tenure::Tenure;
+use super::lease::HeldLease;
+use super::quota::quota_of;
+use super::worker::{WorkerError, serve};
 
 /// The group of those who share the partitions.
 const COLLECTORS: &str = "collectors";
@@ -31,13 +31,13 @@ const DAMAGED_REST: Duration = Duration::from_secs(5);
 /// A stint that lasted so long was healthy: the rests begin anew.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
-type StintEnd = Result<(), StintError>;
+type WorkerEnd = Result<(), WorkerError>;
 
-pub(super) struct Steward {
+pub(super) struct Assignor {
     engine: Arc<dyn Engine>,
     settings: OwnerSettings,
     shutdown: CancellationToken,
-    stints: JoinSet<StintEnd>,
+    stints: JoinSet<WorkerEnd>,
     held: BTreeMap<Partition, Held>,
     resting: BTreeMap<Partition, Rest>,
     /// Members and share of the last look, to tell when they change.
@@ -60,7 +60,7 @@ struct Rest {
     pause: Duration,
 }
 
-impl Steward {
+impl Assignor {
     pub(super) fn new(engine: Arc<dyn Engine>, settings: OwnerSettings, shutdown: CancellationToken) -> Self {
         Self {
             engine,
@@ -121,7 +121,7 @@ impl Steward {
     }
 
     async fn take_share(&mut self, members: &[String]) -> Result<(), EngineError> {
-        let share = share_of(&self.settings.holder, members, self.engine.partitions());
+        let share = quota_of(&self.settings.holder, members, self.engine.partitions());
         if self.told != Some((members.len(), share)) {
             self.told = Some((members.len(), share));
             let of = self.engine.partitions();
@@ -166,7 +166,7 @@ impl Steward {
             for (partition, answer) in asked.into_iter().zip(answers) {
                 match answer {
                     Ok(Some(token)) => {
-                        self.begin(Tenure { token, asked_at });
+                        self.begin(HeldLease { token, asked_at });
                         missing -= 1;
                     }
                     Ok(None) => drop(self.resting.remove(&partition)),
@@ -180,7 +180,7 @@ impl Steward {
         Ok(())
     }
 
-    fn begin(&mut self, tenure: Tenure) {
+    fn begin(&mut self, tenure: HeldLease) {
         let partition = tenure.token.partition;
         let finish = self.shutdown.child_token();
         self.settings.progress.begin(partition);
@@ -189,27 +189,27 @@ impl Steward {
         self.held.insert(partition, Held { task, began: Instant::now(), finish });
     }
 
-    fn note_end(&mut self, ended: Result<(Id, StintEnd), JoinError>) {
+    fn note_end(&mut self, ended: Result<(Id, WorkerEnd), JoinError>) {
         let (task, end) = match ended {
             Ok((task, end)) => (task, end),
-            Err(failed) => (failed.id(), Err(StintError::Panicked)),
+            Err(failed) => (failed.id(), Err(WorkerError::Panicked)),
         };
         let partition = *self.held.iter().find(|(_, held)| held.task == task).expect("each stint is held").0;
         let held = self.held.remove(&partition).expect("it was just found");
-        let reason = end.as_ref().map_or_else(StintError::name, |()| "handed_over");
+        let reason = end.as_ref().map_or_else(WorkerError::name, |()| "handed_over");
         self.settings.progress.end(partition, reason);
         let Err(error) = end else {
             self.resting.remove(&partition);
             return;
         };
         match &error {
-            StintError::Engine(EngineError::Fenced(_)) => {
+            WorkerError::Engine(EngineError::Fenced(_)) => {
                 info!(partition.id = partition.0, stint.reason = reason, "gave up a partition that is another's now");
             }
-            StintError::Damaged(_) | StintError::Engine(EngineError::Damaged(_)) => {
+            WorkerError::Damaged(_) | WorkerError::Engine(EngineError::Damaged(_)) => {
                 error!(partition.id = partition.0, stint.reason = reason, %error, "a partition can't be read; its campaigns stand still until it is restored");
             }
-            StintError::Engine(_) | StintError::Lapsed | StintError::Panicked => {
+            WorkerError::Engine(_) | WorkerError::Lapsed | WorkerError::Panicked => {
                 warn!(partition.id = partition.0, stint.reason = reason, %error, "a partition's owner starts again from its checkpoint");
             }
         }

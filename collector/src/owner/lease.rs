@@ -9,20 +9,20 @@ use ringside_engine::{Engine, EngineError, Token};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
-use super::stint::StintError;
+use super::worker::WorkerError;
 
 /// A lease that was taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tenure {
+pub(super) struct HeldLease {
     /// The right to write.
     pub(super) token: Token,
     /// When it was asked for: the lease lasts from then on at least.
     pub(super) asked_at: Instant,
 }
 
-impl Tenure {
+impl HeldLease {
     /// Renews it three times in its length; returns why it can't be counted on any more.
-    pub(super) async fn hold(self, engine: &dyn Engine, lease: Duration) -> StintError {
+    pub(super) async fn keep_renewed(self, engine: &dyn Engine, lease: Duration) -> WorkerError {
         let mut until = self.asked_at + lease;
         let mut next = self.asked_at + lease / 3;
         loop {
@@ -34,12 +34,12 @@ impl Tenure {
             match timeout_at(patience, engine.renew(self.token, lease)).await {
                 Ok(Ok(true)) => (until, next) = (asked_at + lease, asked_at + lease / 3),
                 Ok(Ok(false)) => return EngineError::Fenced(self.token).into(),
-                Ok(Err(_)) if asked_at >= until => return StintError::Lapsed,
+                Ok(Err(_)) if asked_at >= until => return WorkerError::Lapsed,
                 Ok(Err(reason)) => {
                     debug!(partition.id = self.token.partition.0, %reason, "could not renew a lease; trying again");
                     next = Instant::now() + lease / 12;
                 }
-                Err(_) => return StintError::Lapsed,
+                Err(_) => return WorkerError::Lapsed,
             }
         }
     }

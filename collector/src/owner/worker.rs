@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::OwnerSettings;
+use super::lease::HeldLease;
 use super::outbox::Outbox;
-use super::tenure::Tenure;
 use crate::fold::{Changes, DamagedState, Fold};
-use crate::publish::{Due, Newsroom};
+use crate::publish::{Due, Publisher};
 
 /// Entries that are folded before the owner looks up to publish.
 const ENTRIES_PER_READ: usize = 1_000;
@@ -29,7 +29,7 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a stint ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StintError {
+pub(super) enum WorkerError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub(super) enum StintError {
     Panicked,
 }
 
-impl StintError {
+impl WorkerError {
     /// What metrics and log lines call it.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -58,23 +58,23 @@ impl StintError {
 /// Serves a partition until `finish`, or until something goes wrong; then gives up its lease.
 pub(super) async fn serve(
     engine: Arc<dyn Engine>,
-    tenure: Tenure,
+    tenure: HeldLease,
     settings: OwnerSettings,
     finish: CancellationToken,
-) -> Result<(), StintError> {
+) -> Result<(), WorkerError> {
     let (token, lease) = (tenure.token, settings.lease);
     let work = async {
         let begun = tokio::select! {
             biased;
             () = finish.cancelled() => return Ok(()),
-            begun = Stint::begin(engine.clone(), token, settings) => begun,
+            begun = PartitionWorker::begin(engine.clone(), token, settings) => begun,
         };
         begun?.run(&finish).await
     };
     // Beside the work, so that a long replay does not keep the lease from being renewed.
     let end = tokio::select! {
         biased;
-        gone = tenure.hold(engine.as_ref(), lease) => Err(gone),
+        gone = tenure.keep_renewed(engine.as_ref(), lease) => Err(gone),
         end = work => end,
     };
     match timeout(RELEASE_WITHIN, engine.release(token)).await {
@@ -87,13 +87,13 @@ pub(super) async fn serve(
 }
 
 /// One partition and everything that is known of it here.
-struct Stint {
+struct PartitionWorker {
     began: Instant,
     engine: Arc<dyn Engine>,
     token: Token,
     settings: OwnerSettings,
     fold: Fold,
-    newsroom: Newsroom,
+    newsroom: Publisher,
     /// The log is folded up to here.
     folded: Position,
     /// The state of the last checkpoint has the log up to here.
@@ -110,8 +110,8 @@ struct Stint {
     events_at: Instant,
 }
 
-impl Stint {
-    async fn begin(engine: Arc<dyn Engine>, token: Token, settings: OwnerSettings) -> Result<Self, StintError> {
+impl PartitionWorker {
+    async fn begin(engine: Arc<dyn Engine>, token: Token, settings: OwnerSettings) -> Result<Self, WorkerError> {
         let began = Instant::now();
         let checkpoint = engine.load(token.partition).await?;
         let fold = Fold::restore(settings.fold.clone(), &checkpoint.entries)?;
@@ -123,7 +123,7 @@ impl Stint {
             token,
             settings,
             fold,
-            newsroom: Newsroom::new(token.partition, partitions),
+            newsroom: Publisher::new(token.partition, partitions),
             folded: checkpoint.position,
             checkpointed: checkpoint.position,
             published: checkpoint.published,
@@ -136,7 +136,7 @@ impl Stint {
         })
     }
 
-    async fn run(&mut self, finish: &CancellationToken) -> Result<(), StintError> {
+    async fn run(&mut self, finish: &CancellationToken) -> Result<(), WorkerError> {
         if !self.replay(finish).await? {
             return self.hand_over().await;
         }
@@ -167,7 +167,7 @@ impl Stint {
     }
 
     /// Folds what the log has above the checkpoint; false where it was asked to finish before it had caught up.
-    async fn replay(&mut self, finish: &CancellationToken) -> Result<bool, StintError> {
+    async fn replay(&mut self, finish: &CancellationToken) -> Result<bool, WorkerError> {
         let from = self.folded;
         let mut checkpoint_at = Instant::now() + self.settings.checkpoint_every;
         while self.fold_more().await? {
@@ -201,14 +201,14 @@ impl Stint {
     }
 
     /// Folds what the log has next; true where there may be more.
-    async fn fold_more(&mut self) -> Result<bool, StintError> {
+    async fn fold_more(&mut self) -> Result<bool, WorkerError> {
         let entries = self.engine.read_log(self.token.partition, self.folded, ENTRIES_PER_READ).await?;
         self.fold(&entries).await?;
         Ok(entries.len() == ENTRIES_PER_READ)
     }
 
     /// Folds entries. What is new goes out at once if nothing went out just before.
-    async fn fold(&mut self, entries: &[LogEntry]) -> Result<(), StintError> {
+    async fn fold(&mut self, entries: &[LogEntry]) -> Result<(), WorkerError> {
         let mut stamp = None;
         // An entry that can't be read changes nothing.
         let mut received = Timestamp::now();
@@ -248,7 +248,7 @@ impl Stint {
         Ok(())
     }
 
-    async fn tick(&mut self) -> Result<(), StintError> {
+    async fn tick(&mut self) -> Result<(), WorkerError> {
         let tick = Record::Tick(Timestamp::now()).encode();
         match self.engine.append(vec![(self.token.partition, tick)]).await {
             Ok(()) => Ok(()),
@@ -261,18 +261,18 @@ impl Stint {
         }
     }
 
-    async fn publish_events(&mut self) -> Result<(), StintError> {
+    async fn publish_events(&mut self) -> Result<(), WorkerError> {
         self.events_at = Instant::now();
         let publications = self.newsroom.events(&self.fold, self.folded);
         self.publish(publications).await
     }
 
-    async fn publish_due_states(&mut self) -> Result<(), StintError> {
+    async fn publish_due_states(&mut self) -> Result<(), WorkerError> {
         let all = self.all_states_at.elapsed() >= ALL_STATES_EVERY;
         self.publish_states(if all { Due::All } else { Due::Changed }).await
     }
 
-    async fn publish_states(&mut self, due: Due) -> Result<(), StintError> {
+    async fn publish_states(&mut self, due: Due) -> Result<(), WorkerError> {
         self.states_at = Instant::now();
         if due == Due::All {
             self.all_states_at = self.states_at;
@@ -289,7 +289,7 @@ impl Stint {
         self.publish(publications).await
     }
 
-    async fn publish(&mut self, publications: Vec<Publication>) -> Result<(), StintError> {
+    async fn publish(&mut self, publications: Vec<Publication>) -> Result<(), WorkerError> {
         if publications.is_empty() {
             return Ok(());
         }
@@ -302,7 +302,7 @@ impl Stint {
     }
 
     /// Publish first, then checkpoint: what is in the state has been told.
-    async fn checkpoint(&mut self) -> Result<(), StintError> {
+    async fn checkpoint(&mut self) -> Result<(), WorkerError> {
         if self.folded == self.checkpointed {
             return Ok(());
         }
@@ -317,7 +317,7 @@ impl Stint {
     }
 
     /// The end: folds the rest, tells it, writes it down.
-    async fn hand_over(&mut self) -> Result<(), StintError> {
+    async fn hand_over(&mut self) -> Result<(), WorkerError> {
         let by = Instant::now() + FINISH_WITHIN;
         while self.fold_more().await? && Instant::now() < by {}
         if !self.is_idle() {
