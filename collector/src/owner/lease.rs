@@ -1,7 +1,7 @@
-//! A lease, held: renewed beside the work, however long that takes, and given up soon after it lapses.
+//! A held partition lease, renewed next to the work for as long as that takes.
 //!
-//! The token alone would do: an engine refuses what comes with an old one. That a stint stops by its own clock as
-//! well saves it the work, and its readers a stale number.
+//! The fencing token alone keeps writes safe: the engine rejects an old one. Stopping by our own clock as well saves
+//! wasted work, and readers a stale number.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use ringside_engine::{Engine, EngineError, Token};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
-use super::worker::WorkerError;
+use super::error::WorkerError;
 
-/// A lease that was taken.
+/// An acquired lease.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeldLease {
-    /// The right to write.
+    /// The fencing token that every write carries.
     pub(super) token: Token,
-    /// When it was asked for: the lease lasts from then on at least.
-    pub(super) asked_at: Instant,
+    /// When it was requested. The lease lasts at least its length from here.
+    pub(super) requested_at: Instant,
 }
 
 impl HeldLease {
-    /// Renews it three times in its length; returns why it can't be counted on any more.
-    pub(super) async fn keep_renewed(self, engine: &dyn Engine, lease: Duration) -> WorkerError {
-        let mut until = self.asked_at + lease;
-        let mut next = self.asked_at + lease / 3;
+    /// Renews the lease three times per length, and returns why it was lost.
+    pub(super) async fn keep_renewed(self, engine: &dyn Engine, length: Duration) -> WorkerError {
+        let mut expires_at = self.requested_at + length;
+        let mut next = self.requested_at + length / 3;
         loop {
             sleep_until(next).await;
-            let asked_at = Instant::now();
-            // Once more also after it has lapsed, of a process that was paused or an engine that is slow: where nobody
-            // took it there is nothing to reload, and to reload everything would make slow things slower.
-            let patience = until.max(asked_at) + lease / 3;
-            match timeout_at(patience, engine.renew(self.token, lease)).await {
-                Ok(Ok(true)) => (until, next) = (asked_at + lease, asked_at + lease / 3),
+            let requested_at = Instant::now();
+            // An expired lease is tried once more: the process may have been paused, or the engine slow. If no other
+            // collector took it, a reload is not needed, and would make slow things slower.
+            let deadline = expires_at.max(requested_at) + length / 3;
+            match timeout_at(deadline, engine.renew(self.token, length)).await {
+                Ok(Ok(true)) => (expires_at, next) = (requested_at + length, requested_at + length / 3),
                 Ok(Ok(false)) => return EngineError::Fenced(self.token).into(),
-                Ok(Err(_)) if asked_at >= until => return WorkerError::Lapsed,
-                Ok(Err(reason)) => {
-                    debug!(partition.id = self.token.partition.0, %reason, "could not renew a lease; trying again");
-                    next = Instant::now() + lease / 12;
+                Ok(Err(_)) if requested_at >= expires_at => return WorkerError::LeaseExpired,
+                Ok(Err(error)) => {
+                    debug!(partition.id = self.token.partition.0, %error, "lease renewal failed; retrying");
+                    next = Instant::now() + length / 12;
                 }
-                Err(_) => return WorkerError::Lapsed,
+                Err(_) => return WorkerError::LeaseExpired,
             }
         }
     }

@@ -1,10 +1,9 @@
-//! How many partitions each collector has: the same sum everywhere, so that nobody need ask anybody.
+//! How many partitions each collector owns: a pure function of the member list, so no coordination is needed.
 
-/// How many of `partitions` are for `me`, one of `members` in the order of their names: as many as for anybody else, or
-/// one more for the first ones where they don't divide.
+/// Returns how many of `partitions` belong to `me`, one of `members` in the order of their names.
 ///
-/// All members' shares are all partitions, exactly: one that gives up what is above its share leaves as much as
-/// others lack, and nobody takes what another one has a right to.
+/// Quotas differ by at most one; if the division leaves a rest, the first members get one more. All quotas add up to
+/// `partitions`. So a collector that releases its surplus frees exactly what the others lack.
 pub(super) fn quota_of(me: &str, members: &[String], partitions: u16) -> usize {
     let Some(place) = members.iter().position(|member| member == me) else { return 0 };
     let (partitions, members) = (usize::from(partitions), members.len());
@@ -16,19 +15,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_differ_by_one_at_most_and_are_all_partitions_together() {
+    fn quotas_differ_by_one_and_add_up_to_all_partitions() {
         for partitions in [1, 2, 3, 7, 64, 1024] {
             for count in 1..=9 {
                 let members: Vec<_> = (0..count).map(|member| format!("c{member}")).collect();
-                let shares: Vec<_> = members.iter().map(|me| quota_of(me, &members, partitions)).collect();
-                assert_eq!(shares.iter().sum::<usize>(), usize::from(partitions));
-                assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
+                let quotas: Vec<_> = members.iter().map(|me| quota_of(me, &members, partitions)).collect();
+                assert_eq!(quotas.iter().sum::<usize>(), usize::from(partitions));
+                assert!(quotas.iter().max().unwrap() - quotas.iter().min().unwrap() <= 1, "{quotas:?}");
             }
         }
     }
 
     #[test]
-    fn whoever_is_not_there_has_nothing() {
+    fn a_collector_outside_the_group_has_no_quota() {
         assert_eq!(quota_of("gone", &["here".to_owned()], 64), 0);
         assert_eq!(quota_of("gone", &[], 64), 0);
     }

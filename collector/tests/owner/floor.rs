@@ -60,7 +60,7 @@ impl Floor {
         let mut settings = OwnerSettings::new(Arc::new(FoldSettings::default()), holder.into());
         settings.checkpoint_every = checkpoint_every;
         settings.lease = lease;
-        settings.look_every = Duration::from_millis(50);
+        settings.rebalance_every = Duration::from_millis(50);
         let progress = settings.progress.clone();
         (progress, tokio::spawn(own_partitions(engine, settings, stop.clone())), stop)
     }
