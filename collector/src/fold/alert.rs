@@ -10,7 +10,7 @@
 //! resolved, saying so.
 //!
 //! A transition always travels as a derived event to the log of the tenant's partition, even where that is the same
-//! log; there the [`AlertBook`] takes it, once, and only then it is published.
+//! log; there the [`TenantAlerts`] takes it, once, and only then it is published.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -59,14 +59,14 @@ pub(super) struct Watch {
     transition: u32,
     critical: bool,
     fired_at: i64,
-    blind_since: Option<i64>,
+    no_data_since: Option<i64>,
     value: f64,
     n: i64,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { stage: Stage::Idle, transition: 0, critical: false, fired_at: 0, blind_since: None, value: 0.0, n: 0 }
+        Self { stage: Stage::Idle, transition: 0, critical: false, fired_at: 0, no_data_since: None, value: 0.0, n: 0 }
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) enum Transition {
     Fired,
     Escalated,
     Recovered,
-    WentBlind,
+    NoData,
 }
 
 impl Watch {
@@ -86,11 +86,11 @@ impl Watch {
     }
 
     /// Looks once. The watch has changed where it is not equal to what it was.
-    pub(super) fn look(&mut self, rule: &Rule, now: i64, reading: Option<Reading>) -> Option<Transition> {
+    pub(super) fn evaluate(&mut self, rule: &Rule, now: i64, reading: Option<Reading>) -> Option<Transition> {
         let Some(reading) = reading.filter(|reading| reading.n >= rule.min_samples) else {
-            return self.look_in_vain(now);
+            return self.evaluate_no_data(now);
         };
-        self.blind_since = None;
+        self.no_data_since = None;
         match (self.stage, rule.severity(reading.value)) {
             (Stage::Idle, None) => None,
             (Stage::Pending { .. }, None) => {
@@ -106,7 +106,7 @@ impl Watch {
                 self.stage = Stage::Firing;
                 (severity == Severity::Critical && !self.critical).then(|| {
                     self.critical = true;
-                    self.turn(reading, Transition::Escalated)
+                    self.record(reading, Transition::Escalated)
                 })
             }
             (Stage::Firing, None) => {
@@ -117,13 +117,13 @@ impl Watch {
                 let over = now - since >= rule.keep_firing_ms && rule.is_clear(reading.value);
                 over.then(|| {
                     self.stage = Stage::Idle;
-                    self.turn(reading, Transition::Recovered)
+                    self.record(reading, Transition::Recovered)
                 })
             }
         }
     }
 
-    fn look_in_vain(&mut self, now: i64) -> Option<Transition> {
+    fn evaluate_no_data(&mut self, now: i64) -> Option<Transition> {
         match self.stage {
             Stage::Idle => None,
             Stage::Pending { .. } => {
@@ -131,14 +131,14 @@ impl Watch {
                 None
             }
             Stage::Firing | Stage::Recovering { .. } => {
-                let since = *self.blind_since.get_or_insert(now);
+                let since = *self.no_data_since.get_or_insert(now);
                 if now - since < NO_DATA_MS {
                     return None;
                 }
                 let last = Reading { value: self.value, n: self.n };
                 self.stage = Stage::Idle;
-                self.blind_since = None;
-                Some(self.turn(last, Transition::WentBlind))
+                self.no_data_since = None;
+                Some(self.record(last, Transition::NoData))
             }
         }
     }
@@ -155,11 +155,11 @@ impl Watch {
             self.stage = Stage::Firing;
             self.critical = severity == Severity::Critical;
             self.fired_at = now;
-            self.turn(reading, Transition::Fired)
+            self.record(reading, Transition::Fired)
         })
     }
 
-    fn turn(&mut self, reading: Reading, transition: Transition) -> Transition {
+    fn record(&mut self, reading: Reading, transition: Transition) -> Transition {
         self.transition += 1;
         self.value = reading.value;
         self.n = reading.n;
@@ -179,7 +179,7 @@ impl Watch {
                 .replace("{limit}", &amount(limit, subject.unit))
                 .replace("{n}", &self.n.to_string()),
             Transition::Recovered => format!("{} of {} is back at {value}", subject.metric, subject.name),
-            Transition::WentBlind => {
+            Transition::NoData => {
                 format!("{} of {} gave no data for a minute; it was last at {value}", subject.metric, subject.name)
             }
         };
@@ -190,7 +190,7 @@ impl Watch {
             severity,
             state: match transition {
                 Transition::Fired | Transition::Escalated => AlertState::Firing,
-                Transition::Recovered | Transition::WentBlind => AlertState::Resolved,
+                Transition::Recovered | Transition::NoData => AlertState::Resolved,
             },
             title: title.into(),
             campaign: subject.campaign.cloned(),
@@ -214,7 +214,7 @@ fn amount(value: f64, unit: &str) -> String {
 
 /// A tenant's alerts: those that fire, and the newest transitions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AlertBook {
+pub(super) struct TenantAlerts {
     pub(super) open: BTreeMap<Box<str>, Alert>,
     /// Oldest first.
     pub(super) recent: VecDeque<Alert>,
@@ -223,9 +223,9 @@ pub(super) struct AlertBook {
     pub(super) dirty: bool,
 }
 
-impl AlertBook {
+impl TenantAlerts {
     /// Takes a transition; false where it is known.
-    pub(super) fn hear(&mut self, alert: &Alert) -> bool {
+    pub(super) fn apply(&mut self, alert: &Alert) -> bool {
         let known = self.known.get(&alert.fingerprint).map_or(0, |(transition, _)| *transition);
         if alert.transition <= known {
             return false;

@@ -22,10 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Watch;
 use super::call::{Facts, OpenCall};
-use super::campaign::{Campaign, Said, SaidGauges};
-use super::levels::{Levels, Watched};
+use super::campaign::Campaign;
+use super::gauges::ReportedGauges;
+use super::levels::{ClosedSeconds, Levels};
+use super::lww::Lww;
 use super::metric::Series;
-use super::tenant::{Listed, Tenant, key_fingerprint};
+use super::tenant::{DirectoryEntry, Tenant, key_fingerprint};
 use super::window::{MINUTE_MS, Tally, Tier};
 use super::{Fold, FoldSettings, minute_of};
 
@@ -52,15 +54,15 @@ pub struct DamagedState {
 struct StoredClock {
     last_tick: Option<i64>,
     newest_receipt: Option<i64>,
-    watched: Watched,
+    watched: ClosedSeconds,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredHead {
-    name: Option<Said<Box<str>>>,
-    status: Option<Said<(u8, Option<Box<str>>)>>,
+    name: Option<Lww<Box<str>>>,
+    status: Option<Lww<(u8, Option<Box<str>>)>>,
     seen_running: Option<i64>,
-    gauges: SaidGauges,
+    gauges: ReportedGauges,
     queue_seen: bool,
     started_at: Option<i64>,
     last_event_at: Option<i64>,
@@ -68,7 +70,7 @@ struct StoredHead {
     durations: [Vec<(i16, i64)>; 4],
     watches: BTreeMap<Box<str>, Watch>,
     oddities: [i64; 8],
-    announced_at: Option<i64>,
+    listed_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -292,7 +294,7 @@ fn restore_campaign(
             for stored in read::<Vec<StoredCall>>(key, bytes)? {
                 let call = stored.call().ok_or_else(|| damaged(key, "a call in it has facts that can't be"))?;
                 let print = super::fingerprint::fingerprint(&[call.id.as_str()]);
-                campaign.live.put(print, call, settings.patience());
+                campaign.live.put(print, call, settings);
             }
             Some(())
         }
@@ -330,7 +332,7 @@ fn restore_tenant(tenant: &mut Tenant, rest: &[&str], key: &str, bytes: &[u8]) -
             let id = CampaignId::parse(campaign).map_err(|_| damaged(key, "its campaign is no campaign id"))?;
             let (at, name, status): (i64, Box<str>, u8) = read(key, bytes)?;
             let status = *STATUSES.get(usize::from(status)).ok_or_else(|| damaged(key, "it has an unknown status"))?;
-            tenant.directory.insert(id, Listed { at, name, status });
+            tenant.directory.insert(id, DirectoryEntry { at, name, status });
         }
         ["notified", hour] => {
             let known: BTreeSet<u64> = read(key, bytes)?;
@@ -362,7 +364,7 @@ impl StoredHead {
         let status = campaign.status.as_ref();
         Self {
             name: campaign.name.clone(),
-            status: status.map(|said| Said { at: said.at, what: (said.what.0 as u8, said.what.1.clone()) }),
+            status: status.map(|status| Lww { at: status.at, value: (status.value.0 as u8, status.value.1.clone()) }),
             seen_running: campaign.seen_running,
             gauges: campaign.gauges.clone(),
             queue_seen: campaign.queue_seen,
@@ -372,14 +374,16 @@ impl StoredHead {
             durations: campaign.durations.each_ref().map(|histogram| histogram.buckets().collect()),
             watches: campaign.watches.clone(),
             oddities: oddity_counts(&campaign.oddities),
-            announced_at: campaign.announced_at,
+            listed_at: campaign.listed_at,
         }
     }
 
     fn restore(self, campaign: &mut Campaign) -> Option<()> {
         campaign.name = self.name;
         campaign.status = match self.status {
-            Some(said) => Some(Said { at: said.at, what: (*STATUSES.get(usize::from(said.what.0))?, said.what.1) }),
+            Some(Lww { at, value: (status, reason) }) => {
+                Some(Lww { at, value: (*STATUSES.get(usize::from(status))?, reason) })
+            }
             None => None,
         };
         campaign.seen_running = self.seen_running;
@@ -395,7 +399,7 @@ impl StoredHead {
         });
         campaign.watches = self.watches;
         campaign.oddities = oddities_of(self.oddities);
-        campaign.announced_at = self.announced_at;
+        campaign.listed_at = self.listed_at;
         Some(())
     }
 }

@@ -9,7 +9,7 @@ use ringside_model::{Amd, CallResult, Counter, EndedBy};
 use super::FoldSettings;
 use super::call::Facts;
 
-const _: () = assert!(Counter::COUNT <= 32, "a share's counters are the bits of a u32");
+const _: () = assert!(Counter::COUNT <= 32, "an increment's counters are the bits of a u32");
 
 /// The bit of a counter.
 pub(super) const fn bit(counter: Counter) -> u32 {
@@ -18,7 +18,7 @@ pub(super) const fn bit(counter: Counter) -> u32 {
 
 /// Counters that go up by one at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Share {
+pub(super) struct Increment {
     pub(super) at: i64,
     /// Which counters, by [`bit`].
     pub(super) counters: u32,
@@ -30,11 +30,11 @@ pub(super) struct Share {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contribution {
     /// At dialing.
-    pub(super) dialed: Share,
+    pub(super) dialed: Increment,
     /// At the answer: everything about people, so that a ratio's parts are of the same calls.
-    pub(super) answered: Share,
+    pub(super) answered: Increment,
     /// At the end.
-    pub(super) ended: Share,
+    pub(super) ended: Increment,
     pub(super) talk_ms: Option<i64>,
     pub(super) post_dial_ms: Option<i64>,
     pub(super) ring_ms: Option<i64>,
@@ -45,7 +45,7 @@ impl Contribution {
     pub(super) fn of(facts: &Facts, settings: &FoldSettings) -> Self {
         let talk_ms = facts.talk_ms();
         Self {
-            dialed: facts.dialed_at().map_or_else(Share::default, |at| Share {
+            dialed: facts.dialed_at().map_or_else(Increment::default, |at| Increment {
                 at,
                 counters: bit(Counter::Attempts),
                 talk_ms: 0,
@@ -60,8 +60,8 @@ impl Contribution {
     }
 }
 
-fn answered(facts: &Facts, settings: &FoldSettings) -> Share {
-    let Some(at) = facts.answered_at() else { return Share::default() };
+fn answered(facts: &Facts, settings: &FoldSettings) -> Increment {
+    let Some(at) = facts.answered_at() else { return Increment::default() };
     let mut counters = bit(Counter::Answered);
     let mut count = |counter, yes: bool| counters |= if yes { bit(counter) } else { 0 };
     let human = facts.may_be_human();
@@ -77,12 +77,12 @@ fn answered(facts: &Facts, settings: &FoldSettings) -> Share {
     count(Counter::OptOut, facts.opted_out());
     count(Counter::Abandoned, facts.abandoned(settings));
     count(Counter::EarlyHangup, facts.hung_up_early(settings));
-    Share { at, counters, talk_ms: 0 }
+    Increment { at, counters, talk_ms: 0 }
 }
 
-fn ended(facts: &Facts, settings: &FoldSettings) -> Share {
+fn ended(facts: &Facts, settings: &FoldSettings) -> Increment {
     let (Some(end), Some(result), Some(outcome)) = (facts.end, facts.result(), facts.outcome(settings)) else {
-        return Share::default();
+        return Increment::default();
     };
     let mut counters = bit(Counter::of_outcome(outcome));
     counters |= match result {
@@ -97,7 +97,7 @@ fn ended(facts: &Facts, settings: &FoldSettings) -> Share {
     if unanswered && facts.ringing_at().is_some_and(|ringing| end.at - ringing < settings.min_ring_ms) {
         counters |= bit(Counter::MinRingBreach);
     }
-    Share { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
+    Increment { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
 }
 
 /// From one moment to another, where both are known; a clock that runs backwards makes it zero.

@@ -48,7 +48,7 @@ pub(super) fn hosts(metrics: &BTreeMap<MetricKey, Series>) -> Vec<HostHealth> {
 fn health(host: &str, samples: &BTreeMap<(&str, &str), Sample>) -> HostHealth {
     let value = |name: &str| samples.get(&(name, "")).map(|sample| sample.value);
     let (used, total) = (value("memory_used_bytes"), value("memory_total_bytes"));
-    let share = used.zip(total).filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total * 100.0);
+    let used_percent = used.zip(total).filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total * 100.0);
     let disks = samples.iter().filter(|((name, _), _)| *name == "disk_usage");
     HostHealth {
         host: host.into(),
@@ -56,7 +56,7 @@ fn health(host: &str, samples: &BTreeMap<(&str, &str), Sample>) -> HostHealth {
         cpu_percent: value("cpu_usage"),
         cores: value("cpu_cores").map(|cores| cores as i64),
         load: [value("load1"), value("load5"), value("load15")],
-        memory: Memory { used_bytes: used, total_bytes: total, used_percent: value("memory_usage").or(share) },
+        memory: Memory { used_bytes: used, total_bytes: total, used_percent: value("memory_usage").or(used_percent) },
         disks: disks.map(|((_, mount), sample)| Disk { mount: (*mount).into(), used_percent: sample.value }).collect(),
         network: Network { rx_bytes_per_s: value("net_rx_bytes_per_s"), tx_bytes_per_s: value("net_tx_bytes_per_s") },
     }
@@ -89,7 +89,7 @@ mod tests {
             ("cpu_usage", &[("shop", "north")], 1_000, 1.0),
         ] {
             let series = metrics.entry(key(name, labels)).or_default();
-            series.hear(Sample { at, id: 1, value }, "", 60);
+            series.merge(Sample { at, id: 1, value }, "", 60);
         }
         let found = hosts(&metrics);
         assert_eq!(found.iter().map(|host| &*host.host).collect::<Vec<_>>(), ["db1", "web1"]);

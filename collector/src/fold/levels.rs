@@ -14,11 +14,11 @@ const KEEP_MINUTES: i64 = 90;
 
 /// Which seconds ticks have closed, as runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Watched {
+pub(super) struct ClosedSeconds {
     runs: VecDeque<(i64, i64)>,
 }
 
-impl Watched {
+impl ClosedSeconds {
     /// Closes the seconds before `now`; returns the newly closed ones, first and last.
     pub(super) fn close(&mut self, last_tick_ms: Option<i64>, now_ms: i64) -> Option<(i64, i64)> {
         let newest = now_ms.div_euclid(1_000) - 1;
@@ -65,7 +65,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// Notes the level of the seconds `first..=last`; true where it is not what it was.
-    pub(super) fn note(&mut self, first: i64, last: i64, level: Level, keep_seconds: usize) -> bool {
+    pub(super) fn record(&mut self, first: i64, last: i64, level: Level, keep_seconds: usize) -> bool {
         if self.seconds.back().is_some_and(|(_, known)| *known == level) {
             return false;
         }

@@ -1,13 +1,13 @@
 //! The calls that may still change, and the gauges of those that are up.
 //!
-//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::enter`], so the sizes can't drift from the sets.
+//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::adjust`], so the sizes can't drift from the sets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use ringside_model::{ActiveCalls, CallEvent, CallPhase};
 
-use super::CallLimits;
+use super::FoldSettings;
 use super::call::{Facts, OpenCall};
 use super::window::MINUTE_MS;
 
@@ -16,9 +16,9 @@ pub(super) const SHARDS: u64 = 16;
 
 /// Calls are found by a fingerprint, which needs no more hashing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ready(u64);
+pub(super) struct IdentityHasher(u64);
 
-impl Hasher for Ready {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -35,13 +35,13 @@ impl Hasher for Ready {
 /// A campaign's calls by fingerprint, those that are up and those that ended a moment ago.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LiveCalls {
-    calls: HashMap<u64, OpenCall, BuildHasherDefault<Ready>>,
+    calls: HashMap<u64, OpenCall, BuildHasherDefault<IdentityHasher>>,
     queued: i64,
     active: ActiveCalls,
     /// Persons who wait for an agent: since when, and which call.
     waiting: BTreeSet<(i64, u64)>,
     /// No call is due to be given up on before.
-    reap_at: Option<i64>,
+    next_expiry: Option<i64>,
     /// Shards that changed, by bit.
     dirty: u16,
 }
@@ -77,30 +77,30 @@ impl LiveCalls {
     }
 
     /// Puts a whole call in, new or instead of what is known of it.
-    pub(super) fn put(&mut self, key: u64, call: OpenCall, patience: Patience<'_>) {
-        let due = patience.deadline(&call);
-        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
+    pub(super) fn put(&mut self, key: u64, call: OpenCall, settings: &FoldSettings) {
+        let due = deadline(&call, settings);
+        self.next_expiry = [self.next_expiry, due].into_iter().flatten().min();
         if let Some(before) = self.calls.get(&key).map(|call| call.facts) {
-            self.enter(key, &before, -1);
+            self.adjust(key, &before, -1);
         }
-        self.enter(key, &call.facts, 1);
+        self.adjust(key, &call.facts, 1);
         self.calls.insert(key, call);
         self.dirty |= shard_bit(key);
     }
 
     /// Notes what is now known of a call, whether it is here already or not.
-    pub(super) fn learn(
+    pub(super) fn update(
         &mut self,
         key: u64,
         event: &CallEvent,
         facts: Facts,
         received_at: i64,
-        patience: Patience<'_>,
+        settings: &FoldSettings,
     ) {
         let before = self.calls.get(&key).map(|call| call.facts);
         if before != Some(facts) {
-            before.into_iter().for_each(|before| self.enter(key, &before, -1));
-            self.enter(key, &facts, 1);
+            before.into_iter().for_each(|before| self.adjust(key, &before, -1));
+            self.adjust(key, &facts, 1);
         }
         let call = self.calls.entry(key).or_insert_with(|| OpenCall {
             id: event.call.clone(),
@@ -117,20 +117,20 @@ impl LiveCalls {
         if event.agent.is_some() && call.agent != event.agent {
             call.agent.clone_from(&event.agent);
         }
-        let due = patience.deadline(call);
-        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
+        let due = deadline(call, settings);
+        self.next_expiry = [self.next_expiry, due].into_iter().flatten().min();
         self.dirty |= shard_bit(key);
     }
 
     /// Takes a call out.
     pub(super) fn take(&mut self, key: u64) -> Option<OpenCall> {
         let call = self.calls.remove(&key)?;
-        self.enter(key, &call.facts, -1);
+        self.adjust(key, &call.facts, -1);
         self.dirty |= shard_bit(key);
         Some(call)
     }
 
-    fn enter(&mut self, key: u64, facts: &Facts, by: i64) {
+    fn adjust(&mut self, key: u64, facts: &Facts, by: i64) {
         match facts.phase() {
             Some(CallPhase::Queued) => self.queued += by,
             Some(CallPhase::Dialing) => self.active.dialing += by,
@@ -149,16 +149,16 @@ impl LiveCalls {
     }
 
     /// The calls that have been silent for too long, in a fixed order.
-    pub(super) fn overdue(&mut self, now_ms: i64, patience: Patience<'_>) -> Vec<u64> {
-        if self.reap_at.is_none_or(|due| due > now_ms) {
+    pub(super) fn overdue(&mut self, now_ms: i64, settings: &FoldSettings) -> Vec<u64> {
+        if self.next_expiry.is_none_or(|due| due > now_ms) {
             return Vec::new();
         }
         let mut overdue = Vec::new();
-        self.reap_at = None;
+        self.next_expiry = None;
         for (key, call) in &self.calls {
-            match patience.deadline(call) {
+            match deadline(call, settings) {
                 Some(due) if due <= now_ms => overdue.push(*key),
-                due => self.reap_at = [self.reap_at, due].into_iter().flatten().min(),
+                due => self.next_expiry = [self.next_expiry, due].into_iter().flatten().min(),
             }
         }
         overdue.sort_unstable();
@@ -195,24 +195,14 @@ fn shard_bit(key: u64) -> u16 {
     1 << (key % SHARDS)
 }
 
-/// After how much silence a call is given up on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience<'a> {
-    pub(super) limits: &'a CallLimits,
-    /// For calls that were never dialed.
-    pub(super) horizon_ms: i64,
-}
-
-impl Patience<'_> {
-    /// When a call is to be given up on, unless somebody speaks of it before. Ended calls settle instead.
-    fn deadline(self, call: &OpenCall) -> Option<i64> {
-        let patience_ms = match call.facts.phase() {
-            Some(CallPhase::Dialing) => self.limits.dialing_ms,
-            Some(CallPhase::Ringing) => self.limits.ringing_ms,
-            Some(CallPhase::Answered | CallPhase::Bridged) => self.limits.answered_ms,
-            Some(CallPhase::Queued) | None => self.horizon_ms,
-            Some(CallPhase::Ended) => return None,
-        };
-        Some(call.received_at + patience_ms)
-    }
+/// Returns when a silent call expires. Ended calls don't: they move to the ledger.
+fn deadline(call: &OpenCall, settings: &FoldSettings) -> Option<i64> {
+    let timeout_ms = match call.facts.phase() {
+        Some(CallPhase::Dialing) => settings.call_limits.dialing_ms,
+        Some(CallPhase::Ringing) => settings.call_limits.ringing_ms,
+        Some(CallPhase::Answered | CallPhase::Bridged) => settings.call_limits.answered_ms,
+        Some(CallPhase::Queued) | None => settings.dedupe_horizon_ms,
+        Some(CallPhase::Ended) => return None,
+    };
+    Some(call.received_at + timeout_ms)
 }

@@ -6,6 +6,7 @@ use ringside_model::{MetricKey, MetricStats, Timestamp, Trend};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Reading, Watch};
+use super::lww::Merged;
 use super::rule::Statistic;
 
 /// Less than this share either way is no trend.
@@ -22,14 +23,6 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// What became of something that was heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    News,
-    Known,
-    Outdated,
-}
-
 /// The rolling window of one metric.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Series {
@@ -41,11 +34,11 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn hear(&mut self, sample: Sample, unit: &str, window: usize) -> Heard {
+    pub(super) fn merge(&mut self, sample: Sample, unit: &str, window: usize) -> Merged {
         let order = |sample: &Sample| (sample.at, sample.id);
         let place = match self.samples.binary_search_by_key(&order(&sample), order) {
-            Ok(_) => return Heard::Known,
-            Err(0) if self.samples.len() >= window.max(1) => return Heard::Outdated,
+            Ok(_) => return Merged::Duplicate,
+            Err(0) if self.samples.len() >= window.max(1) => return Merged::Outdated,
             Err(place) => place,
         };
         if place == self.samples.len() && *self.unit != *unit {
@@ -55,7 +48,7 @@ impl Series {
         if self.samples.len() > window.max(1) {
             self.samples.pop_front();
         }
-        Heard::News
+        Merged::Changed
     }
 
     pub(super) fn newest(&self) -> Option<Sample> {
@@ -137,7 +130,7 @@ mod tests {
         let mut series = Series::default();
         for (index, value) in values.iter().enumerate() {
             let sample = Sample { at: index as i64 * 1_000, id: index as u64, value: *value };
-            assert_eq!(series.hear(sample, "ms", window), Heard::News);
+            assert_eq!(series.merge(sample, "ms", window), Merged::Changed);
         }
         series
     }
@@ -178,9 +171,9 @@ mod tests {
     fn the_window_keeps_the_newest_and_knows_its_own_again() {
         let mut series = series(&[1.0, 2.0, 3.0, 4.0], 3);
         assert_eq!(series.points().iter().map(|(_, value)| *value).collect::<Vec<_>>(), [2.0, 3.0, 4.0]);
-        assert_eq!(series.hear(Sample { at: 2_000, id: 2, value: 3.0 }, "ms", 3), Heard::Known);
-        assert_eq!(series.hear(Sample { at: 0, id: 0, value: 1.0 }, "ms", 3), Heard::Outdated);
-        assert_eq!(series.hear(Sample { at: 2_500, id: 9, value: 7.0 }, "ms", 3), Heard::News);
+        assert_eq!(series.merge(Sample { at: 2_000, id: 2, value: 3.0 }, "ms", 3), Merged::Duplicate);
+        assert_eq!(series.merge(Sample { at: 0, id: 0, value: 1.0 }, "ms", 3), Merged::Outdated);
+        assert_eq!(series.merge(Sample { at: 2_500, id: 9, value: 7.0 }, "ms", 3), Merged::Changed);
         assert_eq!(series.points().iter().map(|(_, value)| *value).collect::<Vec<_>>(), [3.0, 7.0, 4.0]);
     }
 }

@@ -23,10 +23,12 @@ mod checkpoint;
 mod contribution;
 pub mod day;
 mod fingerprint;
+mod gauges;
 mod host;
 mod ledger;
 mod levels;
 mod live;
+mod lww;
 mod measure;
 mod metric;
 mod rule;
@@ -46,21 +48,21 @@ pub use view::CampaignSeries;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use campaign::{Campaign, Moment, Times};
-use levels::Watched;
+use campaign::{Campaign, FoldContext, Times};
+use levels::ClosedSeconds;
 use ringside_model::{
     Alert, CampaignId, CampaignMetrics, CampaignStatus, Event, EventKind, HostHealth, MetricKey, MetricStats, Severity,
     SourceId, TenantId, Timestamp,
 };
 use tenant::Tenant;
-use view::ReadAt;
+use view::ReadContext;
 use window::MINUTE_MS;
 
 /// An event that claims to be from further in the future than this is placed at its receipt.
 const FUTURE_MS: i64 = 5_000;
 
 /// The source that derived events come from.
-pub(crate) fn ringside() -> SourceId {
+pub(crate) fn ringside_source() -> SourceId {
     SourceId::parse("ringside").expect("a name")
 }
 
@@ -71,7 +73,7 @@ pub struct Fold {
     tenants: BTreeMap<TenantId, Tenant>,
     last_tick: Option<i64>,
     newest_receipt: Option<i64>,
-    watched: Watched,
+    watched: ClosedSeconds,
     dirty_clock: bool,
 }
 
@@ -83,7 +85,7 @@ impl Fold {
             tenants: BTreeMap::new(),
             last_tick: None,
             newest_receipt: None,
-            watched: Watched::default(),
+            watched: ClosedSeconds::default(),
             dirty_clock: false,
         }
     }
@@ -104,33 +106,33 @@ impl Fold {
         let tenant = self.tenants.get_mut(&event.tenant).expect("it was put there");
         let Some(id) = event.campaign() else {
             if from_future {
-                tenant.note(|oddities| oddities.from_future += 1);
+                tenant.count_oddity(|oddities| oddities.from_future += 1);
             }
             match &event.kind {
-                _ if too_old => tenant.refuse(),
-                EventKind::Metric(sample) => tenant.hear_metric(&self.settings, event, times, sample, changes),
+                _ if too_old => tenant.count_too_old(),
+                EventKind::Metric(sample) => tenant.apply_metric(&self.settings, event, times, sample, changes),
                 EventKind::Notification(notification) => {
-                    tenant.hear_notification(event, times, notification, changes);
+                    tenant.apply_notification(event, times, notification, changes);
                 }
-                EventKind::Derived(word) => tenant.hear_word(event, times, word, changes),
+                EventKind::Derived(word) => tenant.apply_derived(event, times, word, changes),
                 EventKind::Call(_) | EventKind::Campaign(..) => unreachable!("these name a campaign"),
             }
             return;
         };
-        let moment = Moment { settings: &self.settings, tenant: &event.tenant, campaign: id, now };
+        let context = FoldContext { settings: &self.settings, tenant: &event.tenant, campaign: id, now };
         let campaign = if let Some(campaign) = tenant.campaigns.get_mut(id) {
             campaign
         } else {
             let mut campaign = Campaign::new(&self.settings);
             self.last_tick.into_iter().for_each(|tick| campaign.windows.evict(minute_of(tick) * MINUTE_MS));
-            campaign.announce(&moment, changes);
+            campaign.update_directory(&context, changes);
             tenant.campaigns.entry(id.clone()).or_insert(campaign)
         };
         campaign.oddities.from_future += i64::from(from_future);
         match &event.kind {
-            _ if too_old => campaign.refuse(),
-            EventKind::Call(call) => campaign.hear_call(&moment, times, call, changes),
-            EventKind::Campaign(_, said) => campaign.hear_event(&moment, times, said, changes),
+            _ if too_old => campaign.count_too_old(),
+            EventKind::Call(call) => campaign.apply_call(&context, times, call, changes),
+            EventKind::Campaign(_, said) => campaign.apply_event(&context, times, said, changes),
             EventKind::Metric(_) | EventKind::Notification(_) | EventKind::Derived(_) => {
                 unreachable!("these name no campaign")
             }
@@ -149,8 +151,8 @@ impl Fold {
         self.dirty_clock = true;
         for (tenant_id, tenant) in &mut self.tenants {
             for (id, campaign) in &mut tenant.campaigns {
-                let moment = Moment { settings: &self.settings, tenant: tenant_id, campaign: id, now };
-                campaign.tick(&moment, closed, minute, changes);
+                let context = FoldContext { settings: &self.settings, tenant: tenant_id, campaign: id, now };
+                campaign.tick(&context, closed, minute, changes);
             }
             tenant.tick(&self.settings, tenant_id, now, minute, changes);
         }
@@ -161,9 +163,9 @@ impl Fold {
         self.last_tick.max(self.newest_receipt).unwrap_or(0)
     }
 
-    fn read_at(&self) -> ReadAt<'_> {
+    fn read_at(&self) -> ReadContext<'_> {
         let now = self.last_tick.or(self.newest_receipt).unwrap_or(0);
-        ReadAt { settings: &self.settings, watched: &self.watched, now, as_of: self.now() }
+        ReadContext { settings: &self.settings, watched: &self.watched, now, as_of: self.now() }
     }
 
     /// The campaigns of this partition.

@@ -1,7 +1,6 @@
 //! What the fold is told once: time zone, limits of the trade, how long things are kept, rules.
 
 use super::Rule;
-use super::live::Patience;
 
 /// Everything about the fold that an installation may choose. Two folds of one log must have the same.
 #[derive(Debug, Clone)]
@@ -50,11 +49,5 @@ impl Default for FoldSettings {
             max_series: 2_000,
             rules: Rule::defaults(),
         }
-    }
-}
-
-impl FoldSettings {
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience { limits: &self.call_limits, horizon_ms: self.dedupe_horizon_ms }
     }
 }

@@ -7,12 +7,13 @@ use ringside_model::{
     Oddities, TenantId, Timestamp,
 };
 
-use super::alert::{AlertBook, Subject};
+use super::alert::{Subject, TenantAlerts};
 use super::campaign::{Campaign, Times, derived};
 use super::changes::touch;
 use super::fingerprint::fingerprint;
 use super::host::host_of;
-use super::metric::{Heard, Sample, Series};
+use super::lww::Merged;
+use super::metric::{Sample, Series};
 use super::rule::RuleTarget;
 use super::window::{DAY_MS, HOUR_MS, MINUTE_MS};
 use super::{Changes, FoldSettings};
@@ -31,7 +32,7 @@ pub struct TenantOddities {
 
 /// A campaign as the directory has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Listed {
+pub(super) struct DirectoryEntry {
     pub(super) at: i64,
     pub(super) name: Box<str>,
     pub(super) status: CampaignStatus,
@@ -42,8 +43,8 @@ pub(super) struct Listed {
 pub(super) struct Tenant {
     pub(super) campaigns: BTreeMap<CampaignId, Campaign>,
     pub(super) metrics: BTreeMap<MetricKey, Series>,
-    pub(super) directory: BTreeMap<CampaignId, Listed>,
-    pub(super) alerts: AlertBook,
+    pub(super) directory: BTreeMap<CampaignId, DirectoryEntry>,
+    pub(super) alerts: TenantAlerts,
     /// Fingerprints of the notifications of the last day, by the hour of their receipt.
     pub(super) notified: BTreeMap<i64, BTreeSet<u64>>,
     pub(super) oddities: TenantOddities,
@@ -61,7 +62,7 @@ pub(super) struct TenantDirty {
 }
 
 impl Tenant {
-    pub(super) fn hear_metric(
+    pub(super) fn apply_metric(
         &mut self,
         settings: &FoldSettings,
         event: &Event,
@@ -81,8 +82,8 @@ impl Tenant {
         let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
         let series = self.metrics.entry(key.clone()).or_default();
         let sample_at = Sample { at: times.at, id, value: sample.value };
-        match series.hear(sample_at, &sample.unit, settings.window_points) {
-            Heard::News => {
+        match series.merge(sample_at, &sample.unit, settings.window_points) {
+            Merged::Changed => {
                 touch(&mut changes.dirty_metrics, &event.tenant);
                 if host_of(&key).is_some() {
                     touch(&mut changes.dirty_hosts, &event.tenant);
@@ -90,12 +91,12 @@ impl Tenant {
                 self.dirty.gone_metrics.remove(&key);
                 self.dirty.metrics.insert(key);
             }
-            Heard::Known => self.note(|oddities| oddities.duplicates += 1),
-            Heard::Outdated => self.note(|oddities| oddities.outdated += 1),
+            Merged::Duplicate => self.count_oddity(|oddities| oddities.duplicates += 1),
+            Merged::Outdated => self.count_oddity(|oddities| oddities.outdated += 1),
         }
     }
 
-    pub(super) fn hear_notification(
+    pub(super) fn apply_notification(
         &mut self,
         event: &Event,
         times: Times,
@@ -104,7 +105,7 @@ impl Tenant {
     ) {
         let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
         if self.notified.values().any(|known| known.contains(&id)) {
-            self.note(|oddities| oddities.duplicates += 1);
+            self.count_oddity(|oddities| oddities.duplicates += 1);
             return;
         }
         let hour = times.received_at.div_euclid(HOUR_MS);
@@ -113,13 +114,13 @@ impl Tenant {
         changes.notifications.push((event.tenant.clone(), notification.clone()));
     }
 
-    pub(super) fn hear_word(&mut self, event: &Event, times: Times, word: &DerivedEvent, changes: &mut Changes) {
+    pub(super) fn apply_derived(&mut self, event: &Event, times: Times, word: &DerivedEvent, changes: &mut Changes) {
         match word {
             DerivedEvent::Campaign { campaign, name, status } => {
-                let listed = Listed { at: times.at, name: name.clone(), status: *status };
+                let listed = DirectoryEntry { at: times.at, name: name.clone(), status: *status };
                 match self.directory.get(campaign) {
-                    Some(known) if *known == listed => return self.note(|oddities| oddities.duplicates += 1),
-                    Some(known) if *known > listed => return self.note(|oddities| oddities.outdated += 1),
+                    Some(known) if *known == listed => return self.count_oddity(|oddities| oddities.duplicates += 1),
+                    Some(known) if *known > listed => return self.count_oddity(|oddities| oddities.outdated += 1),
                     _ => {}
                 }
                 self.directory.insert(campaign.clone(), listed);
@@ -127,21 +128,21 @@ impl Tenant {
                 touch(&mut changes.dirty_directory, &event.tenant);
             }
             DerivedEvent::Alert(alert) => {
-                if self.alerts.hear(alert) {
+                if self.alerts.apply(alert) {
                     changes.alerts.push((event.tenant.clone(), (**alert).clone()));
                 } else {
-                    self.note(|oddities| oddities.duplicates += 1);
+                    self.count_oddity(|oddities| oddities.duplicates += 1);
                 }
             }
         }
     }
 
     /// Refuses an event that is older than what can be known again.
-    pub(super) fn refuse(&mut self) {
-        self.note(|oddities| oddities.too_old += 1);
+    pub(super) fn count_too_old(&mut self) {
+        self.count_oddity(|oddities| oddities.too_old += 1);
     }
 
-    pub(super) fn note(&mut self, count: impl FnOnce(&mut Oddities)) {
+    pub(super) fn count_oddity(&mut self, count: impl FnOnce(&mut Oddities)) {
         count(&mut self.oddities.events);
         self.dirty.oddities = true;
     }
@@ -157,12 +158,12 @@ impl Tenant {
     ) {
         if minute.is_some() {
             self.forget(tenant, now, changes);
-            self.close_ruleless(settings, tenant, now, changes);
+            self.resolve_orphaned_alerts(settings, tenant, now, changes);
         }
         let small = settings.window_points <= 60;
         let check_s = (settings.alert_check_ms / 1_000).max(1);
         if small || now.div_euclid(1_000) % check_s == 0 {
-            self.look_at_rules(settings, tenant, now, changes);
+            self.evaluate_rules(settings, tenant, now, changes);
         }
     }
 
@@ -191,7 +192,7 @@ impl Tenant {
     }
 
     /// Resolves the alerts whose rule is gone from the configuration: nobody looks at them any more.
-    fn close_ruleless(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+    fn resolve_orphaned_alerts(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
         let ruled = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
         let ruleless: Vec<Alert> = self.alerts.open.values().filter(|alert| !ruled(alert)).cloned().collect();
         for mut alert in ruleless {
@@ -199,12 +200,12 @@ impl Tenant {
             alert.state = AlertState::Resolved;
             alert.title = format!("The rule {} is not in force any more", alert.rule).into();
             alert.at = Timestamp::from_millis(now);
-            self.alerts.hear(&alert);
+            self.alerts.apply(&alert);
             changes.alerts.push((tenant.clone(), alert));
         }
     }
 
-    fn look_at_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+    fn evaluate_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
         for rule in &settings.rules {
             let RuleTarget::Metric { name, statistic } = &rule.target else { continue };
             let first = MetricKey { name: name.clone(), labels: BTreeMap::new() };
@@ -212,7 +213,7 @@ impl Tenant {
                 let reading = series.reading(*statistic, now);
                 let known = series.watches.get(&rule.id);
                 let mut watch = known.cloned().unwrap_or_default();
-                let transition = watch.look(rule, now, reading);
+                let transition = watch.evaluate(rule, now, reading);
                 if known.map_or(watch.is_idle(), |known| *known == watch) {
                     continue;
                 }

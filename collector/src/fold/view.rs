@@ -8,10 +8,11 @@ use ringside_model::{
 };
 
 use super::FoldSettings;
-use super::campaign::{Campaign, POST_DIAL, RING, Said, TALK, WAIT};
-use super::levels::{Level, Watched};
+use super::campaign::{Campaign, POST_DIAL, RING, TALK, WAIT};
+use super::levels::{ClosedSeconds, Level};
+use super::lww;
 use super::rule::WatchedRatio;
-use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, PULSE, SECOND_MS, Tally, Tier};
+use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_COUNTERS, SECOND_MS, Tally, Tier};
 
 const PERIOD_MS: i64 = 30 * DAY_MS;
 const LIVE_MS: i64 = 5 * MINUTE_MS;
@@ -28,16 +29,16 @@ pub struct CampaignSeries {
 
 /// The fold's time as readers need it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ReadAt<'a> {
+pub(super) struct ReadContext<'a> {
     pub(super) settings: &'a FoldSettings,
-    pub(super) watched: &'a Watched,
+    pub(super) watched: &'a ClosedSeconds,
     /// What windows are relative to.
     pub(super) now: i64,
     pub(super) as_of: i64,
 }
 
 impl Campaign {
-    pub(super) fn metrics(&self, id: &CampaignId, read: ReadAt<'_>) -> CampaignMetrics {
+    pub(super) fn metrics(&self, id: &CampaignId, read: ReadContext<'_>) -> CampaignMetrics {
         let second = read.now.div_euclid(SECOND_MS) * SECOND_MS;
         let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
         let hour_from = minute - 59 * MINUTE_MS;
@@ -46,27 +47,27 @@ impl Campaign {
         CampaignMetrics {
             name: self.name(id).into(),
             status: self.status(),
-            status_reason: self.status.as_ref().and_then(|said| said.what.1.clone()),
-            status_since: self.status.as_ref().map(|said| said.at).or(self.seen_running).map(Timestamp::from_millis),
+            status_reason: self.status.as_ref().and_then(|status| status.value.1.clone()),
+            status_since: self
+                .status
+                .as_ref()
+                .map(|status| status.at)
+                .or(self.seen_running)
+                .map(Timestamp::from_millis),
             started_at: self.started_at.map(Timestamp::from_millis),
             last_event_at: self.last_event_at.map(Timestamp::from_millis),
             active: self.live.active(),
             waiting_for_agent: self.live.waiting(),
             oldest_wait_ms: self.live.oldest_wait().map(|since| (read.as_of - since).max(0)),
             queue_depth: self.queue_depth(),
-            target_rate: said(&self.gauges.target_rate),
-            max_lines: said(&self.gauges.max_lines),
+            target_rate: lww::value(&self.gauges.target_rate),
+            max_lines: lww::value(&self.gauges.max_lines),
             list: Ratio::new(
-                said(&self.gauges.list_attempted).unwrap_or(0),
-                said(&self.gauges.list_total).unwrap_or(0),
+                lww::value(&self.gauges.list_attempted).unwrap_or(0),
+                lww::value(&self.gauges.list_total).unwrap_or(0),
             ),
-            agents: said(&self.gauges.agents).map(|[ready, ringing, incall, wrap, paused, offline]| AgentCounts {
-                ready,
-                ringing,
-                incall,
-                wrap,
-                paused,
-                offline,
+            agents: lww::value(&self.gauges.agents).map(|[ready, ringing, incall, wrap, paused, offline]| {
+                AgentCounts { ready, ringing, incall, wrap, paused, offline }
             }),
             attempts_10s: attempts(10 * SECOND_MS),
             attempts_60s: attempts(60 * SECOND_MS),
@@ -81,7 +82,7 @@ impl Campaign {
         }
     }
 
-    fn abandon_rates(&self, read: ReadAt<'_>) -> AbandonRates {
+    fn abandon_rates(&self, read: ReadContext<'_>) -> AbandonRates {
         const PARTS: [Counter; 2] = [Counter::Abandoned, Counter::Human];
         let ratio = |[abandoned, human]: [i64; 2]| Ratio::new(abandoned, human);
         let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
@@ -117,9 +118,9 @@ impl Campaign {
             WatchedRatio::AbandonLive => {
                 let from = now.div_euclid(SECOND_MS) * SECOND_MS - LIVE_MS;
                 let mut ratio = Ratio::default();
-                for (_, pulse) in self.windows.seconds.range(from, i64::MAX) {
-                    ratio.numerator += pulse.get(Counter::Abandoned);
-                    ratio.denominator += pulse.get(Counter::Human);
+                for (_, counts) in self.windows.seconds.range(from, i64::MAX) {
+                    ratio.numerator += counts.get(Counter::Abandoned);
+                    ratio.denominator += counts.get(Counter::Human);
                 }
                 ratio
             }
@@ -142,7 +143,7 @@ impl Campaign {
         }
     }
 
-    pub(super) fn series(&self, read: ReadAt<'_>) -> CampaignSeries {
+    pub(super) fn series(&self, read: ReadContext<'_>) -> CampaignSeries {
         let Some(newest) = read.watched.newest() else { return CampaignSeries::default() };
         CampaignSeries {
             seconds: self.second_points(newest, read.settings.window_points as i64, read),
@@ -150,25 +151,25 @@ impl Campaign {
         }
     }
 
-    fn second_points(&self, newest: i64, points: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
+    fn second_points(&self, newest: i64, points: i64, read: ReadContext<'_>) -> Vec<SeriesPoint> {
         let level = |second| read.watched.any(second, second + 1).then(|| self.levels.at_second(second)).flatten();
-        points_of(&self.windows.seconds, newest, points, LIVE_MS / SECOND_MS, level)
+        series_points(&self.windows.seconds, newest, points, LIVE_MS / SECOND_MS, level)
     }
 
-    fn minute_points(&self, newest: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
+    fn minute_points(&self, newest: i64, read: ReadContext<'_>) -> Vec<SeriesPoint> {
         let level = |minute| {
             let watched = read.watched.any(minute * 60, minute * 60 + 60);
             watched.then(|| self.levels.at_minute(minute)).flatten()
         };
         // The newest minute whose last second is closed.
         let newest = (newest + 1).div_euclid(60) - 1;
-        points_of(&self.windows.minutes, newest, CHART_MINUTES, LIVE_MS / MINUTE_MS, level)
+        series_points(&self.windows.minutes, newest, CHART_MINUTES, LIVE_MS / MINUTE_MS, level)
     }
 }
 
 /// The newest points of a tier, with sums over the last `lookback` of each. Where there is no level, nobody watched or
 /// the campaign was not known yet: a gap.
-fn points_of<T: Tally>(
+fn series_points<T: Tally>(
     tier: &Tier<T>,
     newest: i64,
     points: i64,
@@ -179,7 +180,7 @@ fn points_of<T: Tally>(
     let width_ms = tier.width_ms();
     let mut counts = vec![[0i64; 4]; (newest - oldest + 1) as usize];
     for (at, tally) in tier.range(oldest * width_ms, (newest + 1) * width_ms) {
-        counts[(at / width_ms - oldest) as usize] = PULSE.map(|counter| tally.get(counter));
+        counts[(at / width_ms - oldest) as usize] = SECOND_COUNTERS.map(|counter| tally.get(counter));
     }
     let (mut human_5m, mut abandoned_5m) = (0, 0);
     let mut row = Vec::with_capacity(points as usize);
@@ -203,10 +204,6 @@ fn points_of<T: Tally>(
         });
     }
     row
-}
-
-fn said<T: Copy>(gauge: &Option<Said<T>>) -> Option<T> {
-    gauge.as_ref().map(|said| said.what)
 }
 
 /// The UK formula: of those we dropped, as many were people as of those whom agents took.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ringside_model::{Counter, Counters};
 
-use super::contribution::{Share, bit};
+use super::contribution::{Increment, bit};
 
 pub(super) const SECOND_MS: i64 = 1_000;
 pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
@@ -18,8 +18,8 @@ pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 pub(super) trait Tally: Default + Clone + PartialEq {
     /// The counters that it keeps.
     const KEPT: u32;
-    /// Adds `sign` to each of the share's counters.
-    fn add(&mut self, share: &Share, sign: i32);
+    /// Adds `sign` to each of the increment's counters.
+    fn add(&mut self, increment: &Increment, sign: i32);
     /// One counter; zero where it is not kept.
     fn get(&self, counter: Counter) -> i64;
     /// The counts in the order they are stored in.
@@ -30,22 +30,24 @@ pub(super) trait Tally: Default + Clone + PartialEq {
 
 /// What a second counts: as much as charts and live rates need.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Pulse([i32; 4]);
+pub(super) struct SecondCounts([i32; 4]);
 
 /// What every tier counts.
-pub(super) const PULSE: [Counter; 4] = [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
+pub(super) const SECOND_COUNTERS: [Counter; 4] =
+    [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
 
-impl Tally for Pulse {
-    const KEPT: u32 = bit(PULSE[0]) | bit(PULSE[1]) | bit(PULSE[2]) | bit(PULSE[3]);
+impl Tally for SecondCounts {
+    const KEPT: u32 =
+        bit(SECOND_COUNTERS[0]) | bit(SECOND_COUNTERS[1]) | bit(SECOND_COUNTERS[2]) | bit(SECOND_COUNTERS[3]);
 
-    fn add(&mut self, share: &Share, sign: i32) {
-        for (count, counter) in self.0.iter_mut().zip(PULSE) {
-            *count += if share.counters & bit(counter) == 0 { 0 } else { sign };
+    fn add(&mut self, increment: &Increment, sign: i32) {
+        for (count, counter) in self.0.iter_mut().zip(SECOND_COUNTERS) {
+            *count += if increment.counters & bit(counter) == 0 { 0 } else { sign };
         }
     }
 
     fn get(&self, counter: Counter) -> i64 {
-        PULSE.iter().position(|kept| *kept == counter).map_or(0, |slot| i64::from(self.0[slot]))
+        SECOND_COUNTERS.iter().position(|kept| *kept == counter).map_or(0, |slot| i64::from(self.0[slot]))
     }
 
     fn values(&self) -> Vec<i64> {
@@ -53,11 +55,11 @@ impl Tally for Pulse {
     }
 
     fn from_values(values: &[i64]) -> Self {
-        let mut pulse = Self::default();
-        for (slot, value) in pulse.0.iter_mut().zip(values) {
+        let mut counts = Self::default();
+        for (slot, value) in counts.0.iter_mut().zip(values) {
             *slot = narrow(*value);
         }
-        pulse
+        counts
     }
 }
 
@@ -84,9 +86,9 @@ impl Bucket {
 impl Tally for Bucket {
     const KEPT: u32 = u32::MAX;
 
-    fn add(&mut self, share: &Share, sign: i32) {
-        self.talk_ms += share.talk_ms * i64::from(sign);
-        let mut rest = share.counters;
+    fn add(&mut self, increment: &Increment, sign: i32) {
+        self.talk_ms += increment.talk_ms * i64::from(sign);
+        let mut rest = increment.counters;
         while rest != 0 {
             let counter = rest.trailing_zeros() as usize;
             self.counts[counter - usize::from(counter > TALK)] += sign;
@@ -156,13 +158,13 @@ impl<T: Tally> Tier<T> {
         self.buckets.capacity() * size_of::<(i64, T)>()
     }
 
-    /// Adds a share to the bucket of its time, if that is still kept.
-    pub(super) fn add(&mut self, share: &Share, sign: i32) {
-        let index = share.at.div_euclid(self.width_ms);
-        if share.counters & T::KEPT == 0 || index < self.floor {
+    /// Adds a increment to the bucket of its time, if that is still kept.
+    pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
+        let index = increment.at.div_euclid(self.width_ms);
+        if increment.counters & T::KEPT == 0 || index < self.floor {
             return;
         }
-        self.bucket(index).add(share, sign);
+        self.bucket(index).add(increment, sign);
         let chunk = index.div_euclid(self.chunk);
         if self.dirty.last() != Some(&chunk) {
             self.dirty.insert(chunk);
@@ -247,7 +249,7 @@ impl<T: Tally> Tier<T> {
 /// All of one campaign's counters.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
-    pub(super) seconds: Tier<Pulse>,
+    pub(super) seconds: Tier<SecondCounts>,
     pub(super) minutes: Tier<Bucket>,
     pub(super) hours: Tier<Bucket>,
     pub(super) totals: Counters,
@@ -265,16 +267,16 @@ impl Windows {
         }
     }
 
-    /// Adds a share everywhere, or takes it back with a `sign` of -1.
-    pub(super) fn add(&mut self, share: &Share, sign: i32) {
-        if share.counters == 0 {
+    /// Adds a increment everywhere, or takes it back with a `sign` of -1.
+    pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
+        if increment.counters == 0 {
             return;
         }
-        self.seconds.add(share, sign);
-        self.minutes.add(share, sign);
-        self.hours.add(share, sign);
-        self.totals[Counter::TalkMs] += share.talk_ms * i64::from(sign);
-        let mut rest = share.counters;
+        self.seconds.add(increment, sign);
+        self.minutes.add(increment, sign);
+        self.hours.add(increment, sign);
+        self.totals[Counter::TalkMs] += increment.talk_ms * i64::from(sign);
+        let mut rest = increment.counters;
         while rest != 0 {
             self.totals[Counter::ALL[rest.trailing_zeros() as usize]] += i64::from(sign);
             rest &= rest - 1;
@@ -322,8 +324,8 @@ impl Windows {
 mod tests {
     use super::*;
 
-    fn share(at: i64) -> Share {
-        Share { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
+    fn increment(at: i64) -> Increment {
+        Increment { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
     }
 
     /// Something in each second of the last 35 days, or, where that makes no difference, in each minute or hour.
@@ -332,7 +334,7 @@ mod tests {
         let mut at = now - 37 * DAY_MS;
         while at < now {
             windows.evict(at);
-            windows.add(&share(at), 1);
+            windows.add(&increment(at), 1);
             at += match now - at {
                 left if left <= 20 * MINUTE_MS => SECOND_MS,
                 left if left <= 28 * HOUR_MS => MINUTE_MS,
@@ -353,9 +355,9 @@ mod tests {
     #[test]
     fn what_is_taken_back_leaves_nothing() {
         let mut windows = Windows::new(60);
-        windows.add(&share(5_000), 1);
-        windows.add(&share(65_000), 1);
-        windows.add(&share(5_000), -1);
+        windows.add(&increment(5_000), 1);
+        windows.add(&increment(65_000), 1);
+        windows.add(&increment(5_000), -1);
         assert_eq!(windows.minutes_sum(0, MINUTE_MS), Counters::default());
         assert_eq!(windows.minutes_sum(0, i64::MAX)[Counter::TalkMs], 9);
         assert_eq!(windows.totals[Counter::Human], 1);
@@ -374,8 +376,8 @@ mod tests {
     #[test]
     fn a_bucket_comes_back_as_it_was() {
         let mut bucket = Bucket::default();
-        bucket.add(&Share { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
-        bucket.add(&Share { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);
+        bucket.add(&Increment { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
+        bucket.add(&Increment { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);
         assert_eq!(Bucket::from_values(&bucket.values()), bucket);
         let mut sum = Counters::default();
         bucket.add_to(&mut sum);
