@@ -1,4 +1,4 @@
-//! Turns the fold's changes into publications: the only place that encodes live frames.
+//! Turns changes into publications: the only place that encodes live frames.
 //!
 //! A partition's worker collects changes here while it folds. [`Publisher::take_events`] turns them into event
 //! publications, in batches per room. [`Publisher::take_states`] encodes the newest state of whatever is due.
@@ -16,7 +16,8 @@ use ringside_wire::{
 
 use crate::fold::{Changes, Fold};
 
-/// Calls per frame at most. A burst becomes several frames, because a phone has to parse each one.
+/// Calls per frame at most.
+/// A burst becomes several frames, because a phone has to parse each one.
 const CALLS_PER_FRAME: usize = 200;
 
 /// The unpublished changes of one partition.
@@ -29,7 +30,8 @@ pub(crate) struct Publisher {
     changed: Changed,
     /// When the oldest unpublished event was received.
     oldest: Option<Timestamp>,
-    /// Each owner publishes the directories once, then on change: they are long and seldom change.
+    /// Each owner publishes the directories once, then on change.
+    /// They are long and seldom change.
     directories_published: bool,
 }
 
@@ -47,7 +49,8 @@ struct Changed {
 pub(crate) enum Due {
     /// Only what changed.
     Changed,
-    /// All state, changed or not, so that a viewer can tell a quiet system from a broken one.
+    /// All state, changed or not.
+    /// So a viewer can tell a quiet system from a broken one.
     All,
 }
 
@@ -66,7 +69,8 @@ impl Publisher {
         }
     }
 
-    /// Collects the changes of a log entry. If an earlier owner published it, its events are dropped.
+    /// Collects the changes of a log entry.
+    /// If an earlier owner published it, its events are dropped.
     pub(crate) fn collect(&mut self, changes: &mut Changes, received: Timestamp, published_before: bool) {
         for (tenant, mut campaigns) in std::mem::take(&mut changes.dirty_campaigns) {
             self.changed.campaigns.entry(tenant).or_default().append(&mut campaigns);
@@ -136,7 +140,8 @@ impl Publisher {
         publications
     }
 
-    /// Encodes the newest state of whatever is due. Charts grow once a tick, so not every round includes them.
+    /// Encodes the newest state of whatever is due.
+    /// Charts grow once a tick, so not every round includes them.
     pub(crate) fn take_states(
         &mut self,
         fold: &Fold,

@@ -1,16 +1,15 @@
-//! A rule's patience with one series, and the tenant's book of alerts.
+//! The state of a rule on one series, and a tenant's alerts.
 //!
 //! ```text
-//! idle ─broken→ pending ─held for_ms→ firing ─inside→ recovering ─held keep_firing_ms, beyond the margin→ resolved
+//! idle ─breach→ pending ─for_ms→ firing ─inside→ recovering ─keep_firing_ms, beyond the margin→ resolved
 //! ```
 //!
-//! A pending watch that clears says nothing. A recovering one that breaks again goes on firing without a word. A
-//! warning that becomes critical is a transition; the way back is not, an alert keeps its worst severity until it
-//! resolves. While a series gives no verdict (no samples, or too few) a firing alert is kept for a minute and then
-//! resolved, saying so.
+//! A pending alert that clears causes no transition, and neither does a recovering one with another breach. A warning
+//! that becomes critical is a transition. The way back is not: an alert keeps its worst severity until it resolves. A
+//! firing alert without a reading (no samples, or too few) resolves after a minute, with a title that says so.
 //!
-//! A transition always travels as a derived event to the log of the tenant's partition, even where that is the same
-//! log; there the [`TenantAlerts`] takes it, once, and only then it is published.
+//! Every transition travels as a derived event through the log of the tenant's home partition, even if that is the same
+//! log. There [`TenantAlerts`] deduplicates it, and only then is it published.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,22 +20,23 @@ use super::Rule;
 
 const NO_DATA_MS: i64 = 60_000;
 const KEEP_RECENT: usize = 50;
-/// How long the book knows a transition again. Derived events are only ever repeated within a takeover.
+/// How long transitions are remembered for deduplication.
+/// Derived events repeat only during a takeover.
 const KNOWN_MS: i64 = 12 * 3_600_000;
 
-/// What a rule looks at, at one moment.
+/// The value that a rule evaluates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reading {
     pub(super) value: f64,
-    /// How many calls or samples it is made of.
+    /// The number of calls or samples behind it.
     pub(super) n: i64,
 }
 
-/// Who a rule looks at.
+/// The series that a rule evaluates.
 #[derive(Debug, Clone)]
 pub(super) struct Subject<'a> {
     pub(super) fingerprint: Box<str>,
-    /// What people call it.
+    /// Its name for people.
     pub(super) name: Box<str>,
     pub(super) campaign: Option<&'a CampaignId>,
     pub(super) metric: &'a str,
@@ -51,11 +51,11 @@ enum Stage {
     Recovering { since: i64 },
 }
 
-/// One rule on one series.
+/// The state of one rule on one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
     stage: Stage,
-    /// Counts on for as long as the series exists, so that no transition has the number of an earlier one.
+    /// Never reset while the series exists, so that transition numbers are unique.
     transition: u32,
     critical: bool,
     fired_at: i64,
@@ -70,7 +70,7 @@ impl Default for Watch {
     }
 }
 
-/// What became of an alert.
+/// A change of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
     Fired,
@@ -80,12 +80,13 @@ pub(super) enum Transition {
 }
 
 impl Watch {
-    /// True where nothing is going on.
+    /// Whether the alert is neither pending nor firing.
     pub(super) fn is_idle(&self) -> bool {
         self.stage == Stage::Idle
     }
 
-    /// Looks once. The watch has changed where it is not equal to what it was.
+    /// Evaluates the rule once.
+    /// State may change without a transition; callers compare to find out.
     pub(super) fn evaluate(&mut self, rule: &Rule, now: i64, reading: Option<Reading>) -> Option<Transition> {
         let Some(reading) = reading.filter(|reading| reading.n >= rule.min_samples) else {
             return self.evaluate_no_data(now);
@@ -166,7 +167,7 @@ impl Watch {
         transition
     }
 
-    /// The alert as it stands after a transition.
+    /// Returns the alert after a transition.
     pub(super) fn alert(&self, rule: &Rule, subject: &Subject<'_>, transition: Transition, now: i64) -> Alert {
         let severity = if self.critical { Severity::Critical } else { Severity::Warning };
         let limit = rule.limit(severity);
@@ -206,25 +207,25 @@ impl Watch {
     }
 }
 
-/// A number as people write it, with its unit.
+/// Formats a number with its unit for people.
 fn amount(value: f64, unit: &str) -> String {
     let rounded = (value * 100.0).round() / 100.0;
     if unit.is_empty() { rounded.to_string() } else { format!("{rounded} {unit}") }
 }
 
-/// A tenant's alerts: those that fire, and the newest transitions.
+/// A tenant's alerts: those firing, and the latest transitions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TenantAlerts {
     pub(super) open: BTreeMap<Box<str>, Alert>,
     /// Oldest first.
     pub(super) recent: VecDeque<Alert>,
-    /// The newest transition of each alert.
+    /// The newest transition of each alert, for deduplication.
     pub(super) known: BTreeMap<Box<str>, (u32, i64)>,
     pub(super) dirty: bool,
 }
 
 impl TenantAlerts {
-    /// Takes a transition; false where it is known.
+    /// Applies a transition; returns false if it is a duplicate.
     pub(super) fn apply(&mut self, alert: &Alert) -> bool {
         let known = self.known.get(&alert.fingerprint).map_or(0, |(transition, _)| *transition);
         if alert.transition <= known {
@@ -243,7 +244,7 @@ impl TenantAlerts {
         true
     }
 
-    /// Forgets the numbers of what has long been over.
+    /// Evicts the transitions of alerts that resolved long ago.
     pub(super) fn evict(&mut self, now: i64) {
         let before = self.known.len();
         let open = &self.open;

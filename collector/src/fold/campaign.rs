@@ -1,4 +1,4 @@
-//! One campaign: its calls, its counters, what its source says of it.
+//! One campaign: its calls, its counters, and its status as reported by its source.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +20,24 @@ use super::rule::RuleTarget;
 use super::window::{MINUTE_MS, Windows};
 use super::{Changes, FoldSettings, ringside_source};
 
-/// Chunks of the ledger stay a little longer than the horizon, because ticks and receipts come from different clocks.
+/// Slack beyond the horizon before a ledger chunk is evicted.
+
+/// Ticks and receipts come from different clocks.
 const LEDGER_SLACK_MINUTES: i64 = 5;
-/// A campaign of which nobody says what it does is taken to run until its calls have been over for so long.
+/// Time without calls before a campaign no longer counts as running.
+/// This applies only while no source reports its status.
 const QUIET_MS: i64 = 5 * MINUTE_MS;
 
-/// What there is to know around an event or a tick.
+/// The context of an event or a tick.
 pub(super) struct FoldContext<'a> {
     pub(super) settings: &'a FoldSettings,
     pub(super) tenant: &'a TenantId,
     pub(super) campaign: &'a CampaignId,
-    /// The tick's own time; for an event, the newest tick or receipt.
+    /// The time of the tick; for an event, the newest tick or receipt.
     pub(super) now: i64,
 }
 
-/// When things happened and when the intake took them, as the fold uses them.
+/// The times of an event: when it happened, and when the intake accepted it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) at: i64,
@@ -46,10 +49,10 @@ pub(super) struct Times {
 pub(super) struct Campaign {
     pub(super) name: Option<Lww<Box<str>>>,
     pub(super) status: Option<Lww<(CampaignStatus, Option<Box<str>>)>>,
-    /// Since when its calls show that it runs, while nobody says what it does.
+    /// Since when its calls show that it runs, while no source reports a status.
     pub(super) seen_running: Option<i64>,
     pub(super) gauges: ReportedGauges,
-    /// Its source tells of calls in the queue.
+    /// Whether its source reports queued calls.
     pub(super) queue_seen: bool,
     pub(super) started_at: Option<i64>,
     pub(super) last_event_at: Option<i64>,
@@ -60,13 +63,13 @@ pub(super) struct Campaign {
     pub(super) levels: Levels,
     pub(super) watches: BTreeMap<Box<str>, Watch>,
     pub(super) oddities: Oddities,
-    /// The time of the newest word to the directory.
+    /// The timestamp of its last directory update.
     pub(super) listed_at: Option<i64>,
     pub(super) dirty_head: bool,
     pub(super) dirty_levels: bool,
 }
 
-/// Places in [`Campaign::durations`].
+/// Indexes into [`Campaign::durations`].
 pub(super) const TALK: usize = 0;
 pub(super) const POST_DIAL: usize = 1;
 pub(super) const RING: usize = 2;
@@ -99,7 +102,7 @@ impl Campaign {
         self.name.as_ref().map_or(id.as_str(), |name| &name.value)
     }
 
-    /// What it does: as a source said, or else as its calls show.
+    /// Returns the status: as reported, or else inferred from calls.
     pub(super) fn status(&self) -> CampaignStatus {
         match (&self.status, self.seen_running) {
             (Some(status), _) => status.value.0,
@@ -108,7 +111,7 @@ impl Campaign {
         }
     }
 
-    /// Takes an event about the campaign itself.
+    /// Applies an event about the campaign itself.
     pub(super) fn apply_event(
         &mut self,
         context: &FoldContext<'_>,
@@ -143,7 +146,7 @@ impl Campaign {
         changes.touch_campaign(context.tenant, context.campaign);
     }
 
-    /// Takes a fact of one of its calls.
+    /// Applies a fact about one of its calls.
     pub(super) fn apply_call(
         &mut self,
         context: &FoldContext<'_>,
@@ -165,7 +168,7 @@ impl Campaign {
         changes.touch_campaign(context.tenant, context.campaign);
         if after == before {
             self.oddities.duplicates += 1;
-            // What is no news of a closed call moves it only where it is younger than what the ledger has.
+            // A duplicate keeps a closed call in the ledger for longer only if it is newer than the ledger's record.
             if closed.is_some_and(|(_, minute)| at.div_euclid(MINUTE_MS) <= minute) {
                 return;
             }
@@ -175,7 +178,7 @@ impl Campaign {
         }
         self.live.update(key, event, after, received_at.max(received_before), context.settings);
         if after != before {
-            let call = self.live.get(key).expect("it was put there");
+            let call = self.live.get(key).expect("the call was just updated");
             changes.calls.push((context.tenant.clone(), change_of(context, call, at)));
         }
         self.queue_seen |= event.fact == CallFact::Queued;
@@ -187,7 +190,7 @@ impl Campaign {
         }
     }
 
-    /// Refuses an event that is older than what can be known again.
+    /// Counts an event that is older than the dedupe horizon.
     pub(super) fn count_too_old(&mut self) {
         self.oddities.too_old += 1;
         self.dirty_head = true;
@@ -223,7 +226,7 @@ impl Campaign {
         }
     }
 
-    /// Takes back what a call added and adds what it adds now.
+    /// Replaces a call's old contribution by its new one.
     fn count(&mut self, before: &Facts, after: &Facts, settings: &FoldSettings) {
         let (old, new) = (Contribution::of(before, settings), Contribution::of(after, settings));
         let mut replace = |old: &Increment, new: &Increment| {
@@ -261,24 +264,25 @@ impl Campaign {
         changes.statuses.push((context.tenant.clone(), change));
     }
 
-    /// Tells the tenant's partition that this campaign exists and what it is called and does.
+    /// Sends name and status to the directory in the tenant's home partition.
     ///
-    /// The word's time is the fold's and grows with every word, because the directory keeps the latest.
+    /// The timestamp increases with every update, because the directory keeps the latest.
     pub(super) fn update_directory(&mut self, context: &FoldContext<'_>, changes: &mut Changes) {
         let at = self.listed_at.map_or(context.now, |last| context.now.max(last + 1));
         self.listed_at = Some(at);
         self.dirty_head = true;
         let status = self.status();
-        let word = DerivedEvent::Campaign {
+        let entry = DerivedEvent::Campaign {
             campaign: context.campaign.clone(),
             name: self.name(context.campaign).into(),
             status,
         };
         let id = format!("campaign/{}/{at}/{}", context.campaign, format!("{status:?}").to_lowercase());
-        changes.derived.push(derived(context.tenant, &id, at, word));
+        changes.derived.push(derived(context.tenant, &id, at, entry));
     }
 
-    /// Lets time pass. `closed` are the seconds that this tick closes, `minute` is set on the first tick of a minute.
+    /// Advances time.
+    /// `closed` are the seconds that this tick closes; `minute` is set on the first tick of a minute.
     pub(super) fn tick(
         &mut self,
         context: &FoldContext<'_>,
@@ -288,7 +292,7 @@ impl Campaign {
     ) {
         self.expire_silent_calls(context, changes);
         if let Some(minute) = minute {
-            self.settle(minute);
+            self.pack_ended_calls(minute);
             self.windows.evict(minute * MINUTE_MS);
             let horizon_minutes = context.settings.dedupe_horizon_ms / MINUTE_MS;
             self.ledger.evict(minute - horizon_minutes - LEDGER_SLACK_MINUTES);
@@ -307,22 +311,22 @@ impl Campaign {
         self.evaluate_rules(context, changes);
     }
 
-    /// The gauges that charts draw.
+    /// Returns the gauges that charts draw.
     pub(super) fn level(&self) -> Level {
         Level { active: self.live.active().total(), queue: self.queue_depth() }
     }
 
-    /// Leads waiting: as the source says, or else as its calls show.
+    /// Returns the leads waiting to be dialed: as reported, or else counted from calls.
     pub(super) fn queue_depth(&self) -> Option<i64> {
         let reported = lww::value(&self.gauges.queue_depth);
         reported.or(self.queue_seen.then(|| self.live.queued()))
     }
 
     fn expire_silent_calls(&mut self, context: &FoldContext<'_>, changes: &mut Changes) {
-        for key in self.live.overdue(context.now, context.settings) {
+        for key in self.live.expired(context.now, context.settings) {
             let Some(mut call) = self.live.take(key) else { continue };
             if matches!(call.facts.phase(), None | Some(CallPhase::Queued)) {
-                continue; // It was never dialed, so nothing of it is counted.
+                continue; // A call that was never dialed has no contribution.
             }
             let after = call.facts.merge(&Facts::lost(context.now));
             self.count(&call.facts, &after, context.settings);
@@ -334,18 +338,18 @@ impl Campaign {
         }
     }
 
-    /// Packs the calls that ended and were not heard of for a whole minute.
-    fn settle(&mut self, minute: i64) {
+    /// Moves ended calls without an event for a whole minute into the ledger.
+    fn pack_ended_calls(&mut self, minute: i64) {
         let mut packed = None;
-        for (received, key) in self.live.settled(minute - 1) {
+        for (received, key) in self.live.ended_before(minute - 1) {
             if let Some(call) = self.live.take(key) {
                 self.ledger.put(key, &call.facts, received);
             }
             if packed.replace(received).is_some_and(|before| before != received) {
-                self.ledger.settle(received);
+                self.ledger.shrink(received);
             }
         }
-        packed.into_iter().for_each(|received| self.ledger.settle(received));
+        packed.into_iter().for_each(|received| self.ledger.shrink(received));
     }
 
     fn stop_if_quiet(&mut self, context: &FoldContext<'_>, changes: &mut Changes) {
@@ -367,7 +371,7 @@ impl Campaign {
             if known.is_none_or(Watch::is_idle) && self.windows.seconds.is_empty() {
                 continue;
             }
-            let ratio = self.watched(which, context.now);
+            let ratio = self.ratio(which, context.now);
             let reading = ratio.value().map(|value| Reading { value: value * 100.0, n: ratio.denominator });
             let mut watch = known.cloned().unwrap_or_default();
             let transition = watch.evaluate(rule, context.now, reading);
@@ -392,17 +396,17 @@ impl Campaign {
     }
 }
 
-/// An event for the tenant's own partition.
-pub(super) fn derived(tenant: &TenantId, id: &str, at: i64, word: DerivedEvent) -> Event {
+/// Creates an event for the tenant's home partition.
+pub(super) fn derived(tenant: &TenantId, id: &str, at: i64, event: DerivedEvent) -> Event {
     let at = Timestamp::from_millis(at);
     let id = EventId::parse(id).or_else(|_| EventId::parse(&format!("{:016x}", fingerprint(&[id]))));
     Event {
         tenant: tenant.clone(),
         source: ringside_source(),
-        id: id.expect("sixteen digits are an id"),
+        id: id.expect("sixteen hex digits are a valid id"),
         at,
         received_at: at,
-        kind: EventKind::Derived(word),
+        kind: EventKind::Derived(event),
     }
 }
 

@@ -1,8 +1,7 @@
-//! What one call adds to the counters, as a function of its facts alone.
+//! One call's contribution to the counters, as a function of its facts alone.
 //!
-//! When the facts of a call change, what the old ones added is taken back and what the new ones add is added, each in
-//! the bucket of its own time. So a late or corrected fact moves the numbers where they belong, and a total is always
-//! the sum over the calls, whatever happened on the way.
+//! When the facts of a call change, its old contribution is subtracted and the new one added, each in the bucket of its
+//! own time. So a late or corrected fact counts in the right bucket, and a total is always the sum over the calls.
 
 use ringside_model::{Amd, CallResult, Counter, EndedBy};
 
@@ -11,27 +10,28 @@ use super::call::Facts;
 
 const _: () = assert!(Counter::COUNT <= 32, "an increment's counters are the bits of a u32");
 
-/// The bit of a counter.
+/// Returns the bit of a counter.
 pub(super) const fn bit(counter: Counter) -> u32 {
     1 << counter as u32
 }
 
-/// Counters that go up by one at one time.
+/// Counters that increase by one, all at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Increment {
     pub(super) at: i64,
     /// Which counters, by [`bit`].
     pub(super) counters: u32,
-    /// What [`Counter::TalkMs`] goes up by.
+    /// The increase of [`Counter::TalkMs`].
     pub(super) talk_ms: i64,
 }
 
-/// What one call adds, by the time that it belongs to, and its durations.
+/// The increments of one call, each at its own time, and its durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contribution {
     /// At dialing.
     pub(super) dialed: Increment,
-    /// At the answer: everything about people, so that a ratio's parts are of the same calls.
+    /// At the answer: everything about people.
+    /// So both parts of a ratio count the same calls.
     pub(super) answered: Increment,
     /// At the end.
     pub(super) ended: Increment,
@@ -100,7 +100,7 @@ fn ended(facts: &Facts, settings: &FoldSettings) -> Increment {
     Increment { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
 }
 
-/// From one moment to another, where both are known; a clock that runs backwards makes it zero.
+/// Returns the time between two known times; zero if clocks disagree.
 fn span(from: Option<i64>, to: Option<i64>) -> Option<i64> {
     Some((to? - from?).max(0))
 }

@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher13;
 
 const KEY: (u64, u64) = (0x7269_6e67_7369_6465, 0x666f_6c64_2e76_3031);
 
-/// Hashes parts with a separator between them, so that `("a", "bc")` is not `("ab", "c")`.
+/// Hashes parts, separated so that `("a", "bc")` is not `("ab", "c")`.
 pub(super) fn fingerprint(parts: &[&str]) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(KEY.0, KEY.1);
     for (index, part) in parts.iter().enumerate() {

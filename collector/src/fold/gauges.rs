@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::lww::{self, Lww, Merged};
 
-/// The reported gauges of one campaign. A source may report any of them at any time.
+/// The reported gauges of one campaign.
+/// A source may report any of them at any time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ReportedGauges {
     pub(super) queue_depth: Option<Lww<i64>>,

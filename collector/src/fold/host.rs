@@ -1,4 +1,4 @@
-//! Machines, put together from their metric samples: every metric with a `host` label that has one of these names.
+//! Hosts, assembled from well-known metrics with a `host` label.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use ringside_model::{Disk, HostHealth, Memory, MetricKey, Network, Timestamp};
 
 use super::metric::{Sample, Series};
 
-/// Labels that make a series a part of a machine's number and not the number itself.
+/// Labels of series that measure only a part of a host.
 const PARTS: [&str; 4] = ["core", "cpu", "device", "interface"];
 
-/// The host that a metric is about, where it is one of those that make up its health.
+/// Returns the host of a metric, if the metric is part of its health.
 pub(super) fn host_of(key: &MetricKey) -> Option<&str> {
     let known = matches!(
         &*key.name,
@@ -31,7 +31,8 @@ pub(super) fn host_of(key: &MetricKey) -> Option<&str> {
     key.labels.get("host").filter(|_| fits).map(|host| &**host)
 }
 
-/// All hosts of some metrics, by name. Where two series give the same number, the newest sample holds.
+/// Returns the hosts of some metrics, by name.
+/// If two series measure the same, the newest sample holds.
 pub(super) fn hosts(metrics: &BTreeMap<MetricKey, Series>) -> Vec<HostHealth> {
     let mut found: BTreeMap<&str, BTreeMap<(&str, &str), Sample>> = BTreeMap::new();
     for (key, series) in metrics {
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_put_together_from_its_samples_and_nothing_is_invented() {
+    fn a_host_has_only_the_numbers_that_samples_gave() {
         let mut metrics: BTreeMap<MetricKey, Series> = BTreeMap::new();
         for (name, labels, at, value) in [
             ("cpu_usage", &[("host", "db1")][..], 1_000, 40.0),

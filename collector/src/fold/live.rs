@@ -1,6 +1,7 @@
-//! The calls that may still change, and the gauges of those that are up.
+//! The live calls of a campaign, and their gauges.
 //!
-//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::adjust`], so the sizes can't drift from the sets.
+//! A gauge is the size of a set of calls. One function, [`LiveCalls::adjust`], moves calls in and out of the sets, so
+//! that gauges can't drift.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,10 +12,12 @@ use super::FoldSettings;
 use super::call::{Facts, OpenCall};
 use super::window::MINUTE_MS;
 
-/// Into how many parts the live calls are stored, so that a checkpoint of a quiet campaign is small.
+/// Number of parts that the live calls are stored in.
+
+/// A quiet campaign's checkpoint writes only a few of them.
 pub(super) const SHARDS: u64 = 16;
 
-/// Calls are found by a fingerprint, which needs no more hashing.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IdentityHasher(u64);
 
@@ -24,7 +27,7 @@ impl Hasher for IdentityHasher {
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("only fingerprints are hashed with it")
+        unreachable!("keys are fingerprints")
     }
 
     fn write_u64(&mut self, fingerprint: u64) {
@@ -32,17 +35,17 @@ impl Hasher for IdentityHasher {
     }
 }
 
-/// A campaign's calls by fingerprint, those that are up and those that ended a moment ago.
+/// A campaign's calls that are up or ended recently, by fingerprint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LiveCalls {
     calls: HashMap<u64, OpenCall, BuildHasherDefault<IdentityHasher>>,
     queued: i64,
     active: ActiveCalls,
-    /// Persons who wait for an agent: since when, and which call.
+    /// People waiting for an agent: since when, and the call's fingerprint.
     waiting: BTreeSet<(i64, u64)>,
-    /// No call is due to be given up on before.
+    /// A lower bound of all deadlines.
     next_expiry: Option<i64>,
-    /// Shards that changed, by bit.
+    /// Changed shards, as bits.
     dirty: u16,
 }
 
@@ -71,12 +74,12 @@ impl LiveCalls {
         self.waiting.len() as i64
     }
 
-    /// Since when the longest waiting person waits.
+    /// Returns since when the longest-waiting person has been waiting.
     pub(super) fn oldest_wait(&self) -> Option<i64> {
         self.waiting.first().map(|(since, _)| *since)
     }
 
-    /// Puts a whole call in, new or instead of what is known of it.
+    /// Inserts a whole call, or replaces it.
     pub(super) fn put(&mut self, key: u64, call: OpenCall, settings: &FoldSettings) {
         let due = deadline(&call, settings);
         self.next_expiry = [self.next_expiry, due].into_iter().flatten().min();
@@ -88,7 +91,7 @@ impl LiveCalls {
         self.dirty |= shard_bit(key);
     }
 
-    /// Notes what is now known of a call, whether it is here already or not.
+    /// Updates a call to its merged facts; inserts it if it is missing.
     pub(super) fn update(
         &mut self,
         key: u64,
@@ -122,7 +125,7 @@ impl LiveCalls {
         self.dirty |= shard_bit(key);
     }
 
-    /// Takes a call out.
+    /// Removes a call.
     pub(super) fn take(&mut self, key: u64) -> Option<OpenCall> {
         let call = self.calls.remove(&key)?;
         self.adjust(key, &call.facts, -1);
@@ -148,35 +151,37 @@ impl LiveCalls {
         }
     }
 
-    /// The calls that have been silent for too long, in a fixed order.
-    pub(super) fn overdue(&mut self, now_ms: i64, settings: &FoldSettings) -> Vec<u64> {
+    /// Returns the calls past their deadline, in a fixed order.
+    pub(super) fn expired(&mut self, now_ms: i64, settings: &FoldSettings) -> Vec<u64> {
         if self.next_expiry.is_none_or(|due| due > now_ms) {
             return Vec::new();
         }
-        let mut overdue = Vec::new();
+        let mut expired = Vec::new();
         self.next_expiry = None;
         for (key, call) in &self.calls {
             match deadline(call, settings) {
-                Some(due) if due <= now_ms => overdue.push(*key),
+                Some(due) if due <= now_ms => expired.push(*key),
                 due => self.next_expiry = [self.next_expiry, due].into_iter().flatten().min(),
             }
         }
-        overdue.sort_unstable();
-        overdue
+        expired.sort_unstable();
+        expired
     }
 
-    /// The ended calls that nobody spoke of since `minute` began, by the minute of their last receipt.
-    pub(super) fn settled(&self, minute: i64) -> Vec<(i64, u64)> {
+    /// Returns the ended calls without an event since `minute` began.
+
+    /// They are ordered by the minute of their last receipt.
+    pub(super) fn ended_before(&self, minute: i64) -> Vec<(i64, u64)> {
         let ended = self.calls.iter().filter(|(_, call)| call.facts.end.is_some());
-        let mut settled: Vec<_> = ended
+        let mut quiet: Vec<_> = ended
             .map(|(key, call)| (call.received_at.div_euclid(MINUTE_MS), *key))
             .filter(|(received, _)| *received < minute)
             .collect();
-        settled.sort_unstable();
-        settled
+        quiet.sort_unstable();
+        quiet
     }
 
-    /// The calls of one shard, in a fixed order.
+    /// Returns the calls of one shard, in a fixed order.
     pub(super) fn shard(&self, shard: u64) -> Vec<(u64, &OpenCall)> {
         let mut calls: Vec<_> =
             self.calls.iter().filter(|(key, _)| *key % SHARDS == shard).map(|(key, call)| (*key, call)).collect();
@@ -184,7 +189,7 @@ impl LiveCalls {
         calls
     }
 
-    /// The shards that changed since the last call.
+    /// Returns the shards that changed since it was last called.
     pub(super) fn take_dirty(&mut self) -> impl Iterator<Item = u64> + use<> {
         let dirty = std::mem::take(&mut self.dirty);
         (0..SHARDS).filter(move |shard| dirty & (1 << shard) != 0)

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A last-write-wins register. The later write holds; of two at the same time, the greater value.
+/// A last-write-wins register.
+/// The later write holds; of two at the same time, the greater value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lww<T> {
     pub(super) at: i64,

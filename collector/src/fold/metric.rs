@@ -1,4 +1,4 @@
-//! Generic metrics: the newest samples of each named number, and what they say.
+//! Generic metrics: a rolling window of samples per series, and its statistics.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,12 +9,12 @@ use super::alert::{Reading, Watch};
 use super::lww::Merged;
 use super::rule::Statistic;
 
-/// Less than this share either way is no trend.
+/// A relative change below this is no trend.
 const FLAT: f64 = 0.005;
-/// A metric that stops giving samples for so long gives a rule nothing to judge by.
+/// A series whose newest sample is older gives rules no reading.
 const STALE_MS: i64 = 60_000;
 
-/// One sample. Two with the same time and id are the same.
+/// One sample. Two with the same time and id are duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) at: i64,
@@ -27,13 +27,14 @@ pub(super) struct Sample {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Series {
     pub(super) unit: Box<str>,
-    /// In the order of time, then id.
+    /// Ordered by time, then id.
     samples: VecDeque<Sample>,
-    /// By rule.
+    /// By rule id.
     pub(super) watches: BTreeMap<Box<str>, Watch>,
 }
 
 impl Series {
+    /// Merges a sample into the window; drops the oldest one if it is full.
     pub(super) fn merge(&mut self, sample: Sample, unit: &str, window: usize) -> Merged {
         let order = |sample: &Sample| (sample.at, sample.id);
         let place = match self.samples.binary_search_by_key(&order(&sample), order) {
@@ -59,7 +60,7 @@ impl Series {
         self.samples.iter().map(|sample| (Timestamp::from_millis(sample.at), sample.value)).collect()
     }
 
-    /// What a rule looks at; nothing where the metric has fallen silent.
+    /// Returns a statistic for a rule; none if the series is stale.
     pub(super) fn reading(&self, statistic: Statistic, now: i64) -> Option<Reading> {
         let newest = self.newest().filter(|newest| now - newest.at < STALE_MS)?;
         let values = self.samples.iter().map(|sample| sample.value);
@@ -71,7 +72,7 @@ impl Series {
         Some(Reading { value, n: self.samples.len() as i64 })
     }
 
-    /// Everything that is shown of it; nothing where there is no sample.
+    /// Returns all statistics; none without a sample.
     pub(super) fn stats(&self, key: &MetricKey) -> Option<MetricStats> {
         let newest = self.newest()?;
         let values: Vec<f64> = self.samples.iter().map(|sample| sample.value).collect();
@@ -95,7 +96,7 @@ impl Series {
     }
 }
 
-/// The smallest value that at least `percent` of the values don't exceed.
+/// Returns the smallest value that at least `percent` of the values don't exceed.
 fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
 }
@@ -104,7 +105,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The newer half against the older half.
+/// Compares the newer half of the values with the older half.
 fn trend_of(values: &[f64]) -> (Trend, Option<f64>) {
     if values.len() < 2 {
         return (Trend::Unknown, None);
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_compares_the_halves_and_half_a_percent_is_none() {
+    fn a_trend_is_a_change_of_half_a_percent_between_halves() {
         for (values, trend, change) in [
             (vec![5.0], Trend::Unknown, None),
             (vec![100.0, 100.4], Trend::Flat, Some(0.004)),
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_keeps_the_newest_and_knows_its_own_again() {
+    fn the_window_keeps_the_newest_samples_without_duplicates() {
         let mut series = series(&[1.0, 2.0, 3.0, 4.0], 3);
         assert_eq!(series.points().iter().map(|(_, value)| *value).collect::<Vec<_>>(), [2.0, 3.0, 4.0]);
         assert_eq!(series.merge(Sample { at: 2_000, id: 2, value: 3.0 }, "ms", 3), Merged::Duplicate);

@@ -1,4 +1,4 @@
-//! What a tenant has as a whole: metrics, alerts, notifications, the directory of its campaigns.
+//! A tenant's own state: metrics, alerts, notifications, campaign directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,19 +18,21 @@ use super::rule::RuleTarget;
 use super::window::{DAY_MS, HOUR_MS, MINUTE_MS};
 use super::{Changes, FoldSettings};
 
-/// How long a metric is shown after its last sample, and a notification is known again.
-const FORGET_MS: i64 = DAY_MS;
+/// Retention of a metric without samples, and of notification ids.
+const RETENTION_MS: i64 = DAY_MS;
 
-/// What a tenant's sources did that they should not, besides what is counted by campaign.
+/// Anomalies in a tenant's own events.
+/// Those of its campaigns are counted per campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TenantOddities {
-    /// Of metrics, notifications and words from other partitions.
+    /// Anomalies of metrics, notifications and derived events.
     pub events: Oddities,
-    /// Samples refused, because the tenant has as many metric series as it may.
+    /// Samples rejected because the tenant has the most metric series allowed.
     pub refused_samples: i64,
 }
 
-/// A campaign as the directory has it.
+/// A campaign's entry in the directory.
+/// The greater entry holds: later, then by content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DirectoryEntry {
     pub(super) at: i64,
@@ -51,11 +53,11 @@ pub(super) struct Tenant {
     pub(super) dirty: TenantDirty,
 }
 
-/// What changed of a tenant since the last checkpoint.
+/// A tenant's state that changed since the last checkpoint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TenantDirty {
     pub(super) metrics: BTreeSet<MetricKey>,
-    pub(super) gone_metrics: BTreeSet<MetricKey>,
+    pub(super) evicted_metrics: BTreeSet<MetricKey>,
     pub(super) directory: BTreeSet<CampaignId>,
     pub(super) notified: BTreeSet<i64>,
     pub(super) oddities: bool,
@@ -71,7 +73,7 @@ impl Tenant {
         changes: &mut Changes,
     ) {
         if !sample.value.is_finite() {
-            return; // The intake refuses these; nothing could be computed from one.
+            return; // The intake rejects such values already; statistics over one would be meaningless.
         }
         let key = MetricKey { name: sample.name.clone(), labels: sample.labels.clone() };
         if !self.metrics.contains_key(&key) && self.metrics.len() >= settings.max_series {
@@ -88,7 +90,7 @@ impl Tenant {
                 if host_of(&key).is_some() {
                     touch(&mut changes.dirty_hosts, &event.tenant);
                 }
-                self.dirty.gone_metrics.remove(&key);
+                self.dirty.evicted_metrics.remove(&key);
                 self.dirty.metrics.insert(key);
             }
             Merged::Duplicate => self.count_oddity(|oddities| oddities.duplicates += 1),
@@ -114,16 +116,16 @@ impl Tenant {
         changes.notifications.push((event.tenant.clone(), notification.clone()));
     }
 
-    pub(super) fn apply_derived(&mut self, event: &Event, times: Times, word: &DerivedEvent, changes: &mut Changes) {
-        match word {
+    pub(super) fn apply_derived(&mut self, event: &Event, times: Times, derived: &DerivedEvent, changes: &mut Changes) {
+        match derived {
             DerivedEvent::Campaign { campaign, name, status } => {
-                let listed = DirectoryEntry { at: times.at, name: name.clone(), status: *status };
+                let entry = DirectoryEntry { at: times.at, name: name.clone(), status: *status };
                 match self.directory.get(campaign) {
-                    Some(known) if *known == listed => return self.count_oddity(|oddities| oddities.duplicates += 1),
-                    Some(known) if *known > listed => return self.count_oddity(|oddities| oddities.outdated += 1),
+                    Some(known) if *known == entry => return self.count_oddity(|oddities| oddities.duplicates += 1),
+                    Some(known) if *known > entry => return self.count_oddity(|oddities| oddities.outdated += 1),
                     _ => {}
                 }
-                self.directory.insert(campaign.clone(), listed);
+                self.directory.insert(campaign.clone(), entry);
                 self.dirty.directory.insert(campaign.clone());
                 touch(&mut changes.dirty_directory, &event.tenant);
             }
@@ -137,7 +139,7 @@ impl Tenant {
         }
     }
 
-    /// Refuses an event that is older than what can be known again.
+    /// Counts an event that is older than the dedupe horizon.
     pub(super) fn count_too_old(&mut self) {
         self.count_oddity(|oddities| oddities.too_old += 1);
     }
@@ -147,7 +149,7 @@ impl Tenant {
         self.dirty.oddities = true;
     }
 
-    /// Lets time pass for everything but the campaigns.
+    /// Advances time for everything but the campaigns.
     pub(super) fn tick(
         &mut self,
         settings: &FoldSettings,
@@ -157,7 +159,7 @@ impl Tenant {
         changes: &mut Changes,
     ) {
         if minute.is_some() {
-            self.forget(tenant, now, changes);
+            self.evict(tenant, now, changes);
             self.resolve_orphaned_alerts(settings, tenant, now, changes);
         }
         let small = settings.window_points <= 60;
@@ -167,13 +169,13 @@ impl Tenant {
         }
     }
 
-    fn forget(&mut self, tenant: &TenantId, now: i64, changes: &mut Changes) {
+    fn evict(&mut self, tenant: &TenantId, now: i64, changes: &mut Changes) {
         let dirty = &mut self.dirty;
         self.metrics.retain(|key, series| {
-            let fresh = series.newest().is_some_and(|newest| now - newest.at < FORGET_MS);
+            let fresh = series.newest().is_some_and(|newest| now - newest.at < RETENTION_MS);
             if !fresh {
                 dirty.metrics.remove(key);
-                dirty.gone_metrics.insert(key.clone());
+                dirty.evicted_metrics.insert(key.clone());
                 touch(&mut changes.dirty_metrics, tenant);
                 if host_of(key).is_some() {
                     touch(&mut changes.dirty_hosts, tenant);
@@ -181,8 +183,8 @@ impl Tenant {
             }
             fresh
         });
-        // The hours before the oldest that the horizon still touches, and a little for clocks that differ.
-        let oldest = (now - FORGET_MS - 5 * MINUTE_MS).div_euclid(HOUR_MS);
+        // Hours that end before the retention, with some slack for clocks that differ.
+        let oldest = (now - RETENTION_MS - 5 * MINUTE_MS).div_euclid(HOUR_MS);
         while let Some(entry) = self.notified.first_entry()
             && *entry.key() < oldest
         {
@@ -191,14 +193,14 @@ impl Tenant {
         self.alerts.evict(now);
     }
 
-    /// Resolves the alerts whose rule is gone from the configuration: nobody looks at them any more.
+    /// Resolves alerts whose rule was removed from the configuration.
     fn resolve_orphaned_alerts(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
-        let ruled = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
-        let ruleless: Vec<Alert> = self.alerts.open.values().filter(|alert| !ruled(alert)).cloned().collect();
-        for mut alert in ruleless {
+        let has_rule = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
+        let orphaned: Vec<Alert> = self.alerts.open.values().filter(|alert| !has_rule(alert)).cloned().collect();
+        for mut alert in orphaned {
             alert.transition += 1;
             alert.state = AlertState::Resolved;
-            alert.title = format!("The rule {} is not in force any more", alert.rule).into();
+            alert.title = format!("The rule {} was removed", alert.rule).into();
             alert.at = Timestamp::from_millis(now);
             self.alerts.apply(&alert);
             changes.alerts.push((tenant.clone(), alert));
@@ -237,7 +239,7 @@ impl Tenant {
     }
 }
 
-/// A metric's name and labels in one number.
+/// Returns the fingerprint of a metric's name and labels.
 pub(super) fn key_fingerprint(key: &MetricKey) -> u64 {
     let mut parts: Vec<&str> = vec![&key.name];
     parts.extend(key.labels.iter().flat_map(|(label, value)| [&**label, &**value]));

@@ -1,7 +1,7 @@
-//! Counters by time: seconds for the charts, minutes for a day, hours for the regulator's month.
+//! Counters by time: seconds for charts, minutes for a day, hours for 30 days.
 //!
-//! A tier is a sparse row of buckets in the order of time. Nothing happened, no bucket; so an idle campaign costs
-//! nothing. Buckets are kept, stored and evicted by the chunk, and only a tick evicts.
+//! A tier is a sparse sequence of buckets in time order. A bucket without counts does not exist, so an idle campaign
+//! costs nothing. Buckets are kept, stored and evicted in chunks, and only a tick evicts.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -14,25 +14,25 @@ pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What a bucket of some width counts.
+/// The counts of one bucket.
 pub(super) trait Tally: Default + Clone + PartialEq {
-    /// The counters that it keeps.
+    /// The counters kept, as bits.
     const KEPT: u32;
-    /// Adds `sign` to each of the increment's counters.
+    /// Adds an increment, or subtracts it with a `sign` of -1.
     fn add(&mut self, increment: &Increment, sign: i32);
-    /// One counter; zero where it is not kept.
+    /// Returns one counter; zero if it is not kept.
     fn get(&self, counter: Counter) -> i64;
-    /// The counts in the order they are stored in.
+    /// Returns the counts in their stored order.
     fn values(&self) -> Vec<i64>;
-    /// A tally from stored counts.
+    /// Creates a tally from stored counts.
     fn from_values(values: &[i64]) -> Self;
 }
 
-/// What a second counts: as much as charts and live rates need.
+/// The counts of a second: only those that charts and live rates need.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SecondCounts([i32; 4]);
 
-/// What every tier counts.
+/// The counters that every tier keeps.
 pub(super) const SECOND_COUNTERS: [Counter; 4] =
     [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
 
@@ -65,7 +65,7 @@ impl Tally for SecondCounts {
 
 const TALK: usize = Counter::TalkMs as usize;
 
-/// What a minute or an hour counts: everything, with only talk time in 64 bits.
+/// The counts of a minute or an hour: all counters, with only talk time in 64 bits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Bucket {
     talk_ms: i64,
@@ -74,7 +74,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Adds this bucket to a full set of counters.
+    /// Adds this bucket to `sum`.
     pub(super) fn add_to(&self, sum: &mut Counters) {
         for (slot, count) in self.counts.iter().enumerate() {
             sum[Counter::ALL[slot + usize::from(slot >= TALK)]] += i64::from(*count);
@@ -118,18 +118,18 @@ fn narrow(value: i64) -> i32 {
     value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
 }
 
-/// Buckets of one width, in the order of time.
+/// Buckets of one width, in time order.
 #[derive(Debug, Clone)]
 pub(super) struct Tier<T> {
     width_ms: i64,
-    /// How many buckets are stored under one key.
+    /// Buckets stored under one key.
     chunk: i64,
     keep_ms: i64,
-    /// Buckets before this one were evicted and stay so.
-    floor: i64,
+    /// The first index that is not evicted. Late increments before it are ignored.
+    first_kept: i64,
     buckets: VecDeque<(i64, T)>,
     dirty: BTreeSet<i64>,
-    gone: BTreeSet<i64>,
+    evicted: BTreeSet<i64>,
 }
 
 impl<T: Tally> Tier<T> {
@@ -138,10 +138,10 @@ impl<T: Tally> Tier<T> {
             width_ms,
             chunk,
             keep_ms,
-            floor: i64::MIN,
+            first_kept: i64::MIN,
             buckets: VecDeque::new(),
             dirty: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            evicted: BTreeSet::new(),
         }
     }
 
@@ -153,15 +153,15 @@ impl<T: Tally> Tier<T> {
         self.buckets.is_empty()
     }
 
-    /// How many bytes the buckets take.
+    /// Returns the memory of the buckets.
     pub(super) fn heap_bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<(i64, T)>()
     }
 
-    /// Adds a increment to the bucket of its time, if that is still kept.
+    /// Adds an increment to the bucket of its time, unless that is evicted.
     pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
         let index = increment.at.div_euclid(self.width_ms);
-        if increment.counters & T::KEPT == 0 || index < self.floor {
+        if increment.counters & T::KEPT == 0 || index < self.first_kept {
             return;
         }
         self.bucket(index).add(increment, sign);
@@ -191,13 +191,13 @@ impl<T: Tally> Tier<T> {
 
     fn insert(&mut self, place: usize, index: i64, tally: T) {
         if self.buckets.len() == self.buckets.capacity() {
-            // Doubling would leave half of a busy campaign's memory unused.
+            // Doubling would waste up to half of a busy campaign's memory.
             self.buckets.reserve_exact((self.buckets.len() / 8).clamp(4, 64));
         }
         self.buckets.insert(place, (index, tally));
     }
 
-    /// The buckets that begin in `from_ms..to_ms`.
+    /// Returns the buckets that begin in `from_ms..to_ms`.
     pub(super) fn range(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (i64, &T)> {
         let from = from_ms.div_euclid(self.width_ms) + i64::from(from_ms.rem_euclid(self.width_ms) != 0);
         let first = self.buckets.partition_point(|(index, _)| *index < from);
@@ -208,45 +208,45 @@ impl<T: Tally> Tier<T> {
             .take_while(move |(at, _)| *at < to_ms)
     }
 
-    /// One counter over the buckets that begin in `from_ms..to_ms`.
+    /// Sums one counter over the buckets that begin in `from_ms..to_ms`.
     pub(super) fn sum(&self, from_ms: i64, to_ms: i64, counter: Counter) -> i64 {
         self.range(from_ms, to_ms).map(|(_, tally)| tally.get(counter)).sum()
     }
 
-    /// Lets go of chunks that ended before `now - keep`.
+    /// Evicts the chunks that ended before `now - keep`.
     pub(super) fn evict(&mut self, now_ms: i64) {
         let chunk = (now_ms - self.keep_ms).div_euclid(self.width_ms).div_euclid(self.chunk);
-        self.floor = self.floor.max(chunk * self.chunk);
+        self.first_kept = self.first_kept.max(chunk * self.chunk);
         while let Some((index, _)) = self.buckets.front() {
-            if *index >= self.floor {
+            if *index >= self.first_kept {
                 break;
             }
             let chunk = index.div_euclid(self.chunk);
             self.dirty.remove(&chunk);
-            self.gone.insert(chunk);
+            self.evicted.insert(chunk);
             self.buckets.pop_front();
         }
     }
 
-    /// The chunks that changed since the last call, and those that went.
+    /// Returns the chunks that changed, and those evicted, since it was last called.
     pub(super) fn take_dirty(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
-        (std::mem::take(&mut self.dirty), std::mem::take(&mut self.gone))
+        (std::mem::take(&mut self.dirty), std::mem::take(&mut self.evicted))
     }
 
-    /// The buckets of one chunk.
+    /// Returns the buckets of one chunk.
     pub(super) fn chunk(&self, chunk: i64) -> impl Iterator<Item = (i64, &T)> {
         let first = self.buckets.partition_point(|(index, _)| *index < chunk * self.chunk);
         let end = (chunk + 1) * self.chunk;
         self.buckets.range(first..).map(|(index, tally)| (*index, tally)).take_while(move |(index, _)| *index < end)
     }
 
-    /// Puts a stored bucket back.
+    /// Restores a stored bucket.
     pub(super) fn restore(&mut self, index: i64, tally: T) {
         *self.bucket(index) = tally;
     }
 }
 
-/// All of one campaign's counters.
+/// The counters of one campaign: three tiers and the totals.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
     pub(super) seconds: Tier<SecondCounts>,
@@ -256,7 +256,8 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// `points` seconds of chart need the five minutes before each of them.
+    /// Creates empty windows.
+    /// Each of `points` chart seconds needs the five minutes before it.
     pub(super) fn new(points: usize) -> Self {
         let charts_ms = 5 * MINUTE_MS + points as i64 * SECOND_MS;
         Self {
@@ -267,7 +268,7 @@ impl Windows {
         }
     }
 
-    /// Adds a increment everywhere, or takes it back with a `sign` of -1.
+    /// Adds an increment everywhere, or subtracts it with a `sign` of -1.
     pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
         if increment.counters == 0 {
             return;
@@ -283,7 +284,7 @@ impl Windows {
         }
     }
 
-    /// All counters over the minutes that begin in `from_ms..to_ms`.
+    /// Sums all counters over the minutes that begin in `from_ms..to_ms`.
     pub(super) fn minutes_sum(&self, from_ms: i64, to_ms: i64) -> Counters {
         let mut sum = Counters::default();
         for (_, bucket) in self.minutes.range(from_ms, to_ms) {
@@ -292,7 +293,9 @@ impl Windows {
         sum
     }
 
-    /// Some counters since the minute that begins at `from_ms`: minutes up to the full hour, then hours.
+    /// Sums some counters since the minute at `from_ms`.
+
+    /// Minutes count up to the full hour, hours from there on.
     pub(super) fn since<const N: usize>(&self, from_ms: i64, counters: [Counter; N]) -> [i64; N] {
         let hour = from_ms + (HOUR_MS - from_ms.rem_euclid(HOUR_MS)) % HOUR_MS;
         let mut sums = [0; N];
@@ -305,14 +308,14 @@ impl Windows {
         sums
     }
 
-    /// Lets go of what is too old to be asked for.
+    /// Evicts the buckets that no reader asks for any more.
     pub(super) fn evict(&mut self, now_ms: i64) {
         self.seconds.evict(now_ms);
         self.minutes.evict(now_ms);
         self.hours.evict(now_ms);
     }
 
-    /// Forgets what changed: after reading back, nothing has.
+    /// Clears the change marks, after a restore.
     pub(super) fn take_dirty(&mut self) {
         self.seconds.take_dirty();
         self.minutes.take_dirty();
@@ -328,7 +331,7 @@ mod tests {
         Increment { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
     }
 
-    /// Something in each second of the last 35 days, or, where that makes no difference, in each minute or hour.
+    /// Fills 37 days: seconds near the end, minutes for a day, hours before.
     fn busy(now: i64) -> Windows {
         let mut windows = Windows::new(60);
         let mut at = now - 37 * DAY_MS;
@@ -353,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_leaves_nothing() {
+    fn a_subtracted_increment_leaves_no_count() {
         let mut windows = Windows::new(60);
         windows.add(&increment(5_000), 1);
         windows.add(&increment(65_000), 1);
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn minutes_up_to_the_hour_and_hours_after_it_count_each_moment_once() {
+    fn minutes_and_hours_count_each_moment_once() {
         let windows = busy(1_000 * DAY_MS);
         for minutes in [0, 1, 59, 60, 61, 600, 1_439, 1_440] {
             let from = 1_000 * DAY_MS - minutes * MINUTE_MS;
@@ -374,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_comes_back_as_it_was() {
+    fn a_bucket_survives_storing() {
         let mut bucket = Bucket::default();
         bucket.add(&Increment { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
         bucket.add(&Increment { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);

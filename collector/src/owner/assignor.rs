@@ -24,7 +24,7 @@ use super::worker::run_worker;
 
 /// The group whose members share the partitions.
 const COLLECTORS: &str = "collectors";
-/// The first and the longest pause before a partition is retried after its worker failed.
+/// First and longest pause before a failed partition is retried.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest pause if the stored data is unreadable, which takes a human to fix.

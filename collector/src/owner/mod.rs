@@ -1,13 +1,14 @@
-//! Partition ownership: which partitions this process reads, folds, publishes and checkpoints.
+//! Partition ownership: which partitions this process works on.
 //!
 //! ```text
 //! assignor ─ heartbeats, computes its quota ─▶ acquires free partitions, stops workers above the quota
 //!    └─ one worker per partition held: lease ─▶ load ─▶ replay ─▶ live ─▶ hand over
 //! ```
 //!
-//! Any failure (a lost lease, an unreachable engine, memory that differs from the engine's) stops the worker. The next
-//! one, here or in another process, starts from the checkpoint. Nothing is lost, because the log is the truth. Nothing
-//! is published twice, because the engine knows which positions it has published.
+//! A worker reads its partition's log, folds, publishes and checkpoints. Any failure stops it: a lost lease, an
+//! unreachable engine, memory that differs from the engine's. The next worker, here or in another process, starts from
+//! the checkpoint. Nothing is lost, because the log is the truth. Nothing is published twice, because the engine knows
+//! which positions it has published.
 
 mod assignor;
 mod error;
@@ -38,15 +39,18 @@ pub struct OwnerSettings {
     pub fold: Arc<FoldSettings>,
     /// Interval at which changed state is published.
     pub state_every: Duration,
-    /// Shortest interval between two publications of events, which are batched meanwhile.
+    /// Shortest interval between two publications of events.
+    /// Events are batched meanwhile.
     pub events_every: Duration,
     /// Interval at which state and log position are stored together.
     pub checkpoint_every: Duration,
-    /// Length of a partition lease and of the group membership. A dead owner's partitions are free after it.
+    /// Length of a partition lease and of the group membership.
+    /// A dead owner's partitions are free after it.
     pub lease: Duration,
     /// Interval at which the members are read and partitions acquired or released.
     pub rebalance_every: Duration,
-    /// Name of the lease holder and group member. Every start of a process needs a new one.
+    /// Name of the lease holder and group member.
+    /// Every start of a process needs a new one.
     pub holder: String,
     /// Where the workers report their progress.
     pub progress: Progress,
@@ -76,7 +80,7 @@ pub fn holder_name() -> String {
     format!("{host}-{}-{:08x}", std::process::id(), rand::rng().random::<u32>())
 }
 
-/// Owns this process's quota of the partitions until `shutdown`, then hands all of them over.
+/// Owns this process's quota of partitions until `shutdown`, then hands over.
 pub async fn own_partitions(engine: Arc<dyn Engine>, settings: OwnerSettings, shutdown: CancellationToken) {
     progress::describe();
     Assignor::new(engine, settings, shutdown).run().await;

@@ -14,7 +14,8 @@ use ringside_wire::Record;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-/// Its key in a partition's state. The fold's keys begin with a tenant, never with a slash.
+/// Its key in a partition's state.
+/// The fold's keys begin with a tenant, never with a slash.
 const KEY: &str = "/outbox";
 /// Pause before a full log is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -81,7 +82,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds the pending records to a checkpoint, or removes those that the last one stored.
+    /// Adds the pending records to a checkpoint, or deletes the stored ones.
     pub(super) fn store(&mut self, puts: &mut Vec<(Box<str>, Bytes)>, deletes: &mut Vec<Box<str>>) {
         if self.pending.is_empty() {
             if self.is_stored {

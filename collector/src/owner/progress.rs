@@ -29,7 +29,7 @@ struct PartitionProgress {
 }
 
 impl Progress {
-    /// Returns why the process is not ready; none once every held partition has caught up.
+    /// Returns why the process is not ready; none once all partitions caught up.
     pub fn trouble(&self) -> Option<String> {
         let state = self.0.lock();
         let behind = state.held.values().filter(|partition| !partition.caught_up).count();
@@ -73,7 +73,9 @@ impl Progress {
         }
     }
 
-    /// Records that a worker has replayed its log; `silent_ms` is the age of the last tick at that time.
+    /// Records that a worker has replayed its log.
+
+    /// `silent_ms` is the age of the last tick at that time.
     pub(super) fn caught_up(&self, partition: Partition, silent_ms: Option<i64>) {
         if let Some(partition) = self.0.lock().held.get_mut(&partition) {
             partition.caught_up = true;

@@ -1,9 +1,11 @@
-//! How many partitions each collector owns: a pure function of the member list, so no coordination is needed.
+//! How many partitions each collector owns.
+//!
+//! It is a pure function of the member list, so collectors need no coordination.
 
-/// Returns how many of `partitions` belong to `me`, one of `members` in the order of their names.
+/// Returns how many of `partitions` belong to `me`, one of `members`.
 ///
-/// Quotas differ by at most one; if the division leaves a rest, the first members get one more. All quotas add up to
-/// `partitions`. So a collector that releases its surplus frees exactly what the others lack.
+/// `members` are ordered by name. Quotas differ by at most one: the first members get the remainder. All quotas add up
+/// to `partitions`. So a collector that releases its surplus frees exactly what the others lack.
 pub(super) fn quota_of(me: &str, members: &[String], partitions: u16) -> usize {
     let Some(place) = members.iter().position(|member| member == me) else { return 0 };
     let (partitions, members) = (usize::from(partitions), members.len());

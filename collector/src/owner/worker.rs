@@ -1,4 +1,4 @@
-//! One partition's worker: reads the log, folds, publishes, then checkpoints, while it holds the lease.
+//! One partition's worker: reads the log, folds, publishes, then checkpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +19,13 @@ use crate::publish::{Due, Publisher};
 
 /// Entries folded at most before the worker can publish.
 const ENTRIES_PER_READ: usize = 1_000;
-/// Interval at which all state is published, changed or not. Viewers are promised 500 ms; the rest is for the way there.
+/// Interval at which all state is published, changed or not.
+/// Viewers are promised 500 ms; the rest is for the way there.
 const ALL_STATES_EVERY: Duration = Duration::from_millis(450);
 /// Interval of the ticks that the worker appends to the log.
 const TICK_EVERY: Duration = Duration::from_secs(1);
-/// Time to fold the rest of the log at a hand-over; the next owner folds whatever remains.
+/// Time to fold the rest of the log at a hand-over.
+/// The next owner folds whatever remains.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// Time to release the lease; after that it expires by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(1);
@@ -139,7 +141,7 @@ impl PartitionWorker {
         self.hand_over().await
     }
 
-    /// Folds the log above the checkpoint; returns false if `finish` came before the end.
+    /// Folds the log above the checkpoint; returns false if `finish` came first.
     async fn replay(&mut self, finish: &CancellationToken) -> Result<bool, WorkerError> {
         let from = self.folded;
         let mut checkpoint_at = Instant::now() + self.settings.checkpoint_every;
@@ -168,7 +170,8 @@ impl PartitionWorker {
         Ok(true)
     }
 
-    /// Whether the partition never had an event. An empty partition gets no ticks and no frames.
+    /// Whether the partition never had an event.
+    /// An empty partition gets no ticks and no frames.
     fn is_idle(&self) -> bool {
         self.fold.tenants().next().is_none() && self.fold.campaigns().next().is_none()
     }
@@ -180,7 +183,8 @@ impl PartitionWorker {
         Ok(entries.len() == ENTRIES_PER_READ)
     }
 
-    /// Folds entries. Publishes new events at once, unless a publication just preceded them.
+    /// Folds entries.
+    /// Publishes new events at once, unless a publication just preceded them.
     async fn fold_entries(&mut self, entries: &[LogEntry]) -> Result<(), WorkerError> {
         let mut newest = None;
         // Used only until the first readable entry: an unreadable one changes nothing.
@@ -274,7 +278,9 @@ impl PartitionWorker {
         Ok(())
     }
 
-    /// Publishes, then checkpoints, so that every event in the stored state has been published.
+    /// Publishes, then checkpoints.
+
+    /// So every event in the stored state has been published.
     async fn checkpoint(&mut self) -> Result<(), WorkerError> {
         if self.folded == self.checkpointed {
             return Ok(());
@@ -300,7 +306,7 @@ impl PartitionWorker {
     }
 }
 
-/// Waits for the log to grow and reads the new entries; returns none after `patience`.
+/// Waits for new log entries and reads them; returns none after `patience`.
 async fn next_entries(
     engine: Arc<dyn Engine>,
     partition: Partition,
@@ -311,7 +317,7 @@ async fn next_entries(
     engine.read_log(partition, after, ENTRIES_PER_READ).await
 }
 
-/// Returns an interval whose first tick is a period away, because the checkpoint was just read.
+/// Returns an interval whose first tick is a period away.
 fn interval_after(period: Duration) -> Interval {
     interval_at(Instant::now() + period, period)
 }

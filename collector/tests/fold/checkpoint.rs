@@ -7,7 +7,7 @@ use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_model::{AgentCounts, CampaignEvent, CampaignStatus, Event, EventKind, Gauges};
 use siphasher::sip::SipHasher13;
 
-use crate::scene::{Store, campaign_event, event, metric_event, ms};
+use crate::fixture::{Store, campaign_event, event, metric_event, ms};
 
 /// A step of a log.
 enum Step {
@@ -161,8 +161,8 @@ fn damaged_state_is_named() {
     for (key, bytes, named) in [
         ("acme/c/alpha/head", &[255_u8, 1][..], "acme/c/alpha/head"),
         ("acme/c/alpha/what", &[], "acme/c/alpha/what"),
-        ("acme/c/al pha/head", &[], "no campaign id"),
-        ("acme/directory/alpha", &[2, 1, 65, 77], "unknown status"),
+        ("acme/c/al pha/head", &[], "campaign id is invalid"),
+        ("acme/directory/alpha", &[2, 1, 65, 77], "status is unknown"),
     ] {
         let entries = [(key.into(), bytes::Bytes::copy_from_slice(bytes))];
         let error = Fold::restore(settings.clone(), &entries).unwrap_err();
@@ -175,7 +175,7 @@ fn damaged_state_is_named() {
             "n",
             START_MS,
             START_MS,
-            EventKind::Campaign(crate::scene::alpha(), CampaignEvent::Gauges(Gauges::default())),
+            EventKind::Campaign(crate::fixture::alpha(), CampaignEvent::Gauges(Gauges::default())),
         ),
         &mut changes,
     );

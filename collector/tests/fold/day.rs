@@ -4,8 +4,8 @@ use ringside_collector::fold::day::{Day, START_MS};
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_model::{Aggregate, CampaignMetrics, Counter, Event, Outcome};
 
+use crate::fixture::ms;
 use crate::model;
-use crate::scene::ms;
 
 fn metrics_of_all(fold: &Fold) -> Vec<CampaignMetrics> {
     fold.campaigns().map(|(tenant, id)| fold.campaign_metrics(tenant, id).unwrap()).collect()

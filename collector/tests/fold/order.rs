@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use ringside_collector::fold::FoldSettings;
 use ringside_model::{Amd, CallFact, Counter, Disposition, EndedBy, Event, Outcome};
 
+use crate::fixture::{Fixture, NOON, alpha, call_event, ms, tenant};
 use crate::model;
-use crate::scene::{NOON, Scene, alpha, call_event, ms, tenant};
 
 fn fact() -> impl Strategy<Value = CallFact> {
     let amd = prop_oneof![Just(Amd::Unsure), Just(Amd::Human), Just(Amd::Fax), Just(Amd::Machine)];
@@ -66,13 +66,13 @@ fn told_twice() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     })
 }
 
-fn folded<'a>(events: impl IntoIterator<Item = &'a Event>) -> Scene {
-    let mut scene = Scene::with(FoldSettings { rules: Vec::new(), ..FoldSettings::default() });
+fn folded<'a>(events: impl IntoIterator<Item = &'a Event>) -> Fixture {
+    let mut fixture = Fixture::with(FoldSettings { rules: Vec::new(), ..FoldSettings::default() });
     for event in events {
-        scene.hear(event);
+        fixture.apply(event);
     }
-    scene.tick(NOON + 21_000);
-    scene
+    fixture.tick(NOON + 21_000);
+    fixture
 }
 
 proptest! {
@@ -89,7 +89,7 @@ proptest! {
         prop_assert_eq!((a.attempts_10s, a.attempts_60s), (b.attempts_10s, b.attempts_60s));
         prop_assert_eq!((a.abandon, a.durations, a.queue_depth), (b.abandon, b.durations, b.queue_depth));
         prop_assert_eq!((a.started_at, a.last_event_at), (b.started_at, b.last_event_at));
-        let series = |scene: &Scene| scene.fold.campaign_series(&tenant(), &alpha());
+        let series = |fixture: &Fixture| fixture.fold.campaign_series(&tenant(), &alpha());
         prop_assert_eq!(series(&one), series(&other));
     }
 

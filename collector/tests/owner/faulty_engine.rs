@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use ringside_engine::contract::Around;
 use ringside_engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
 
@@ -17,7 +18,7 @@ pub(crate) struct FaultyEngine {
     /// Nothing can be reached.
     pub(crate) is_away: AtomicBool,
     /// The log of this partition takes nothing.
-    pub(crate) full: std::sync::Mutex<Option<Partition>>,
+    pub(crate) full: Mutex<Option<Partition>>,
     /// Each page of the log takes so long, in milliseconds.
     pub(crate) page_ms: AtomicUsize,
     pub(crate) acquired: AtomicUsize,
@@ -33,7 +34,7 @@ impl FaultyEngine {
             inner,
             ignores_renewals: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
-            full: std::sync::Mutex::new(None),
+            full: Mutex::new(None),
             page_ms: AtomicUsize::new(0),
             acquired: AtomicUsize::new(0),
             renewed: AtomicUsize::new(0),
@@ -56,7 +57,7 @@ impl Around for FaultyEngine {
 
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
         self.here()?;
-        let full = *self.full.lock().unwrap();
+        let full = *self.full.lock();
         if let Some(full) = full.filter(|full| records.iter().any(|(partition, _)| partition == full)) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(EngineError::LogFull(full.0));

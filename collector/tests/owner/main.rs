@@ -4,6 +4,6 @@
 
 mod faults;
 mod faulty_engine;
-mod floor;
-mod shares;
+mod fixture;
+mod rebalancing;
 mod single_owner;

@@ -52,8 +52,8 @@ pub(crate) fn call_event(call: &str, at: i64, fact: CallFact) -> Event {
     event(&format!("{call}-{at}-{fact:?}"), at, at, kind)
 }
 
-pub(crate) fn campaign_event(at: i64, said: CampaignEvent) -> Event {
-    event(&format!("campaign-{at}"), at, at, EventKind::Campaign(alpha(), said))
+pub(crate) fn campaign_event(at: i64, change: CampaignEvent) -> Event {
+    event(&format!("campaign-{at}"), at, at, EventKind::Campaign(alpha(), change))
 }
 
 pub(crate) fn metric_event(name: &str, labels: &[(&str, &str)], unit: &str, at: i64, value: f64) -> Event {
@@ -62,28 +62,28 @@ pub(crate) fn metric_event(name: &str, labels: &[(&str, &str)], unit: &str, at: 
     event(&format!("{name}-{at}-{value}"), at, at, EventKind::Metric(sample))
 }
 
-/// A fold and everything that it has said so far.
-pub(crate) struct Scene {
+/// A fold and everything that it has changes so far.
+pub(crate) struct Fixture {
     pub(crate) fold: Fold,
-    pub(crate) said: Changes,
+    pub(crate) changes: Changes,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(FoldSettings::default())
     }
 
     pub(crate) fn with(settings: FoldSettings) -> Self {
-        Self { fold: Fold::new(Arc::new(settings)), said: Changes::default() }
+        Self { fold: Fold::new(Arc::new(settings)), changes: Changes::default() }
     }
 
-    pub(crate) fn hear(&mut self, event: &Event) -> &mut Self {
-        self.fold.apply(event, &mut self.said);
+    pub(crate) fn apply(&mut self, event: &Event) -> &mut Self {
+        self.fold.apply(event, &mut self.changes);
         self
     }
 
     pub(crate) fn call(&mut self, call: &str, at: i64, fact: CallFact) -> &mut Self {
-        self.hear(&call_event(call, at, fact))
+        self.apply(&call_event(call, at, fact))
     }
 
     /// A whole call: facts at offsets from a time.
@@ -95,7 +95,7 @@ impl Scene {
     }
 
     pub(crate) fn tick(&mut self, at: i64) -> &mut Self {
-        self.fold.tick(ms(at), &mut self.said);
+        self.fold.tick(ms(at), &mut self.changes);
         self
     }
 
@@ -110,8 +110,8 @@ impl Scene {
 
     /// Gives the fold what it has to say to the tenant's partition, which is this one.
     pub(crate) fn feed_back(&mut self) {
-        for word in std::mem::take(&mut self.said.derived) {
-            self.fold.apply(&word, &mut self.said);
+        for word in std::mem::take(&mut self.changes.derived) {
+            self.fold.apply(&word, &mut self.changes);
         }
     }
 

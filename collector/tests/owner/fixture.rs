@@ -1,4 +1,4 @@
-//! A floor of one tenant and one campaign, and owners on it.
+//! A fixture of one tenant and one campaign, and owners on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A lease on this floor: so short that a test can wait until it lapses.
+/// A lease on this fixture: so short that a test can wait until it lapses.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const PARTITIONS: u16 = 4;
 
 /// An installation in this process, for any number of owners.
-pub(crate) struct Floor {
+pub(crate) struct Fixture {
     pub(crate) engine: Arc<dyn Engine>,
     _folder: TempDir,
 }
 
-impl Floor {
+impl Fixture {
     pub(crate) fn open() -> Self {
         let folder = TempDir::new().unwrap();
         let settings = EmbeddedSettings { partitions: PARTITIONS, ..EmbeddedSettings::default() };
@@ -45,11 +45,11 @@ impl Floor {
         holder: &str,
         checkpoint_every: Duration,
     ) -> (Progress, JoinHandle<()>, CancellationToken) {
-        self.own_for(LEASE, engine, holder, checkpoint_every)
+        self.own_with_lease(LEASE, engine, holder, checkpoint_every)
     }
 
     /// The same with leases of such a length.
-    pub(crate) fn own_for(
+    pub(crate) fn own_with_lease(
         &self,
         lease: Duration,
         engine: Arc<dyn Engine>,
@@ -74,7 +74,7 @@ impl Floor {
     }
 
     /// The calls that were told in the campaign's room, in order.
-    pub(crate) async fn told(&self) -> Vec<String> {
+    pub(crate) async fn published_calls(&self) -> Vec<String> {
         let room = RoomId::new(tenant(), Room::Calls(campaign()));
         let view = self.engine.read_room(&room, ReadFrom::Newest(100_000)).await.unwrap();
         view.events

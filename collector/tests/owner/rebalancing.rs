@@ -2,61 +2,61 @@
 
 use std::time::Duration;
 
-use crate::floor::{Floor, PARTITIONS, names, until};
+use crate::fixture::{Fixture, PARTITIONS, names, until};
 
 const OFTEN: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn owners_that_come_and_go_share_the_partitions_evenly_and_tell_everything_once() {
-    let floor = Floor::open();
-    let own = |holder: &str| floor.own_through(floor.engine.clone(), holder, OFTEN);
+    let fixture = Fixture::open();
+    let own = |holder: &str| fixture.own_through(fixture.engine.clone(), holder, OFTEN);
     let all = usize::from(PARTITIONS);
 
     let (first, first_task, stop_first) = own("b");
-    floor.dial(0..20).await;
+    fixture.dial(0..20).await;
     until("one has all", || first.held() == all && first.trouble().is_none()).await;
 
     let (second, second_task, stop_second) = own("a");
-    floor.dial(20..40).await;
+    fixture.dial(20..40).await;
     until("two have halves", || first.held() == all / 2 && second.held() == all / 2).await;
     until("both are ready", || first.trouble().is_none() && second.trouble().is_none()).await;
 
     let (third, third_task, _stop_third) = own("c");
-    floor.dial(40..60).await;
+    fixture.dial(40..60).await;
     // Four by three: the first by name has one more.
     until("three have their parts", || (second.held(), first.held(), third.held()) == (2, 1, 1)).await;
 
     stop_first.cancel();
     first_task.await.unwrap();
     assert_eq!(first.held(), 0);
-    floor.dial(60..80).await;
+    fixture.dial(60..80).await;
     until("two have halves again", || second.held() == 2 && third.held() == 2).await;
 
     // This one hands nothing over: its leases and its place lapse.
     third_task.abort();
-    floor.dial(80..100).await;
+    fixture.dial(80..100).await;
     until("the last one has all", || second.held() == all).await;
-    floor.until_attempts(100).await;
+    fixture.until_attempts(100).await;
     stop_second.cancel();
     second_task.await.unwrap();
-    assert_eq!(floor.told().await, names(0..100));
+    assert_eq!(fixture.published_calls().await, names(0..100));
 }
 
 #[tokio::test]
 async fn nobody_gives_up_what_is_not_above_its_share() {
     // Nothing lapses here, however long everybody has to wait.
     const LEASE: Duration = Duration::from_secs(30);
-    let floor = Floor::open();
-    let own = |holder: &str| floor.own_for(LEASE, floor.engine.clone(), holder, OFTEN);
+    let fixture = Fixture::open();
+    let own = |holder: &str| fixture.own_with_lease(LEASE, fixture.engine.clone(), holder, OFTEN);
     let (first, _first_task, _stop_first) = own("a");
-    floor.dial(0..1).await;
+    fixture.dial(0..1).await;
     until("one has all", || first.held() == usize::from(PARTITIONS) && first.trouble().is_none()).await;
     let tokens = async || {
         let mut last = Vec::new();
         for partition in 0..PARTITIONS {
             // Refused, as somebody has it; what counts is that the holder's tokens go on being the newest.
             let partition = ringside_engine::Partition(partition);
-            last.push(floor.engine.acquire(partition, "stranger", LEASE).await.unwrap());
+            last.push(fixture.engine.acquire(partition, "stranger", LEASE).await.unwrap());
         }
         last
     };
@@ -65,7 +65,7 @@ async fn nobody_gives_up_what_is_not_above_its_share() {
     until("halves", || first.held() == 2 && second.held() == 2).await;
     // Members that say nothing new change nothing, for as long as anybody likes to look.
     for _ in 0..20 {
-        floor.engine.heartbeat("collectors", "a", LEASE).await.unwrap();
+        fixture.engine.heartbeat("collectors", "a", LEASE).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!((first.held(), second.held()), (2, 2));
     }
