@@ -101,7 +101,6 @@ impl Facts {
     }
 
     /// Returns when the call was dialed.
-
     /// If no source reported it, that is the start of the earliest later phase.
     pub(super) fn dialed_at(&self) -> Option<i64> {
         if self.times[DIALING] != UNKNOWN {
@@ -160,7 +159,6 @@ impl Facts {
     }
 
     /// Whether a person answered but no agent was there in time.
-
     /// The call was bridged late, dropped by us, or hung up after the limit.
     pub(super) fn abandoned(&self, settings: &FoldSettings) -> bool {
         let Some(waited_ms) = self.waited_ms() else { return false };
@@ -209,7 +207,6 @@ impl Facts {
     }
 
     /// Returns the talk time of an answered call with a reported end.
-
     /// It starts at the bridge, if there was one.
     pub(super) fn talk_ms(&self) -> Option<i64> {
         let end = self.end.filter(|end| !end.lost)?;

@@ -21,7 +21,6 @@ use super::window::{MINUTE_MS, Windows};
 use super::{Changes, FoldSettings, ringside_source};
 
 /// Slack beyond the horizon before a ledger chunk is evicted.
-
 /// Ticks and receipts come from different clocks.
 const LEDGER_SLACK_MINUTES: i64 = 5;
 /// Time without calls before a campaign no longer counts as running.

@@ -49,7 +49,7 @@ pub struct Dirty {
 pub struct DamagedState {
     /// The key of the value.
     pub key: Box<str>,
-    /// What is wrong with the value.
+    /// Why it is unreadable.
     pub reason: Box<str>,
 }
 

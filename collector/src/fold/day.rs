@@ -246,7 +246,6 @@ struct Events {
 }
 
 /// A future event: receipt, serial number, time, fact, number of the call.
-
 /// The serial number makes the order total.
 type Waiting = (i64, u64, i64, CallFact, u64);
 

@@ -109,7 +109,6 @@ impl Ledger {
     }
 
     /// Restores a stored chunk; returns false if it is damaged.
-
     /// Chunks must come in the order of their minutes.
     pub(super) fn restore(&mut self, minute: u32, chunk: &[u8]) -> bool {
         let found = records(chunk, minute);

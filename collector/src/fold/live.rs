@@ -13,7 +13,6 @@ use super::call::{Facts, OpenCall};
 use super::window::MINUTE_MS;
 
 /// Number of parts that the live calls are stored in.
-
 /// A quiet campaign's checkpoint writes only a few of them.
 pub(super) const SHARDS: u64 = 16;
 
@@ -169,7 +168,6 @@ impl LiveCalls {
     }
 
     /// Returns the ended calls without an event since `minute` began.
-
     /// They are ordered by the minute of their last receipt.
     pub(super) fn ended_before(&self, minute: i64) -> Vec<(i64, u64)> {
         let ended = self.calls.iter().filter(|(_, call)| call.facts.end.is_some());

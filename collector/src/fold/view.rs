@@ -19,7 +19,6 @@ const LIVE_MS: i64 = 5 * MINUTE_MS;
 const CHART_MINUTES: i64 = 60;
 
 /// The charts of a campaign: latest completed seconds and minutes.
-
 /// The oldest point comes first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CampaignSeries {
@@ -105,7 +104,6 @@ impl Campaign {
     }
 
     /// Returns the start of the current 30-day period.
-
     /// The first period starts with the campaign's first hour.
     fn period_start(&self, now: i64) -> i64 {
         let first = self.started_at.unwrap_or(now).div_euclid(HOUR_MS) * HOUR_MS;
@@ -228,7 +226,6 @@ fn uk_estimate([dropped, taken, machines]: [i64; 3]) -> (Option<i64>, i64) {
 }
 
 /// Returns midnight in the installation's zone.
-
 /// If its clocks skip midnight, that is the day's first moment.
 pub(super) fn day_start(settings: &FoldSettings, now: i64) -> i64 {
     let start = jiff::Timestamp::from_millisecond(now)

@@ -294,7 +294,6 @@ impl Windows {
     }
 
     /// Sums some counters since the minute at `from_ms`.
-
     /// Minutes count up to the full hour, hours from there on.
     pub(super) fn since<const N: usize>(&self, from_ms: i64, counters: [Counter; N]) -> [i64; N] {
         let hour = from_ms + (HOUR_MS - from_ms.rem_euclid(HOUR_MS)) % HOUR_MS;

@@ -74,7 +74,6 @@ impl Progress {
     }
 
     /// Records that a worker has replayed its log.
-
     /// `silent_ms` is the age of the last tick at that time.
     pub(super) fn caught_up(&self, partition: Partition, silent_ms: Option<i64>) {
         if let Some(partition) = self.0.lock().held.get_mut(&partition) {

@@ -279,7 +279,6 @@ impl PartitionWorker {
     }
 
     /// Publishes, then checkpoints.
-
     /// So every event in the stored state has been published.
     async fn checkpoint(&mut self) -> Result<(), WorkerError> {
         if self.folded == self.checkpointed {

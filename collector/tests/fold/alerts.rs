@@ -1,11 +1,11 @@
-//! Rules, their patience, and the book of alerts.
+//! Alert rules, their delays, and the alerts of a tenant.
 
 use ringside_collector::fold::{FoldSettings, Rule, RuleTarget, Statistic};
-use ringside_model::{Alert, AlertState, CallFact, Comparison, DerivedEvent, EndedBy, EventKind, Severity};
+use ringside_model::{Alert, AlertState, CallFact, Comparison, DerivedEvent, EndedBy, Event, EventKind, Severity};
 
 use crate::fixture::{Fixture, NOON, Store, alpha, ended, metric_event, tenant};
 
-/// A rule on `load`, that fires after two seconds and resolves after three below the margin.
+/// Returns a rule on `load`: fires after 2 s, resolves after 3 s below the margin.
 fn rule() -> Rule {
     Rule {
         id: "load".into(),
@@ -25,8 +25,8 @@ fn fixture() -> Fixture {
     Fixture::with(FoldSettings { rules: vec![rule()], ..FoldSettings::default() })
 }
 
-/// One value each second, with a tick after it; returns the second, severity and state of each transition.
-fn watch(values: &[f64]) -> Vec<(usize, Severity, AlertState)> {
+/// Applies one value a second; returns when and how the alert changed.
+fn transitions(values: &[f64]) -> Vec<(usize, Severity, AlertState)> {
     let mut fixture = fixture();
     let mut transitions = Vec::new();
     for (second, value) in values.iter().enumerate() {
@@ -38,31 +38,31 @@ fn watch(values: &[f64]) -> Vec<(usize, Severity, AlertState)> {
 }
 
 #[test]
-fn a_rule_is_patient_in_both_directions() {
+fn a_rule_waits_before_it_fires_and_before_it_resolves() {
     use AlertState::{Firing, Resolved};
     use Severity::{Critical, Warning};
     for (values, expected) in [
-        // Held for two seconds it fires; two seconds above do not make it three.
+        // It fires after a breach of two seconds without interruption.
         (vec![6.0, 6.0, 6.0], vec![(2, Warning, Firing)]),
         (vec![6.0, 6.0, 1.0, 6.0, 6.0], vec![]),
         (vec![5.0, 5.0, 5.0, 5.0], vec![]),
-        // It gets worse once, and is not called better before it is over.
+        // It escalates once, and never de-escalates before it resolves.
         (
             vec![6.0, 6.0, 6.0, 9.5, 6.0, 9.5, 1.0, 1.0, 1.0, 1.0],
             vec![(2, Warning, Firing), (3, Critical, Firing), (9, Critical, Resolved)],
         ),
-        // Just inside the limit is not beyond the margin.
+        // A value inside the limit but not beyond the margin does not resolve it.
         (vec![6.0, 6.0, 6.0, 4.5, 4.5, 4.5, 4.5, 4.5, 4.0], vec![(2, Warning, Firing), (8, Warning, Resolved)]),
-        // A relapse while it recovers goes on without a word.
+        // A breach while it recovers causes no transition.
         (vec![6.0, 6.0, 6.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0, 1.0], vec![(2, Warning, Firing), (9, Warning, Resolved)]),
         (vec![9.5, 9.5, 9.5], vec![(2, Critical, Firing)]),
     ] {
-        assert_eq!(watch(&values), expected, "{values:?}");
+        assert_eq!(transitions(&values), expected, "{values:?}");
     }
 }
 
 #[test]
-fn an_alert_says_what_where_and_since_when() {
+fn an_alert_has_its_subject_value_limit_and_time() {
     let mut fixture = fixture();
     for at in [NOON, NOON + 1_000, NOON + 2_000] {
         fixture.apply(&metric_event("load", &[("host", "db1")], "", at, 6.25)).ticks(at, at);
@@ -76,13 +76,17 @@ fn an_alert_says_what_where_and_since_when() {
 }
 
 #[test]
-fn a_series_that_falls_silent_resolves_its_alert_and_says_why() {
+fn a_stale_series_resolves_its_alert_and_says_why() {
     let mut fixture = fixture();
     for at in [NOON, NOON + 1_000, NOON + 2_000] {
         fixture.apply(&metric_event("load", &[], "", at, 6.0)).ticks(at, at);
     }
     fixture.ticks(NOON + 3_000, NOON + 121_000);
-    assert_eq!(fixture.fold.open_alerts(&tenant()).len(), 1, "a minute stale, then a minute of patience");
+    assert_eq!(
+        fixture.fold.open_alerts(&tenant()).len(),
+        1,
+        "it is stale after a minute and resolves after another one"
+    );
     fixture.ticks(NOON + 122_000, NOON + 122_000);
     assert_eq!(fixture.fold.open_alerts(&tenant()), []);
     let last = fixture.fold.recent_alerts(&tenant()).pop().unwrap();
@@ -98,14 +102,14 @@ fn abandon(fixture: &mut Fixture, calls: i64, dropped: i64) {
 }
 
 #[test]
-fn too_few_calls_prove_nothing() {
+fn an_alert_needs_enough_calls() {
     let mut fixture = Fixture::new();
     abandon(&mut fixture, 29, 10);
     fixture.ticks(NOON, NOON + 30_000);
     assert_eq!(fixture.fold.open_alerts(&tenant()), []);
     abandon(&mut fixture, 30, 10);
     fixture.ticks(NOON + 31_000, NOON + 40_000);
-    assert_eq!(fixture.fold.open_alerts(&tenant()), [], "it must hold for ten seconds");
+    assert_eq!(fixture.fold.open_alerts(&tenant()), [], "the breach must last ten seconds");
     fixture.ticks(NOON + 41_000, NOON + 41_000);
     let open = fixture.fold.open_alerts(&tenant());
     assert_eq!((open[0].severity, open[0].campaign.clone(), open[0].n), (Severity::Critical, Some(alpha()), Some(30)));
@@ -123,28 +127,29 @@ fn the_abandon_rate_warns_before_it_is_critical() {
 }
 
 #[test]
-fn a_transition_goes_by_the_log_and_counts_once() {
+fn a_transition_travels_through_the_log_and_counts_once() {
     let mut fixture = Fixture::new();
     abandon(&mut fixture, 100, 10);
     for at in (NOON..=NOON + 12_000).step_by(1_000) {
         fixture.tick(at);
     }
-    assert!(fixture.changes.alerts.is_empty(), "it is published when the tenant's partition has heard of it");
-    let words: Vec<_> = fixture.changes.derived.iter().filter(|word| word.id.as_str().starts_with("alert/")).collect();
-    let [word] = &words[..] else { panic!("one word: {words:?}") };
-    assert_eq!((word.id.as_str(), word.source.as_str()), ("alert/abandon-rate/alpha/1", "ringside"));
-    assert_eq!(word.campaign(), None, "it goes to the tenant's partition");
-    let word = (*word).clone();
+    assert!(fixture.changes.alerts.is_empty(), "only the tenant's home partition publishes it");
+    let alerts = |event: &&Event| event.id.as_str().starts_with("alert/");
+    let derived: Vec<_> = fixture.changes.derived.iter().filter(alerts).collect();
+    let [event] = &derived[..] else { panic!("one derived event: {derived:?}") };
+    assert_eq!((event.id.as_str(), event.source.as_str()), ("alert/abandon-rate/alpha/1", "ringside"));
+    assert_eq!(event.campaign(), None, "it belongs to the tenant's home partition");
+    let event = (*event).clone();
 
     let mut elsewhere = Fixture::new();
-    elsewhere.apply(&word).apply(&word);
+    elsewhere.apply(&event).apply(&event);
     assert_eq!((elsewhere.changes.alerts.len(), elsewhere.fold.open_alerts(&tenant()).len()), (1, 1));
-    let EventKind::Derived(DerivedEvent::Alert(alert)) = &word.kind else { panic!("an alert") };
+    let EventKind::Derived(DerivedEvent::Alert(alert)) = &event.kind else { panic!("an alert") };
     let resolved = Alert { state: AlertState::Resolved, transition: 2, ..(**alert).clone() };
-    let mut second = word.clone();
+    let mut second = event.clone();
     second.kind = EventKind::Derived(DerivedEvent::Alert(Box::new(resolved)));
-    elsewhere.apply(&second).apply(&word);
-    assert_eq!(elsewhere.fold.open_alerts(&tenant()), [], "an old transition does not open it again");
+    elsewhere.apply(&second).apply(&event);
+    assert_eq!(elsewhere.fold.open_alerts(&tenant()), [], "an old transition does not reopen it");
 }
 
 #[test]
@@ -163,7 +168,7 @@ fn a_restart_does_not_page_again() {
 }
 
 #[test]
-fn an_alert_whose_rule_is_gone_is_closed() {
+fn an_alert_of_a_removed_rule_resolves() {
     let mut fixture = Fixture::new();
     abandon(&mut fixture, 100, 10);
     fixture.ticks(NOON, NOON + 12_000);
@@ -176,7 +181,7 @@ fn an_alert_whose_rule_is_gone_is_closed() {
 }
 
 #[test]
-fn the_default_rules_watch_machines_latency_and_people_who_wait() {
+fn the_default_rules_cover_hosts_and_latency() {
     for (name, unit, fine, bad, severity) in [
         ("cpu_usage", "%", 90.0, 90.5, Severity::Critical),
         ("memory_usage", "%", 85.0, 85.5, Severity::Warning),

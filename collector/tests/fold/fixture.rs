@@ -1,4 +1,4 @@
-//! A small stage: a fold, a clock in seconds, and short words for what happens.
+//! A fold with short methods for events and ticks.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub(crate) fn metric_event(name: &str, labels: &[(&str, &str)], unit: &str, at: 
     event(&format!("{name}-{at}-{value}"), at, at, EventKind::Metric(sample))
 }
 
-/// A fold and everything that it has changes so far.
+/// A fold and all its changes so far.
 pub(crate) struct Fixture {
     pub(crate) fold: Fold,
     pub(crate) changes: Changes,
@@ -86,7 +86,7 @@ impl Fixture {
         self.apply(&call_event(call, at, fact))
     }
 
-    /// A whole call: facts at offsets from a time.
+    /// Applies a whole call: facts at offsets from a time.
     pub(crate) fn story(&mut self, call: &str, start: i64, facts: &[(i64, CallFact)]) -> &mut Self {
         for (offset, fact) in facts {
             self.call(call, start + offset, *fact);
@@ -99,7 +99,7 @@ impl Fixture {
         self
     }
 
-    /// Ticks each second in `from..=to`, feeding derived events back as an owner does.
+    /// Ticks each second in `from..=to`, and feeds derived events back like an owner.
     pub(crate) fn ticks(&mut self, from: i64, to: i64) -> &mut Self {
         for at in (from..=to).step_by(1_000) {
             self.tick(at);
@@ -108,10 +108,10 @@ impl Fixture {
         self
     }
 
-    /// Gives the fold what it has to say to the tenant's partition, which is this one.
+    /// Applies the derived events, as this is the tenant's home partition.
     pub(crate) fn feed_back(&mut self) {
-        for word in std::mem::take(&mut self.changes.derived) {
-            self.fold.apply(&word, &mut self.changes);
+        for event in std::mem::take(&mut self.changes.derived) {
+            self.fold.apply(&event, &mut self.changes);
         }
     }
 
@@ -120,7 +120,7 @@ impl Fixture {
     }
 }
 
-/// What an engine would hold after these checkpoints.
+/// The stored state after some checkpoints, as an engine would hold it.
 #[derive(Default, Clone, PartialEq, Debug)]
 pub(crate) struct Store(pub(crate) std::collections::BTreeMap<Box<str>, bytes::Bytes>);
 

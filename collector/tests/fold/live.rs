@@ -1,4 +1,4 @@
-//! Calls that are up, calls that fall silent, calls that were packed away, and the charts of all that.
+//! Live calls, silent calls, closed calls, and the charts.
 
 use CallFact::{Answered, Bridged, Dialing, Queued, Ringing};
 use ringside_model::{
@@ -27,7 +27,7 @@ fn gauges_are_the_sizes_of_sets() {
 }
 
 #[test]
-fn a_silent_call_is_given_up_on_and_its_real_end_replaces_that() {
+fn a_reported_end_replaces_the_synthetic_end_of_a_silent_call() {
     for (fact, limit_s) in [(Dialing, 120), (Ringing, 180), (Answered, 4 * 3_600), (Bridged, 4 * 3_600)] {
         let mut fixture = Fixture::new();
         fixture.call("c1", NOON, fact).tick(NOON + limit_s * 1_000 - 1);
@@ -38,7 +38,7 @@ fn a_silent_call_is_given_up_on_and_its_real_end_replaces_that() {
         let (_, change) = fixture.changes.calls.last().unwrap();
         assert_eq!((change.phase, change.result), (CallPhase::Ended, Some(CallResult::Lost)));
         let tiles: i64 = Outcome::ALL.iter().map(|outcome| metrics.totals.outcome(*outcome)).sum();
-        assert_eq!(tiles, 1, "a lost call has one tile too");
+        assert_eq!(tiles, 1, "a lost call has one outcome too");
 
         let mut end = call_event("c1", NOON + 90_000, ended(17, EndedBy::Them));
         end.received_at = ms(NOON + limit_s * 1_000 + 10 * MINUTE);
@@ -50,7 +50,7 @@ fn a_silent_call_is_given_up_on_and_its_real_end_replaces_that() {
 }
 
 #[test]
-fn news_of_a_call_gives_it_more_time() {
+fn an_event_extends_the_deadline_of_its_call() {
     let mut fixture = Fixture::new();
     fixture.call("c1", NOON, Dialing).tick(NOON + 100_000).call("c1", NOON + 100_000, Ringing);
     fixture.tick(NOON + 279_000);
@@ -60,11 +60,11 @@ fn news_of_a_call_gives_it_more_time() {
 }
 
 #[test]
-fn a_late_word_finds_the_call_that_was_packed_away() {
+fn a_late_event_finds_its_call_in_the_ledger() {
     let mut fixture = Fixture::new();
     let story = [(0, Dialing), (4_000, Answered), (5_000, Bridged), (60_000, ended(16, EndedBy::Them))];
     fixture.story("c1", NOON, &story).ticks(NOON, NOON + 5 * MINUTE);
-    assert_eq!(fixture.fold.call_counts(), (1, 0), "it is in the ledger");
+    assert_eq!(fixture.fold.call_counts(), (1, 0), "the call is in the ledger");
 
     for (offset, fact) in story {
         let mut again = call_event("c1", NOON + offset, fact);
@@ -78,17 +78,17 @@ fn a_late_word_finds_the_call_that_was_packed_away() {
     assert_eq!((totals[Counter::Converted], totals[Counter::OutcomeConverted]), (1, 1));
     assert_eq!((totals[Counter::OutcomeAnsweredOther], totals[Counter::Attempts]), (0, 1));
     fixture.ticks(NOON + 6 * MINUTE, NOON + 9 * MINUTE);
-    assert_eq!(fixture.fold.call_counts(), (1, 0), "it went back");
+    assert_eq!(fixture.fold.call_counts(), (1, 0), "the call is back in the ledger");
     fixture.call("c1", NOON + 6 * MINUTE, CallFact::Disposition(Disposition::Converted));
     assert_eq!(fixture.metrics().oddities.duplicates, 5);
 }
 
 #[test]
-fn a_closed_call_is_known_for_the_whole_horizon_and_then_let_go() {
+fn a_closed_call_is_kept_for_the_whole_horizon() {
     let day = 24 * 60 * MINUTE;
     let mut fixture = Fixture::new();
     fixture.story("c1", NOON, &[(0, Dialing), (9_000, ended(19, EndedBy::Us))]).ticks(NOON, NOON + 5 * MINUTE);
-    // The ticker's clock is three minutes ahead of the intake's.
+    // The clock of the ticks is three minutes ahead of the intake's.
     fixture.ticks(NOON + day + 3 * MINUTE, NOON + day + 3 * MINUTE);
     let mut again = call_event("c1", NOON + 9_000, ended(19, EndedBy::Us));
     again.received_at = ms(NOON + day + 9_000);
@@ -99,15 +99,15 @@ fn a_closed_call_is_known_for_the_whole_horizon_and_then_let_go() {
     assert_eq!((fixture.metrics().totals[Counter::NoAnswer], fixture.metrics().oddities.too_old), (1, 1));
     fixture.ticks(NOON + day + 10 * MINUTE, NOON + day + 10 * MINUTE);
     assert_eq!(fixture.fold.call_counts(), (0, 0));
-    assert_eq!(fixture.metrics().totals[Counter::Attempts], 1, "what is forgotten is still counted");
+    assert_eq!(fixture.metrics().totals[Counter::Attempts], 1, "an evicted call is still counted");
 }
 
 #[test]
-fn a_closed_call_is_known_from_its_last_word_on_even_if_that_was_no_news() {
+fn a_duplicate_extends_the_retention_of_a_closed_call() {
     let hour = 60 * MINUTE;
     let mut fixture = Fixture::new();
     fixture.story("c1", NOON, &[(0, Dialing), (9_000, ended(19, EndedBy::Us))]).ticks(NOON, NOON + 5 * MINUTE);
-    // A second end, a day later, loses against the first one; and it comes again after another day.
+    // A second end, a day later, loses against the first one. It is repeated after another day.
     let second = call_event("c1", NOON + 23 * hour, ended(19, EndedBy::Us));
     fixture.ticks(NOON + 23 * hour, NOON + 23 * hour).apply(&second);
     fixture.ticks(NOON + 23 * hour + MINUTE, NOON + 23 * hour + 5 * MINUTE);
@@ -124,10 +124,10 @@ fn seconds(fixture: &Fixture) -> Vec<SeriesPoint> {
 }
 
 #[test]
-fn a_chart_breaks_where_nobody_watched_and_takes_late_facts() {
+fn a_chart_has_gaps_without_ticks_and_accepts_late_facts() {
     let mut fixture = Fixture::new();
     fixture.call("c1", NOON, Dialing).ticks(NOON + 1_000, NOON + 5_000);
-    // Ten seconds without ticks, in which a call was answered.
+    // Ten seconds without ticks; a call is answered meanwhile.
     fixture.call("c1", NOON + 8_000, Answered).ticks(NOON + 15_000, NOON + 17_000);
     let points = seconds(&fixture);
     assert_eq!((points.len(), points[59].at), (60, ms(NOON + 16_000)));
@@ -149,7 +149,7 @@ fn a_chart_breaks_where_nobody_watched_and_takes_late_facts() {
         }
     );
     assert_eq!((points[43].attempts, points[44].attempts), (Some(1), Some(0)));
-    assert_eq!((points[51].answered, points[57].human_5m), (None, Some(1)), "in the gap nothing is claimed");
+    assert_eq!((points[51].answered, points[57].human_5m), (None, Some(1)), "a gap has no values");
 
     let mut late = call_event("c2", NOON + 16_100, Dialing);
     late.received_at = ms(NOON + 17_100);
@@ -159,7 +159,7 @@ fn a_chart_breaks_where_nobody_watched_and_takes_late_facts() {
 }
 
 #[test]
-fn ticks_that_come_a_little_late_leave_no_gap_and_those_of_a_slow_clock_change_nothing() {
+fn late_ticks_leave_no_gap_and_old_ticks_change_nothing() {
     let mut fixture = Fixture::new();
     fixture.call("c1", NOON, Dialing);
     for at in [900, 1_950, 2_990, 4_010, 4_000, 3_000, 5_050] {
@@ -171,7 +171,7 @@ fn ticks_that_come_a_little_late_leave_no_gap_and_those_of_a_slow_clock_change_n
 }
 
 #[test]
-fn a_minute_s_point_is_what_was_up_at_its_end() {
+fn a_minute_s_point_has_the_level_at_its_end() {
     let mut fixture = Fixture::new();
     fixture.call("c1", NOON + 500, Answered).ticks(NOON + 1_000, NOON + 50_000);
     fixture.call("c2", NOON + 50_500, Answered).ticks(NOON + 51_000, NOON + 2 * MINUTE);
@@ -204,7 +204,7 @@ fn each_gauge_is_its_last_writer_s() {
 }
 
 #[test]
-fn a_campaign_that_nobody_speaks_for_runs_while_its_calls_do() {
+fn a_campaign_without_status_runs_while_its_calls_do() {
     let mut fixture = Fixture::new();
     fixture.call("c1", NOON, Dialing).call("c1", NOON + 9_000, ended(19, EndedBy::Us));
     assert_eq!(fixture.metrics().status, CampaignStatus::Running);

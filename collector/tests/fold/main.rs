@@ -1,6 +1,6 @@
-//! The fold, from the outside: events and ticks in, numbers out.
+//! The fold through its public interface: events and ticks in, numbers out.
 
-#![allow(clippy::unwrap_used, reason = "a fixture that can't be set up shall fail its test")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test names its line")]
 
 mod alerts;
 mod calls;

@@ -1,4 +1,4 @@
-//! Whatever the order, and however often: the same facts arrive at the same numbers.
+//! The same facts give the same numbers, in any order and with any duplicates.
 
 use proptest::prelude::*;
 use ringside_collector::fold::FoldSettings;
@@ -33,7 +33,8 @@ fn fact() -> impl Strategy<Value = CallFact> {
     ]
 }
 
-/// Facts of a few calls; times are coarse, so that ties are common. All were received at one moment.
+/// Generates facts of a few calls, all received at one time.
+/// Times are coarse, so that ties are common.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec((0..4_u8, 0..40_i64, fact()), 1..40).prop_map(|facts| {
         let event = |(call, half_seconds, fact)| {
@@ -45,8 +46,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
-/// Events, and the same events in another order, some of them more than once, some under another id and source.
-fn told_twice() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
+/// Generates events, and the same events reordered and duplicated.
+/// Duplicates have another id and source.
+fn repeated() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     events().prop_flat_map(|events| {
         let again = prop::collection::vec(any::<prop::sample::Index>(), 0..20);
         let all = again.prop_map({
@@ -79,8 +81,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn order_and_repetition_change_nothing((events, told_again) in told_twice()) {
-        let (one, other) = (folded(&events), folded(&told_again));
+    fn order_and_repetition_change_nothing((events, repeated_events) in repeated()) {
+        let (one, other) = (folded(&events), folded(&repeated_events));
         let (a, b) = (one.metrics(), other.metrics());
         prop_assert_eq!(&a.totals, &b.totals);
         prop_assert_eq!(&a.hour, &b.hour);
@@ -94,8 +96,8 @@ proptest! {
     }
 
     #[test]
-    fn the_numbers_are_those_of_the_plain_model((events, told_again) in told_twice()) {
-        let metrics = folded(&told_again).metrics();
+    fn the_numbers_match_the_reference_model((events, repeated_events) in repeated()) {
+        let metrics = folded(&repeated_events).metrics();
         prop_assert_eq!(&metrics.totals, &model::totals(&events));
         let tiles: i64 = Outcome::ALL.iter().map(|outcome| metrics.totals.outcome(*outcome)).sum();
         prop_assert_eq!(tiles, metrics.totals[Counter::Completed] + metrics.totals[Counter::Lost]);

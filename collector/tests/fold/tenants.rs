@@ -1,4 +1,4 @@
-//! What a tenant has as a whole: metrics, machines, notifications, the directory.
+//! A tenant's own state: metrics, hosts, notifications, the directory.
 
 use ringside_collector::fold::FoldSettings;
 use ringside_engine::Partition;
@@ -26,7 +26,7 @@ fn a_metric_keeps_its_newest_sixty_samples_each_once() {
 }
 
 #[test]
-fn a_tenant_has_only_so_many_series() {
+fn the_number_of_series_per_tenant_is_limited() {
     let mut fixture = Fixture::with(FoldSettings { max_series: 2, ..FoldSettings::default() });
     for shop in ["a", "b", "c", "a"] {
         fixture.apply(&metric_event("revenue", &[("shop", shop)], "EUR", NOON, shop.len() as f64));
@@ -36,7 +36,7 @@ fn a_tenant_has_only_so_many_series() {
 }
 
 #[test]
-fn a_metric_without_samples_for_a_day_is_gone() {
+fn a_metric_without_samples_for_a_day_is_evicted() {
     let mut fixture = Fixture::new();
     fixture.apply(&metric_event("cpu_usage", &[("host", "db1")], "%", NOON, 5.0)).tick(NOON + 24 * HOUR - 1);
     assert_eq!(fixture.fold.hosts(&tenant()).len(), 1);
@@ -59,7 +59,7 @@ fn booking(id: &str, at: i64) -> Event {
 }
 
 #[test]
-fn a_notification_is_told_once() {
+fn a_notification_is_published_once() {
     let mut fixture = Fixture::new();
     fixture.apply(&booking("n1", NOON)).apply(&booking("n2", NOON)).apply(&booking("n1", NOON));
     fixture.tick(NOON + 23 * HOUR);
@@ -74,7 +74,7 @@ fn a_notification_is_told_once() {
 }
 
 #[test]
-fn a_campaign_is_announced_on_sight_and_when_it_changes() {
+fn a_new_or_changed_campaign_updates_the_directory() {
     let mut fixture = Fixture::new();
     fixture.apply(&call_event("c1", NOON, CallFact::Queued));
     let state =
@@ -82,7 +82,7 @@ fn a_campaign_is_announced_on_sight_and_when_it_changes() {
     fixture.apply(&campaign_event(NOON, state("Alpha", CampaignStatus::Running)));
     fixture.apply(&campaign_event(NOON, state("Alpha", CampaignStatus::Running)));
     fixture.apply(&campaign_event(NOON + 1_000, state("Alpha two", CampaignStatus::Running)));
-    let ids: Vec<_> = fixture.changes.derived.iter().map(|word| word.id.as_str().to_owned()).collect();
+    let ids: Vec<_> = fixture.changes.derived.iter().map(|event| event.id.as_str().to_owned()).collect();
     assert_eq!(
         ids,
         [
@@ -91,20 +91,20 @@ fn a_campaign_is_announced_on_sight_and_when_it_changes() {
             format!("campaign/alpha/{}/running", NOON + 1_000),
         ]
     );
-    for word in &fixture.changes.derived {
-        assert_eq!(Partition::of(&word.tenant, word.campaign(), 64), Partition::of(&tenant(), None, 64));
+    for event in &fixture.changes.derived {
+        assert_eq!(Partition::of(&event.tenant, event.campaign(), 64), Partition::of(&tenant(), None, 64));
     }
-    // In any order and twice, the directory ends up with the latest word.
-    let words = fixture.changes.derived.clone();
+    // In any order and with duplicates, the directory keeps the latest entry.
+    let derived = fixture.changes.derived.clone();
     let mut directory = Fixture::new();
-    words.iter().rev().chain(&words).for_each(|word| directory.fold.apply(word, &mut directory.changes));
+    derived.iter().rev().chain(&derived).for_each(|event| directory.fold.apply(event, &mut directory.changes));
     let listed = directory.fold.directory(&tenant());
     assert_eq!(listed, [(alpha(), "Alpha two".into(), CampaignStatus::Running)]);
     assert!(directory.changes.dirty_directory.contains(&tenant()));
 }
 
 #[test]
-fn tenants_have_nothing_to_do_with_each_other() {
+fn tenants_are_isolated_from_each_other() {
     let mut fixture = Fixture::new();
     let other = TenantId::parse("other").unwrap();
     let mut theirs = call_event("c1", NOON, CallFact::Dialing);

@@ -1,4 +1,4 @@
-//! Windows at their edges: seconds, minutes, the day in its zone, the month that counts from the first hour.
+//! Windows at their edges: seconds, minutes, the local day, the 30-day period.
 
 use CallFact::{Answered, Dialing};
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A person who answers at a moment and is dropped by us.
+/// Applies a call that a person answers and that we drop.
 fn drop_at(fixture: &mut Fixture, at: i64) {
     fixture.story(&format!("c{at}"), at, &[(0, Answered), (10, ended(16, EndedBy::Us))]);
 }
@@ -26,7 +26,7 @@ fn the_dialing_rate_is_of_completed_seconds() {
     let metrics = fixture.metrics();
     assert_eq!((metrics.attempts_10s, metrics.attempts_60s), (2, 4));
     fixture.tick(NOON + 1_000);
-    assert_eq!(fixture.metrics().attempts_10s, 2, "one came in at this end and one left at the other");
+    assert_eq!(fixture.metrics().attempts_10s, 2, "one attempt entered the window and one left it");
 }
 
 #[test]
@@ -79,11 +79,11 @@ fn a_late_fact_lands_in_its_own_minute() {
 }
 
 #[test]
-fn today_begins_at_midnight_of_the_zone_also_when_clocks_change() {
+fn today_begins_at_midnight_of_the_zone_even_on_clock_changes() {
     let berlin = || FoldSettings { time_zone: TimeZone::get("Europe/Berlin").unwrap(), ..FoldSettings::default() };
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
     for (midnight, now) in [
-        // The day of 23 hours, the day of 25 hours, and an ordinary one.
+        // A day of 23 hours, a day of 25 hours, and an ordinary one.
         ("2026-03-28T23:00:00Z", "2026-03-29T21:59:00Z"),
         ("2026-10-24T22:00:00Z", "2026-10-25T22:59:00Z"),
         ("2026-06-09T22:00:00Z", "2026-06-10T21:59:00Z"),
@@ -95,15 +95,15 @@ fn today_begins_at_midnight_of_the_zone_also_when_clocks_change() {
         fixture.tick(at(now));
         assert_eq!(fixture.metrics().abandon.today, Ratio::new(2, 2), "{now}");
         fixture.tick(at(now) + MINUTE);
-        assert_eq!(fixture.metrics().abandon.today, Ratio::new(0, 0), "a minute after {now} it is tomorrow");
+        assert_eq!(fixture.metrics().abandon.today, Ratio::new(0, 0), "a minute after {now} a new day begins");
     }
-    // Havana's clocks go from midnight to one: the day begins at one.
+    // In Havana the clocks skip from midnight to one, so the day begins at one.
     let mut fixture = Fixture::with(FoldSettings { time_zone: TimeZone::get("America/Havana").unwrap(), ..berlin() });
     drop_at(&mut fixture, at("2026-03-08T04:59:59Z"));
     drop_at(&mut fixture, at("2026-03-08T05:00:00Z"));
     fixture.tick(at("2026-03-08T12:00:00Z"));
     assert_eq!(fixture.metrics().abandon.today, Ratio::new(1, 1));
-    // Nepal's midnight is a quarter past a full hour in UTC.
+    // In Nepal midnight is a quarter past a full hour in UTC.
     let mut fixture = Fixture::with(FoldSettings { time_zone: TimeZone::get("Asia/Kathmandu").unwrap(), ..berlin() });
     drop_at(&mut fixture, at("2026-06-10T18:14:59Z"));
     drop_at(&mut fixture, at("2026-06-10T18:15:00Z"));
@@ -127,7 +127,7 @@ fn the_regulators_period_is_thirty_days_from_the_first_hour() {
 }
 
 #[test]
-fn what_is_too_old_for_a_window_is_let_go_and_stays_in_the_totals() {
+fn evicted_counts_stay_in_the_totals() {
     let mut fixture = Fixture::new();
     drop_at(&mut fixture, NOON);
     fixture.tick(NOON + 36 * DAY);
