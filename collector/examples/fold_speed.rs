@@ -1,4 +1,4 @@
-//! Prints how fast a made-up day folds: `cargo run --release -p ringside-collector --example fold_speed [calls]`.
+//! Prints how fast a generated day folds: `cargo run --release -p ringside-collector --example fold_speed [calls]`.
 
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{FoldSettings, measure};

@@ -1,7 +1,7 @@
-//! From what changed to what is published: the one place that encodes live frames.
+//! Turns changes into publications: the only place that encodes live frames.
 //!
-//! The owner of a partition collects changes here while it folds. [`Newsroom::events`] turns them into event
-//! publications, in batches per room; [`Newsroom::states`] encodes the newest state of what is due.
+//! A partition's worker collects changes here while it folds. [`Publisher::take_events`] turns them into event
+//! publications, in batches per room. [`Publisher::take_states`] encodes the newest state of whatever is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,24 +16,26 @@ use ringside_wire::{
 
 use crate::fold::{Changes, Fold};
 
-/// Calls in one frame at most: a burst becomes several frames, not one that no phone wants to parse.
+/// Calls per frame at most.
+/// A burst becomes several frames, because a phone has to parse each one.
 const CALLS_PER_FRAME: usize = 200;
 
-/// What waits to be published of one partition.
-pub(crate) struct Newsroom {
+/// The unpublished changes of one partition.
+pub(crate) struct Publisher {
     partition: Partition,
     partitions: u16,
     calls: BTreeMap<(TenantId, CampaignId), Vec<CallChange>>,
     singles: Vec<(RoomId, &'static str, bytes::Bytes)>,
     alerts_changed: BTreeSet<TenantId>,
     changed: Changed,
-    /// When the oldest of the events that wait was received.
+    /// When the oldest unpublished event was received.
     oldest: Option<Timestamp>,
-    /// Directories are told once by each owner and then when they change: they are long and seldom move.
-    directories_told: bool,
+    /// Each owner publishes the directories once, then on change.
+    /// They are long and seldom change.
+    directories_published: bool,
 }
 
-/// Whose state has changed since it was last published.
+/// State that changed since it was last published.
 #[derive(Default)]
 struct Changed {
     campaigns: BTreeMap<TenantId, BTreeSet<CampaignId>>,
@@ -42,17 +44,18 @@ struct Changed {
     directories: BTreeSet<TenantId>,
 }
 
-/// Which states to publish.
+/// Which state to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// Only those that changed.
+    /// Only what changed.
     Changed,
-    /// All, changed or not: silence must never look like calm.
+    /// All state, changed or not.
+    /// So a viewer can tell a quiet system from a broken one.
     All,
 }
 
-impl Newsroom {
-    /// Of a partition of so many, with nothing to tell yet.
+impl Publisher {
+    /// Creates the publisher of one of `partitions` partitions.
     pub(crate) fn new(partition: Partition, partitions: u16) -> Self {
         Self {
             partition,
@@ -62,13 +65,13 @@ impl Newsroom {
             alerts_changed: BTreeSet::new(),
             changed: Changed::default(),
             oldest: None,
-            directories_told: false,
+            directories_published: false,
         }
     }
 
-    /// Takes what an entry changed that was received then. Of entries that were published in an earlier life, only the
-    /// states count.
-    pub(crate) fn take(&mut self, changes: &mut Changes, received: Timestamp, published_before: bool) {
+    /// Collects the changes of a log entry.
+    /// If an earlier owner published it, its events are dropped.
+    pub(crate) fn collect(&mut self, changes: &mut Changes, received: Timestamp, published_before: bool) {
         for (tenant, mut campaigns) in std::mem::take(&mut changes.dirty_campaigns) {
             self.changed.campaigns.entry(tenant).or_default().append(&mut campaigns);
         }
@@ -100,14 +103,16 @@ impl Newsroom {
         }
     }
 
-    /// True where events wait.
+    /// Whether any events are unpublished.
     pub(crate) fn has_events(&self) -> bool {
         !self.calls.is_empty() || !self.singles.is_empty()
     }
 
-    /// The waiting events as publications. Each says when the oldest of what waited was received: however long log, fold
-    /// and network take, whoever gets it knows how old it is.
-    pub(crate) fn events(&mut self, fold: &Fold, position: Position) -> Vec<Publication> {
+    /// Takes the unpublished events as publications.
+    ///
+    /// Each carries the receipt time of the oldest event, so that a client can tell its age, however long log, fold and
+    /// network took.
+    pub(crate) fn take_events(&mut self, fold: &Fold, position: Position) -> Vec<Publication> {
         let Some(at) = self.oldest.take() else { return Vec::new() };
         let mut publications = Vec::new();
         for ((tenant, campaign), changes) in std::mem::take(&mut self.calls) {
@@ -135,8 +140,9 @@ impl Newsroom {
         publications
     }
 
-    /// The newest states that are due. Charts go with them once for each tick, as that is how often they grow.
-    pub(crate) fn states(
+    /// Encodes the newest state of whatever is due.
+    /// Charts grow once a tick, so not every round includes them.
+    pub(crate) fn take_states(
         &mut self,
         fold: &Fold,
         due: Due,
@@ -181,9 +187,9 @@ impl Newsroom {
                     state(RoomId::new(tenant.clone(), Room::System), frame_kind::SYSTEM_HEALTH_UPDATE, body, None);
                 }
             }
-            // Other partitions know the tenant too, by its campaigns, but only its own has the directory.
+            // Partitions with a campaign of the tenant know the tenant too, but only its home has the directory.
             let is_home = Partition::of(tenant, None, self.partitions) == self.partition;
-            if is_home && (!self.directories_told || changed.directories.contains(tenant)) {
+            if is_home && (!self.directories_published || changed.directories.contains(tenant)) {
                 let campaigns = fold
                     .directory(tenant)
                     .into_iter()
@@ -197,7 +203,7 @@ impl Newsroom {
                 state(RoomId::new(tenant.clone(), Room::Directory), frame_kind::DIRECTORY, body, None);
             }
         }
-        self.directories_told = true;
+        self.directories_published = true;
         publications
     }
 }

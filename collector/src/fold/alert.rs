@@ -1,16 +1,15 @@
-//! A rule's patience with one series, and the tenant's book of alerts.
+//! The state of a rule on one series, and a tenant's alerts.
 //!
 //! ```text
-//! idle ─broken→ pending ─held for_ms→ firing ─inside→ recovering ─held keep_firing_ms, beyond the margin→ resolved
+//! idle ─breach→ pending ─for_ms→ firing ─inside→ recovering ─keep_firing_ms, beyond the margin→ resolved
 //! ```
 //!
-//! A pending watch that clears says nothing. A recovering one that breaks again goes on firing without a word. A
-//! warning that becomes critical is a transition; the way back is not, an alert keeps its worst severity until it
-//! resolves. While a series gives no verdict (no samples, or too few) a firing alert is kept for a minute and then
-//! resolved, saying so.
+//! A pending alert that clears causes no transition, and neither does a recovering one with another breach. A warning
+//! that becomes critical is a transition. The way back is not: an alert keeps its worst severity until it resolves. A
+//! firing alert without a reading (no samples, or too few) resolves after a minute, with a title that says so.
 //!
-//! A transition always travels as a derived event to the log of the tenant's partition, even where that is the same
-//! log; there the [`AlertBook`] takes it, once, and only then it is published.
+//! Every transition travels as a derived event through the log of the tenant's home partition, even if that is the same
+//! log. There [`TenantAlerts`] deduplicates it, and only then is it published.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,22 +20,23 @@ use super::Rule;
 
 const NO_DATA_MS: i64 = 60_000;
 const KEEP_RECENT: usize = 50;
-/// How long the book knows a transition again. Derived events are only ever repeated within a takeover.
+/// How long transitions are remembered for deduplication.
+/// Derived events repeat only during a takeover.
 const KNOWN_MS: i64 = 12 * 3_600_000;
 
-/// What a rule looks at, at one moment.
+/// The value that a rule evaluates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reading {
     pub(super) value: f64,
-    /// How many calls or samples it is made of.
+    /// The number of calls or samples behind it.
     pub(super) n: i64,
 }
 
-/// Who a rule looks at.
+/// The series that a rule evaluates.
 #[derive(Debug, Clone)]
 pub(super) struct Subject<'a> {
     pub(super) fingerprint: Box<str>,
-    /// What people call it.
+    /// Its name for people.
     pub(super) name: Box<str>,
     pub(super) campaign: Option<&'a CampaignId>,
     pub(super) metric: &'a str,
@@ -51,46 +51,47 @@ enum Stage {
     Recovering { since: i64 },
 }
 
-/// One rule on one series.
+/// The state of one rule on one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
     stage: Stage,
-    /// Counts on for as long as the series exists, so that no transition has the number of an earlier one.
+    /// Never reset while the series exists, so that transition numbers are unique.
     transition: u32,
     critical: bool,
     fired_at: i64,
-    blind_since: Option<i64>,
+    no_data_since: Option<i64>,
     value: f64,
     n: i64,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { stage: Stage::Idle, transition: 0, critical: false, fired_at: 0, blind_since: None, value: 0.0, n: 0 }
+        Self { stage: Stage::Idle, transition: 0, critical: false, fired_at: 0, no_data_since: None, value: 0.0, n: 0 }
     }
 }
 
-/// What became of an alert.
+/// A change of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
     Fired,
     Escalated,
     Recovered,
-    WentBlind,
+    NoData,
 }
 
 impl Watch {
-    /// True where nothing is going on.
+    /// Whether the alert is neither pending nor firing.
     pub(super) fn is_idle(&self) -> bool {
         self.stage == Stage::Idle
     }
 
-    /// Looks once. The watch has changed where it is not equal to what it was.
-    pub(super) fn look(&mut self, rule: &Rule, now: i64, reading: Option<Reading>) -> Option<Transition> {
+    /// Evaluates the rule once.
+    /// State may change without a transition; callers compare to find out.
+    pub(super) fn evaluate(&mut self, rule: &Rule, now: i64, reading: Option<Reading>) -> Option<Transition> {
         let Some(reading) = reading.filter(|reading| reading.n >= rule.min_samples) else {
-            return self.look_in_vain(now);
+            return self.evaluate_no_data(now);
         };
-        self.blind_since = None;
+        self.no_data_since = None;
         match (self.stage, rule.severity(reading.value)) {
             (Stage::Idle, None) => None,
             (Stage::Pending { .. }, None) => {
@@ -106,7 +107,7 @@ impl Watch {
                 self.stage = Stage::Firing;
                 (severity == Severity::Critical && !self.critical).then(|| {
                     self.critical = true;
-                    self.turn(reading, Transition::Escalated)
+                    self.record(reading, Transition::Escalated)
                 })
             }
             (Stage::Firing, None) => {
@@ -117,13 +118,13 @@ impl Watch {
                 let over = now - since >= rule.keep_firing_ms && rule.is_clear(reading.value);
                 over.then(|| {
                     self.stage = Stage::Idle;
-                    self.turn(reading, Transition::Recovered)
+                    self.record(reading, Transition::Recovered)
                 })
             }
         }
     }
 
-    fn look_in_vain(&mut self, now: i64) -> Option<Transition> {
+    fn evaluate_no_data(&mut self, now: i64) -> Option<Transition> {
         match self.stage {
             Stage::Idle => None,
             Stage::Pending { .. } => {
@@ -131,14 +132,14 @@ impl Watch {
                 None
             }
             Stage::Firing | Stage::Recovering { .. } => {
-                let since = *self.blind_since.get_or_insert(now);
+                let since = *self.no_data_since.get_or_insert(now);
                 if now - since < NO_DATA_MS {
                     return None;
                 }
                 let last = Reading { value: self.value, n: self.n };
                 self.stage = Stage::Idle;
-                self.blind_since = None;
-                Some(self.turn(last, Transition::WentBlind))
+                self.no_data_since = None;
+                Some(self.record(last, Transition::NoData))
             }
         }
     }
@@ -155,18 +156,18 @@ impl Watch {
             self.stage = Stage::Firing;
             self.critical = severity == Severity::Critical;
             self.fired_at = now;
-            self.turn(reading, Transition::Fired)
+            self.record(reading, Transition::Fired)
         })
     }
 
-    fn turn(&mut self, reading: Reading, transition: Transition) -> Transition {
+    fn record(&mut self, reading: Reading, transition: Transition) -> Transition {
         self.transition += 1;
         self.value = reading.value;
         self.n = reading.n;
         transition
     }
 
-    /// The alert as it stands after a transition.
+    /// Returns the alert after a transition.
     pub(super) fn alert(&self, rule: &Rule, subject: &Subject<'_>, transition: Transition, now: i64) -> Alert {
         let severity = if self.critical { Severity::Critical } else { Severity::Warning };
         let limit = rule.limit(severity);
@@ -179,7 +180,7 @@ impl Watch {
                 .replace("{limit}", &amount(limit, subject.unit))
                 .replace("{n}", &self.n.to_string()),
             Transition::Recovered => format!("{} of {} is back at {value}", subject.metric, subject.name),
-            Transition::WentBlind => {
+            Transition::NoData => {
                 format!("{} of {} gave no data for a minute; it was last at {value}", subject.metric, subject.name)
             }
         };
@@ -190,7 +191,7 @@ impl Watch {
             severity,
             state: match transition {
                 Transition::Fired | Transition::Escalated => AlertState::Firing,
-                Transition::Recovered | Transition::WentBlind => AlertState::Resolved,
+                Transition::Recovered | Transition::NoData => AlertState::Resolved,
             },
             title: title.into(),
             campaign: subject.campaign.cloned(),
@@ -206,26 +207,26 @@ impl Watch {
     }
 }
 
-/// A number as people write it, with its unit.
+/// Formats a number with its unit for people.
 fn amount(value: f64, unit: &str) -> String {
     let rounded = (value * 100.0).round() / 100.0;
     if unit.is_empty() { rounded.to_string() } else { format!("{rounded} {unit}") }
 }
 
-/// A tenant's alerts: those that fire, and the newest transitions.
+/// A tenant's alerts: those firing, and the latest transitions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AlertBook {
+pub(super) struct TenantAlerts {
     pub(super) open: BTreeMap<Box<str>, Alert>,
     /// Oldest first.
     pub(super) recent: VecDeque<Alert>,
-    /// The newest transition of each alert.
+    /// The newest transition of each alert, for deduplication.
     pub(super) known: BTreeMap<Box<str>, (u32, i64)>,
     pub(super) dirty: bool,
 }
 
-impl AlertBook {
-    /// Takes a transition; false where it is known.
-    pub(super) fn hear(&mut self, alert: &Alert) -> bool {
+impl TenantAlerts {
+    /// Applies a transition; returns false if it is a duplicate.
+    pub(super) fn apply(&mut self, alert: &Alert) -> bool {
         let known = self.known.get(&alert.fingerprint).map_or(0, |(transition, _)| *transition);
         if alert.transition <= known {
             return false;
@@ -243,7 +244,7 @@ impl AlertBook {
         true
     }
 
-    /// Forgets the numbers of what has long been over.
+    /// Evicts the transitions of alerts that resolved long ago.
     pub(super) fn evict(&mut self, now: i64) {
         let before = self.known.len();
         let open = &self.open;

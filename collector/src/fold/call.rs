@@ -1,21 +1,22 @@
 //! One call as a merge of facts.
 //!
-//! Each event says one thing about a call. What is known is the merge of all of them, and merging is commutative,
-//! associative and idempotent, so duplicates and any order arrive at the same:
+//! Each event carries one fact about a call, and a call's state is the merge of its facts. Merging is commutative,
+//! associative and idempotent (a CRDT), so duplicates and reordering do not change the state:
 //!
-//! - a phase began at the smallest time that any fact gave for it;
-//! - a detector's later word is the larger [`Amd`];
-//! - a disposition is its last writer's, the larger `(at, disposition)`; asking not to be called again sticks;
-//! - a real end beats one that we made up; among equals the smaller `(at, cause, by)` stays.
+//! - a phase began at the smallest time that any fact gives for it;
+//! - of two answering machine detections the larger [`Amd`] holds;
+//! - the disposition is a last-write-wins register over `(at, disposition)`; an opt-out sticks;
+//! - a reported end beats a synthetic one; among equals the smaller `(at, cause, by)` holds.
 //!
-//! Ties are broken by content and never by event ids, so that the same facts heard over another source, under other
-//! ids, arrive at the same too.
+//! Ties are broken by content and never by event ids. So the same facts from another source, under other ids, merge to
+//! the same state.
 
 use ringside_model::{AgentId, Amd, CallFact, CallId, CallPhase, CallResult, Disposition, EndedBy, Outcome};
 
 use super::FoldSettings;
 
-/// A time that is not known. It is the greatest, so that the smaller of two times is always the known one.
+/// An unknown time.
+/// It is the greatest, so that the smaller of two times is always a known one.
 pub(super) const UNKNOWN: i64 = i64::MAX;
 
 const QUEUED: usize = 0;
@@ -24,17 +25,18 @@ const RINGING: usize = 2;
 const ANSWERED: usize = 3;
 const BRIDGED: usize = 4;
 
-/// How a call ended. Of two ends the smaller one holds: seen before lost, then earlier, then by content.
+/// How a call ended.
+/// Of two ends the smaller holds: reported before synthetic, then earlier, then by content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct End {
-    /// Nobody saw it: we gave up.
+    /// No source reported the end: the call timed out.
     pub(super) lost: bool,
     pub(super) at: i64,
     pub(super) cause: Option<u16>,
     pub(super) by: EndedBy,
 }
 
-/// What is known of one call.
+/// The merged facts of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     /// When each phase before the end began, in the order of [`CallPhase`].
@@ -48,7 +50,7 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) const NONE: Self = Self { times: [UNKNOWN; 5], end: None, amd: None, disposition: None, opt_out: false };
 
-    /// What a single event says.
+    /// Returns the facts of a single event.
     pub(super) fn of(fact: CallFact, at: i64) -> Self {
         let mut facts = Self::NONE;
         match fact {
@@ -67,12 +69,12 @@ impl Facts {
         facts
     }
 
-    /// An end that nobody saw.
+    /// Returns a synthetic end, for a call that timed out.
     pub(super) fn lost(at: i64) -> Self {
         Self { end: Some(End { lost: true, at, cause: None, by: EndedBy::Unknown }), ..Self::NONE }
     }
 
-    /// Takes over what `other` knows.
+    /// Merges the facts of `other` into these.
     #[must_use]
     pub(super) fn merge(mut self, other: &Self) -> Self {
         for (time, theirs) in self.times.iter_mut().zip(other.times) {
@@ -88,7 +90,7 @@ impl Facts {
         self
     }
 
-    /// How far the call has come; nothing where only a detector or a disposition has spoken yet.
+    /// Returns the latest phase; none if only a detection or a disposition is known.
     pub(super) fn phase(&self) -> Option<CallPhase> {
         if self.end.is_some() {
             return Some(CallPhase::Ended);
@@ -98,7 +100,8 @@ impl Facts {
         (0..5).rev().find(|phase| self.times[*phase] != UNKNOWN).map(|phase| PHASES[phase])
     }
 
-    /// When it was dialed: as a source said, or else when the earliest later phase shows that it must have been.
+    /// Returns when the call was dialed.
+    /// If no source reported it, that is the start of the earliest later phase.
     pub(super) fn dialed_at(&self) -> Option<i64> {
         if self.times[DIALING] != UNKNOWN {
             return Some(self.times[DIALING]);
@@ -108,7 +111,7 @@ impl Facts {
         known(implied)
     }
 
-    /// When a source said that it was dialed.
+    /// Returns when the call was dialed, only as reported.
     pub(super) fn dialing_at(&self) -> Option<i64> {
         known(self.times[DIALING])
     }
@@ -125,48 +128,50 @@ impl Facts {
         known(self.times[BRIDGED])
     }
 
-    /// True where what answered may be a person. Without a detector's word it may.
+    /// Whether a person may have answered. Without a detection this is true.
     pub(super) fn may_be_human(&self) -> bool {
         self.amd.is_none_or(Amd::may_be_human)
     }
 
-    /// Since when a person waits for an agent, if one does.
+    /// Returns since when a person has been waiting for an agent, if one is.
     pub(super) fn waiting_since(&self) -> Option<i64> {
         let waits = self.end.is_none() && self.bridged_at().is_none() && self.may_be_human();
         self.answered_at().filter(|_| waits)
     }
 
-    /// True where the goal was reached. Nobody can be won over who never picked up.
+    /// Whether the call reached its goal. Only an answered call can.
     pub(super) fn converted(&self) -> bool {
         self.answered_at().is_some() && matches!(self.disposition, Some((_, Disposition::Converted)))
     }
 
-    /// True where a person who was reached asked not to be called again.
+    /// Whether an answered call ended in a request not to be called again.
     pub(super) fn opted_out(&self) -> bool {
         self.answered_at().is_some() && self.opt_out
     }
 
-    /// How long a person who answered waited for an agent or for the end; nothing while that is open, where no person
-    /// answered, or where the end was never seen.
+    /// Returns how long the person waited for an agent or the end.
+    ///
+    /// None while the wait is open, if no person answered, or if the end is synthetic.
     fn waited_ms(&self) -> Option<i64> {
         let answered = self.answered_at().filter(|_| self.may_be_human())?;
         let until = self.bridged_at().or_else(|| self.end.filter(|end| !end.lost).map(|end| end.at))?;
         Some(until - answered)
     }
 
-    /// A person answered, and we were not there in time: joined late, dropped by us, or gone after too long a wait.
+    /// Whether a person answered but no agent was there in time.
+    /// The call was bridged late, dropped by us, or hung up after the limit.
     pub(super) fn abandoned(&self, settings: &FoldSettings) -> bool {
         let Some(waited_ms) = self.waited_ms() else { return false };
         let dropped = self.bridged_at().is_none() && self.end.is_some_and(|end| end.by == EndedBy::Us);
         dropped || waited_ms > settings.agent_wait_ms
     }
 
-    /// A person hung up before they had waited too long.
+    /// Whether a person hung up within the wait limit.
     pub(super) fn hung_up_early(&self, settings: &FoldSettings) -> bool {
         self.bridged_at().is_none() && self.waited_ms().is_some() && !self.abandoned(settings)
     }
 
-    /// How it counts, once it has ended.
+    /// Returns the result of an ended call.
     pub(super) fn result(&self) -> Option<CallResult> {
         let end = self.end?;
         Some(if end.lost {
@@ -178,7 +183,7 @@ impl Facts {
         })
     }
 
-    /// Under which tile it is shown, once it has ended: the first that fits.
+    /// Returns the outcome of an ended call: the first that applies.
     pub(super) fn outcome(&self, settings: &FoldSettings) -> Option<Outcome> {
         let result = self.result()?;
         Some(if self.converted() {
@@ -201,7 +206,8 @@ impl Facts {
         })
     }
 
-    /// How long they talked, once it has been answered and its end was seen: from the agent on where there was one.
+    /// Returns the talk time of an answered call with a reported end.
+    /// It starts at the bridge, if there was one.
     pub(super) fn talk_ms(&self) -> Option<i64> {
         let end = self.end.filter(|end| !end.lost)?;
         let answered = self.answered_at()?;
@@ -213,12 +219,12 @@ fn known(time: i64) -> Option<i64> {
     (time != UNKNOWN).then_some(time)
 }
 
-/// A call that may still change soon: it is up, or it ended a moment ago.
+/// A call that is up, or that ended recently enough to change soon.
 #[derive(Debug, Clone)]
 pub(super) struct OpenCall {
     pub(super) id: CallId,
     pub(super) facts: Facts,
-    /// When the intake last took an event about it.
+    /// When the intake last accepted an event of this call.
     pub(super) received_at: i64,
     pub(super) to_masked: Option<Box<str>>,
     pub(super) agent: Option<AgentId>,

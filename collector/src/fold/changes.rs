@@ -1,34 +1,35 @@
-//! What a step of the fold changed, for whoever publishes it.
+//! The changes of a fold step, for the publisher.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringside_model::{Alert, CallChange, CampaignId, Event, Notification, StatusChange, TenantId};
 
-/// News, in the order in which they came, and which states are not what they were.
+/// New events in the order they occurred, and which state changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
-    /// Calls that became another by a fact.
+    /// Calls that a fact changed.
     pub calls: Vec<(TenantId, CallChange)>,
-    /// Campaigns that changed their status.
+    /// Status changes of campaigns.
     pub statuses: Vec<(TenantId, StatusChange)>,
-    /// Transitions of alerts, for the tenant's room.
+    /// Alert transitions, for the tenant's room.
     pub alerts: Vec<(TenantId, Alert)>,
-    /// Notifications that are new.
+    /// New notifications.
     pub notifications: Vec<(TenantId, Notification)>,
-    /// Events for the tenant's own partition, which may be this one; the owner appends them to its log.
+    /// Events for the tenant's home partition, which may be this one.
+    /// The owner appends them to its log.
     pub derived: Vec<Event>,
     /// Campaigns whose metrics or series changed, by tenant.
     pub dirty_campaigns: BTreeMap<TenantId, BTreeSet<CampaignId>>,
     /// Tenants with new metric samples.
     pub dirty_metrics: BTreeSet<TenantId>,
-    /// Tenants with news of their hosts.
+    /// Tenants with new samples of their hosts.
     pub dirty_hosts: BTreeSet<TenantId>,
-    /// Tenants with a campaign that is new or has another name or status.
+    /// Tenants with a campaign that is new, renamed or in another status.
     pub dirty_directory: BTreeSet<TenantId>,
 }
 
 impl Changes {
-    /// Forgets everything and keeps the memory.
+    /// Clears everything and keeps the memory.
     pub fn clear(&mut self) {
         self.calls.clear();
         self.statuses.clear();
@@ -41,7 +42,7 @@ impl Changes {
         self.dirty_directory.clear();
     }
 
-    /// True where nothing changed.
+    /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
             && self.statuses.is_empty()
@@ -65,7 +66,7 @@ impl Changes {
     }
 }
 
-/// Notes a tenant in a set, without a copy where it is there already.
+/// Adds a tenant to a set; clones it only if it is missing.
 pub(super) fn touch(tenants: &mut BTreeSet<TenantId>, tenant: &TenantId) {
     if !tenants.contains(tenant) {
         tenants.insert(tenant.clone());

@@ -1,13 +1,15 @@
-//! The fold's state as bytes: small values under stable keys, so that a checkpoint writes only what changed.
+//! The fold's state as bytes: small values under stable keys.
+//!
+//! So a checkpoint writes only the changed values.
 //!
 //! ```text
 //! clock                       the newest tick and receipt, the closed seconds
-//! {tenant}/c/{campaign}/head  what is one of a kind; /levels, and by number: /open/ /s/ /m/ /h/ (buckets) /l/ (ledger)
+//! {tenant}/c/{campaign}/head  scalars; /levels, and by number: /open/ /s/ /m/ /h/ (buckets) /l/ (ledger)
 //! {tenant}/metric/{fingerprint}, {tenant}/directory/{campaign}, {tenant}/notified/{hour}, {tenant}/alerts, {tenant}/oddities
 //! ```
 //!
-//! The same state always has the same bytes. Domain types have no serde; their stored counterparts are here, and so
-//! the stored form changes only where somebody changes it.
+//! The same state always has the same bytes. Domain types have no serde: their stored counterparts are here, so the
+//! stored form never changes by accident.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,29 +24,32 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Watch;
 use super::call::{Facts, OpenCall};
-use super::campaign::{Campaign, Said, SaidGauges};
-use super::levels::{Levels, Watched};
+use super::campaign::Campaign;
+use super::fingerprint::fingerprint;
+use super::gauges::ReportedGauges;
+use super::levels::{ClosedSeconds, Levels};
+use super::lww::Lww;
 use super::metric::Series;
-use super::tenant::{Listed, Tenant, key_fingerprint};
+use super::tenant::{DirectoryEntry, Tenant, key_fingerprint};
 use super::window::{MINUTE_MS, Tally, Tier};
 use super::{Fold, FoldSettings, minute_of};
 
-/// What changed since the last checkpoint.
+/// The state that changed since the last checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dirty {
     /// New values, by key.
     pub puts: Vec<(Box<str>, Bytes)>,
-    /// Keys that have no value any more.
+    /// Keys without a value from now on.
     pub deletes: Vec<Box<str>>,
 }
 
-/// A stored value can't be read.
+/// A stored value is damaged, or written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored state under {key} can't be read: {reason}")]
 pub struct DamagedState {
-    /// Under which key.
+    /// The key of the value.
     pub key: Box<str>,
-    /// What is wrong with it.
+    /// Why it is unreadable.
     pub reason: Box<str>,
 }
 
@@ -52,15 +57,15 @@ pub struct DamagedState {
 struct StoredClock {
     last_tick: Option<i64>,
     newest_receipt: Option<i64>,
-    watched: Watched,
+    closed_seconds: ClosedSeconds,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredHead {
-    name: Option<Said<Box<str>>>,
-    status: Option<Said<(u8, Option<Box<str>>)>>,
+    name: Option<Lww<Box<str>>>,
+    status: Option<Lww<(u8, Option<Box<str>>)>>,
     seen_running: Option<i64>,
-    gauges: SaidGauges,
+    gauges: ReportedGauges,
     queue_seen: bool,
     started_at: Option<i64>,
     last_event_at: Option<i64>,
@@ -68,7 +73,7 @@ struct StoredHead {
     durations: [Vec<(i16, i64)>; 4],
     watches: BTreeMap<Box<str>, Watch>,
     oddities: [i64; 8],
-    announced_at: Option<i64>,
+    listed_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,7 +85,7 @@ struct StoredCall {
     agent: Option<Box<str>>,
 }
 
-/// A bucket: its number, which counts are not zero, and those.
+/// A bucket: its index, a mask of the counts that are not zero, and those counts.
 type StoredBucket = (i64, u32, Vec<i64>);
 
 #[derive(Serialize, Deserialize)]
@@ -131,14 +136,15 @@ const STATUSES: [CampaignStatus; 9] = [
 const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
 
 impl Fold {
-    /// What changed since the last call. The first call after [`Fold::new`] gives everything.
+    /// Returns the state that changed since it was last called.
+    /// After [`Fold::new`] that is all state.
     pub fn take_dirty(&mut self) -> Dirty {
         let mut dirty = Dirty::default();
         if std::mem::take(&mut self.dirty_clock) {
             let clock = StoredClock {
                 last_tick: self.last_tick,
                 newest_receipt: self.newest_receipt,
-                watched: self.watched.clone(),
+                closed_seconds: self.closed_seconds.clone(),
             };
             dirty.put("clock".into(), &clock);
         }
@@ -151,21 +157,21 @@ impl Fold {
         dirty
     }
 
-    /// A fold as checkpoints left it: the values under all keys, in the order of the keys.
+    /// Restores a fold from the stored values of all keys, in key order.
     pub fn restore(settings: Arc<FoldSettings>, entries: &[(Box<str>, Bytes)]) -> Result<Self, DamagedState> {
         let mut fold = Self::new(settings);
-        // The ledger's chunks must come in the order of time, and everything after the clock.
+        // The ledger's chunks must be restored in time order, and everything after the clock.
         let mut chunks = BTreeMap::new();
         if let Some((key, bytes)) = entries.iter().find(|(key, _)| &**key == "clock") {
             let clock: StoredClock = read(key, bytes)?;
             fold.last_tick = clock.last_tick;
             fold.newest_receipt = clock.newest_receipt;
-            fold.watched = clock.watched;
+            fold.closed_seconds = clock.closed_seconds;
         }
-        // What begins with a slash is the owner's.
+        // Keys with a leading slash belong to the owner.
         for (key, bytes) in entries.iter().filter(|(key, _)| &**key != "clock" && !key.starts_with('/')) {
             let parts: Vec<&str> = key.split('/').collect();
-            let tenant = TenantId::parse(parts[0]).map_err(|_| damaged(key, "its tenant is no tenant id"))?;
+            let tenant = TenantId::parse(parts[0]).map_err(|_| damaged(key, "the tenant id is invalid"))?;
             let tenant = fold.tenants.entry(tenant).or_default();
             match parts[1..] {
                 ["c", campaign, "l", minute] => {
@@ -173,7 +179,7 @@ impl Fold {
                     chunks.insert((parts[0], campaign, minute), (key, bytes));
                 }
                 ["c", campaign, ref rest @ ..] => {
-                    let id = CampaignId::parse(campaign).map_err(|_| damaged(key, "its campaign is no campaign id"))?;
+                    let id = CampaignId::parse(campaign).map_err(|_| damaged(key, "the campaign id is invalid"))?;
                     let settings = &fold.settings;
                     let campaign = tenant.campaigns.entry(id).or_insert_with(|| {
                         let mut campaign = Campaign::new(settings);
@@ -187,15 +193,15 @@ impl Fold {
             }
         }
         for ((tenant, campaign, minute), (key, bytes)) in chunks {
-            let tenant = fold.tenants.get_mut(tenant).expect("it was put there with the key");
+            let tenant = fold.tenants.get_mut(tenant).expect("the tenant was inserted with the key");
             let campaign = tenant.campaigns.get_mut(campaign);
-            let campaign = campaign.ok_or_else(|| damaged(key, "nothing else is stored of its campaign"))?;
+            let campaign = campaign.ok_or_else(|| damaged(key, "its campaign has no other state"))?;
             if !campaign.ledger.restore(minute, bytes) {
-                return Err(damaged(key, "its records end in the middle"));
+                return Err(damaged(key, "the last record is incomplete"));
             }
         }
         for campaign in fold.tenants.values_mut().flat_map(|tenant| tenant.campaigns.values_mut()) {
-            // Reading back is no change.
+            // A restore is not a change.
             campaign.live.take_dirty().for_each(drop);
             campaign.windows.take_dirty();
         }
@@ -205,7 +211,7 @@ impl Fold {
 
 impl Dirty {
     fn put(&mut self, key: String, value: &impl Serialize) {
-        let bytes = postcard::to_allocvec(value).expect("plain data in memory can be written");
+        let bytes = postcard::to_allocvec(value).expect("plain data is serializable");
         self.puts.push((key.into(), bytes.into()));
     }
 
@@ -224,14 +230,14 @@ impl Dirty {
         self.take_tier(&format!("{prefix}/s"), &mut campaign.windows.seconds);
         self.take_tier(&format!("{prefix}/m"), &mut campaign.windows.minutes);
         self.take_tier(&format!("{prefix}/h"), &mut campaign.windows.hours);
-        let (chunks, gone) = campaign.ledger.take_dirty();
-        self.deletes.extend(gone.into_iter().map(|minute| format!("{prefix}/l/{minute}").into()));
+        let (chunks, evicted) = campaign.ledger.take_dirty();
+        self.deletes.extend(evicted.into_iter().map(|minute| format!("{prefix}/l/{minute}").into()));
         self.puts.extend(chunks.into_iter().map(|(minute, bytes)| (format!("{prefix}/l/{minute}").into(), bytes)));
     }
 
     fn take_tier<T: Tally>(&mut self, prefix: &str, tier: &mut Tier<T>) {
-        let (dirty, gone) = tier.take_dirty();
-        self.deletes.extend(gone.into_iter().map(|chunk| format!("{prefix}/{chunk}").into()));
+        let (dirty, evicted) = tier.take_dirty();
+        self.deletes.extend(evicted.into_iter().map(|chunk| format!("{prefix}/{chunk}").into()));
         for chunk in dirty {
             let buckets: Vec<StoredBucket> =
                 tier.chunk(chunk).map(|(index, tally)| stored_bucket(index, tally)).collect();
@@ -240,7 +246,7 @@ impl Dirty {
     }
 
     fn take_tenant(&mut self, id: &TenantId, tenant: &mut Tenant) {
-        for key in std::mem::take(&mut tenant.dirty.gone_metrics) {
+        for key in std::mem::take(&mut tenant.dirty.evicted_metrics) {
             self.deletes.push(format!("{id}/metric/{:016x}", key_fingerprint(&key)).into());
         }
         for key in std::mem::take(&mut tenant.dirty.metrics) {
@@ -249,8 +255,8 @@ impl Dirty {
             self.put(format!("{id}/metric/{:016x}", key_fingerprint(&key)), &stored);
         }
         for campaign in std::mem::take(&mut tenant.dirty.directory) {
-            let listed = &tenant.directory[&campaign];
-            let stored = (listed.at, &listed.name, listed.status as u8);
+            let entry = &tenant.directory[&campaign];
+            let stored = (entry.at, &entry.name, entry.status as u8);
             self.put(format!("{id}/directory/{campaign}"), &stored);
         }
         for hour in std::mem::take(&mut tenant.dirty.notified) {
@@ -290,9 +296,8 @@ fn restore_campaign(
         }
         ["open", _] => {
             for stored in read::<Vec<StoredCall>>(key, bytes)? {
-                let call = stored.call().ok_or_else(|| damaged(key, "a call in it has facts that can't be"))?;
-                let print = super::fingerprint::fingerprint(&[call.id.as_str()]);
-                campaign.live.put(print, call, settings.patience());
+                let call = stored.call().ok_or_else(|| damaged(key, "a call has invalid facts"))?;
+                campaign.live.put(fingerprint(&[call.id.as_str()]), call, settings);
             }
             Some(())
         }
@@ -301,7 +306,7 @@ fn restore_campaign(
         ["h", _] => restore_tier(&mut campaign.windows.hours, key, bytes)?,
         _ => None,
     }
-    .ok_or_else(|| damaged(key, "it is nothing that this version stores"))
+    .ok_or_else(|| damaged(key, "this version stores no such value"))
 }
 
 fn restore_tier<T: Tally>(tier: &mut Tier<T>, key: &str, bytes: &[u8]) -> Result<Option<()>, DamagedState> {
@@ -327,10 +332,10 @@ fn restore_tenant(tenant: &mut Tenant, rest: &[&str], key: &str, bytes: &[u8]) -
             tenant.metrics.insert(MetricKey { name: stored.name, labels: stored.labels }, stored.series);
         }
         ["directory", campaign] => {
-            let id = CampaignId::parse(campaign).map_err(|_| damaged(key, "its campaign is no campaign id"))?;
+            let id = CampaignId::parse(campaign).map_err(|_| damaged(key, "the campaign id is invalid"))?;
             let (at, name, status): (i64, Box<str>, u8) = read(key, bytes)?;
-            let status = *STATUSES.get(usize::from(status)).ok_or_else(|| damaged(key, "it has an unknown status"))?;
-            tenant.directory.insert(id, Listed { at, name, status });
+            let status = *STATUSES.get(usize::from(status)).ok_or_else(|| damaged(key, "the status is unknown"))?;
+            tenant.directory.insert(id, DirectoryEntry { at, name, status });
         }
         ["notified", hour] => {
             let known: BTreeSet<u64> = read(key, bytes)?;
@@ -341,7 +346,7 @@ fn restore_tenant(tenant: &mut Tenant, rest: &[&str], key: &str, bytes: &[u8]) -
             let alerts = |stored: Vec<StoredAlert>| -> Option<VecDeque<Alert>> {
                 stored.into_iter().map(StoredAlert::alert).collect()
             };
-            let bad = || damaged(key, "an alert in it can't be");
+            let bad = || damaged(key, "an alert is invalid");
             let open = alerts(stored.open).ok_or_else(bad)?;
             tenant.alerts.open = open.into_iter().map(|alert| (alert.fingerprint.clone(), alert)).collect();
             tenant.alerts.recent = alerts(stored.recent).ok_or_else(bad)?;
@@ -352,7 +357,7 @@ fn restore_tenant(tenant: &mut Tenant, rest: &[&str], key: &str, bytes: &[u8]) -
             tenant.oddities.events = oddities_of(counts);
             tenant.oddities.refused_samples = refused;
         }
-        _ => return Err(damaged(key, "it is nothing that this version stores")),
+        _ => return Err(damaged(key, "this version stores no such value")),
     }
     Ok(())
 }
@@ -362,7 +367,7 @@ impl StoredHead {
         let status = campaign.status.as_ref();
         Self {
             name: campaign.name.clone(),
-            status: status.map(|said| Said { at: said.at, what: (said.what.0 as u8, said.what.1.clone()) }),
+            status: status.map(|status| Lww { at: status.at, value: (status.value.0 as u8, status.value.1.clone()) }),
             seen_running: campaign.seen_running,
             gauges: campaign.gauges.clone(),
             queue_seen: campaign.queue_seen,
@@ -372,14 +377,16 @@ impl StoredHead {
             durations: campaign.durations.each_ref().map(|histogram| histogram.buckets().collect()),
             watches: campaign.watches.clone(),
             oddities: oddity_counts(&campaign.oddities),
-            announced_at: campaign.announced_at,
+            listed_at: campaign.listed_at,
         }
     }
 
     fn restore(self, campaign: &mut Campaign) -> Option<()> {
         campaign.name = self.name;
         campaign.status = match self.status {
-            Some(said) => Some(Said { at: said.at, what: (*STATUSES.get(usize::from(said.what.0))?, said.what.1) }),
+            Some(Lww { at, value: (status, reason) }) => {
+                Some(Lww { at, value: (*STATUSES.get(usize::from(status))?, reason) })
+            }
             None => None,
         };
         campaign.seen_running = self.seen_running;
@@ -395,7 +402,7 @@ impl StoredHead {
         });
         campaign.watches = self.watches;
         campaign.oddities = oddities_of(self.oddities);
-        campaign.announced_at = self.announced_at;
+        campaign.listed_at = self.listed_at;
         Some(())
     }
 }
@@ -486,7 +493,7 @@ fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, DamagedState>
 }
 
 fn number<T: std::str::FromStr>(key: &str, text: &str) -> Result<T, DamagedState> {
-    text.parse().map_err(|_| damaged(key, "its last part is no number"))
+    text.parse().map_err(|_| damaged(key, "the last part of the key is not a number"))
 }
 
 fn damaged(key: &str, reason: &str) -> DamagedState {

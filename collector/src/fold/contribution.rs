@@ -1,40 +1,40 @@
-//! What one call adds to the counters, as a function of its facts alone.
+//! One call's contribution to the counters, as a function of its facts alone.
 //!
-//! When the facts of a call change, what the old ones added is taken back and what the new ones add is added, each in
-//! the bucket of its own time. So a late or corrected fact moves the numbers where they belong, and a total is always
-//! the sum over the calls, whatever happened on the way.
+//! When the facts of a call change, its old contribution is subtracted and the new one added, each in the bucket of its
+//! own time. So a late or corrected fact counts in the right bucket, and a total is always the sum over the calls.
 
 use ringside_model::{Amd, CallResult, Counter, EndedBy};
 
 use super::FoldSettings;
 use super::call::Facts;
 
-const _: () = assert!(Counter::COUNT <= 32, "a share's counters are the bits of a u32");
+const _: () = assert!(Counter::COUNT <= 32, "an increment's counters are the bits of a u32");
 
-/// The bit of a counter.
+/// Returns the bit of a counter.
 pub(super) const fn bit(counter: Counter) -> u32 {
     1 << counter as u32
 }
 
-/// Counters that go up by one at one time.
+/// Counters that increase by one, all at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Share {
+pub(super) struct Increment {
     pub(super) at: i64,
     /// Which counters, by [`bit`].
     pub(super) counters: u32,
-    /// What [`Counter::TalkMs`] goes up by.
+    /// The increase of [`Counter::TalkMs`].
     pub(super) talk_ms: i64,
 }
 
-/// What one call adds, by the time that it belongs to, and its durations.
+/// The increments of one call, each at its own time, and its durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contribution {
     /// At dialing.
-    pub(super) dialed: Share,
-    /// At the answer: everything about people, so that a ratio's parts are of the same calls.
-    pub(super) answered: Share,
+    pub(super) dialed: Increment,
+    /// At the answer: everything about people.
+    /// So both parts of a ratio count the same calls.
+    pub(super) answered: Increment,
     /// At the end.
-    pub(super) ended: Share,
+    pub(super) ended: Increment,
     pub(super) talk_ms: Option<i64>,
     pub(super) post_dial_ms: Option<i64>,
     pub(super) ring_ms: Option<i64>,
@@ -45,7 +45,7 @@ impl Contribution {
     pub(super) fn of(facts: &Facts, settings: &FoldSettings) -> Self {
         let talk_ms = facts.talk_ms();
         Self {
-            dialed: facts.dialed_at().map_or_else(Share::default, |at| Share {
+            dialed: facts.dialed_at().map_or_else(Increment::default, |at| Increment {
                 at,
                 counters: bit(Counter::Attempts),
                 talk_ms: 0,
@@ -60,8 +60,8 @@ impl Contribution {
     }
 }
 
-fn answered(facts: &Facts, settings: &FoldSettings) -> Share {
-    let Some(at) = facts.answered_at() else { return Share::default() };
+fn answered(facts: &Facts, settings: &FoldSettings) -> Increment {
+    let Some(at) = facts.answered_at() else { return Increment::default() };
     let mut counters = bit(Counter::Answered);
     let mut count = |counter, yes: bool| counters |= if yes { bit(counter) } else { 0 };
     let human = facts.may_be_human();
@@ -77,12 +77,12 @@ fn answered(facts: &Facts, settings: &FoldSettings) -> Share {
     count(Counter::OptOut, facts.opted_out());
     count(Counter::Abandoned, facts.abandoned(settings));
     count(Counter::EarlyHangup, facts.hung_up_early(settings));
-    Share { at, counters, talk_ms: 0 }
+    Increment { at, counters, talk_ms: 0 }
 }
 
-fn ended(facts: &Facts, settings: &FoldSettings) -> Share {
+fn ended(facts: &Facts, settings: &FoldSettings) -> Increment {
     let (Some(end), Some(result), Some(outcome)) = (facts.end, facts.result(), facts.outcome(settings)) else {
-        return Share::default();
+        return Increment::default();
     };
     let mut counters = bit(Counter::of_outcome(outcome));
     counters |= match result {
@@ -97,10 +97,10 @@ fn ended(facts: &Facts, settings: &FoldSettings) -> Share {
     if unanswered && facts.ringing_at().is_some_and(|ringing| end.at - ringing < settings.min_ring_ms) {
         counters |= bit(Counter::MinRingBreach);
     }
-    Share { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
+    Increment { at: end.at, counters, talk_ms: facts.talk_ms().unwrap_or(0) }
 }
 
-/// From one moment to another, where both are known; a clock that runs backwards makes it zero.
+/// Returns the time between two known times; zero if clocks disagree.
 fn span(from: Option<i64>, to: Option<i64>) -> Option<i64> {
     Some((to? - from?).max(0))
 }

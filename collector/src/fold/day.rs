@@ -1,8 +1,8 @@
-//! A made-up day of calls whose totals are known, for tests and for measuring.
+//! A generated day of calls with known totals, for tests and benchmarks.
 //!
-//! Every call follows a [`Story`]. The story says which events there are, and, by a table of its own, what they must
-//! add up to; the fold's rules have no part in it. Events come in the order in which a intake would have taken them,
-//! each some milliseconds after it happened, and some of them twice. The same seed gives the same day.
+//! Every call follows a [`Story`]. The story determines the events and, by a table of its own, their expected totals;
+//! the fold's rules have no part in it. Events are ordered by receipt, each some milliseconds after it happened, and
+//! some of them are duplicated. The same seed gives the same day.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,23 +14,23 @@ use ringside_model::{
 
 /// 2026-03-02, a Monday, at midnight UTC.
 pub const START_MS: i64 = 1_772_409_600_000;
-/// How long a day is.
+/// Length of a day.
 pub const DAY_MS: i64 = 86_400_000;
-/// Over how many campaigns the calls are spread.
+/// Campaigns that the calls are spread over.
 pub const CAMPAIGNS: u64 = 6;
-/// One event of so many comes twice.
+/// One in this many events is duplicated.
 const DUPLICATE_EACH: u64 = 50;
 
-/// A day of calls: give it a seed and how many calls there shall be.
+/// A generated day of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
     /// The same seed gives the same day.
     pub seed: u64,
-    /// How many calls.
+    /// Number of calls.
     pub calls: u64,
 }
 
-/// What becomes of a call.
+/// The course of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Story {
     Served(Option<Disposition>),
@@ -61,22 +61,22 @@ struct Call {
 }
 
 impl Day {
-    /// Whose day it is.
+    /// Returns the tenant of all calls.
     pub fn tenant() -> TenantId {
-        TenantId::parse("acme").expect("a name")
+        TenantId::parse("acme").expect("a valid id")
     }
 
-    /// One of the [`CAMPAIGNS`].
+    /// Returns one of the [`CAMPAIGNS`].
     pub fn campaign(number: u64) -> CampaignId {
-        CampaignId::parse(&format!("campaign-{}", number % CAMPAIGNS)).expect("a name")
+        CampaignId::parse(&format!("campaign-{}", number % CAMPAIGNS)).expect("a valid id")
     }
 
-    /// The events, in the order of their receipt.
+    /// Returns the events, in the order of their receipt.
     pub fn events(self) -> impl Iterator<Item = Event> {
         Events { day: self, next: 0, waiting: BinaryHeap::new(), serial: 0 }
     }
 
-    /// What the whole day must add up to.
+    /// Returns the expected totals of the day.
     pub fn totals(self) -> Counters {
         let mut totals = Counters::default();
         for number in 0..self.calls {
@@ -85,7 +85,7 @@ impl Day {
         totals
     }
 
-    /// What one of its campaigns must add up to.
+    /// Returns the expected totals of one campaign.
     pub fn campaign_totals(self, campaign: &CampaignId) -> Counters {
         let mut totals = Counters::default();
         for number in (0..self.calls).filter(|number| Self::campaign(*number) == *campaign) {
@@ -141,7 +141,7 @@ impl Day {
 }
 
 impl Call {
-    /// What this call must add to the counters, by its story and not by the fold's rules.
+    /// Returns the expected counters, by the story and not by the fold's rules.
     fn counters(&self) -> Counters {
         use Counter as C;
         let person = [C::Answered, C::Human, C::Classified, C::Completed];
@@ -182,7 +182,7 @@ impl Call {
         counters
     }
 
-    /// What happens, and when.
+    /// Returns the facts of this call, with their times.
     fn facts(&self) -> Vec<(i64, CallFact)> {
         let ended = |cause, by| CallFact::Ended { cause: Some(cause), by };
         let mut facts = Vec::with_capacity(8);
@@ -210,34 +210,34 @@ impl Call {
     fn answered_facts(&self, answered: i64) -> Vec<(i64, CallFact)> {
         let ended = |by| CallFact::Ended { cause: Some(16), by };
         let person = if self.unsure { Amd::Unsure } else { Amd::Human };
-        let heard = answered + 150;
+        let detected = answered + 150;
         let after_wait = answered + self.wait_ms;
         let mut facts = vec![(answered, CallFact::Answered)];
         match self.story {
-            Story::Machine => facts.extend([(heard, CallFact::Amd(Amd::Machine)), (after_wait, ended(EndedBy::Us))]),
-            Story::Fax => facts.extend([(heard, CallFact::Amd(Amd::Fax)), (after_wait, ended(EndedBy::Us))]),
+            Story::Machine => facts.extend([(detected, CallFact::Amd(Amd::Machine)), (after_wait, ended(EndedBy::Us))]),
+            Story::Fax => facts.extend([(detected, CallFact::Amd(Amd::Fax)), (after_wait, ended(EndedBy::Us))]),
             Story::Served(disposition) => {
                 let over = after_wait + self.talk_ms;
-                facts.extend([(heard, CallFact::Amd(person)), (after_wait, CallFact::Bridged)]);
+                facts.extend([(detected, CallFact::Amd(person)), (after_wait, CallFact::Bridged)]);
                 facts.push((over, ended(EndedBy::Them)));
-                // An agent writes it down some time later, now and then long after the call is packed away.
+                // Agents set the disposition later; for one in ten, long after the call is in the ledger.
                 let wrap_ms = if self.number.is_multiple_of(10) { 200_000 } else { 20_000 };
-                facts.extend(disposition.map(|what| (over + wrap_ms, CallFact::Disposition(what))));
+                facts.extend(disposition.map(|disposition| (over + wrap_ms, CallFact::Disposition(disposition))));
             }
             Story::ServedLate => {
-                facts.extend([(heard, CallFact::Amd(person)), (after_wait, CallFact::Bridged)]);
+                facts.extend([(detected, CallFact::Amd(person)), (after_wait, CallFact::Bridged)]);
                 facts.push((after_wait + self.talk_ms, ended(EndedBy::Us)));
             }
             Story::DroppedByUs => {
-                facts.extend([(heard, CallFact::Amd(person)), (after_wait, ended(EndedBy::Us))]);
+                facts.extend([(detected, CallFact::Amd(person)), (after_wait, ended(EndedBy::Us))]);
             }
-            _ => facts.extend([(heard, CallFact::Amd(person)), (after_wait, ended(EndedBy::Them))]),
+            _ => facts.extend([(detected, CallFact::Amd(person)), (after_wait, ended(EndedBy::Them))]),
         }
         facts
     }
 }
 
-/// Events that are yet to be received, the next one first.
+/// Iterates over a day's events in the order of receipt.
 struct Events {
     day: Day,
     next: u64,
@@ -245,7 +245,8 @@ struct Events {
     serial: u64,
 }
 
-/// An event on its way to the intake: receipt, serial number for a total order, time, what, and of which call.
+/// A future event: receipt, serial number, time, fact, number of the call.
+/// The serial number makes the order total.
 type Waiting = (i64, u64, i64, CallFact, u64);
 
 impl Events {
@@ -279,16 +280,16 @@ impl Iterator for Events {
         }
         let Reverse((received, _, at, fact, number)) = self.waiting.pop()?;
         let bridged = fact == CallFact::Bridged;
-        let agent = bridged.then(|| AgentId::parse(&format!("agent-{}", number % 40)).expect("a name"));
+        let agent = bridged.then(|| AgentId::parse(&format!("agent-{}", number % 40)).expect("a valid id"));
         Some(Event {
             tenant: Day::tenant(),
-            source: SourceId::parse("day").expect("a name"),
-            id: EventId::parse(&format!("{number}-{at}-{}", kind_of(fact))).expect("printable"),
+            source: SourceId::parse("day").expect("a valid id"),
+            id: EventId::parse(&format!("{number}-{at}-{}", kind_of(fact))).expect("printable ASCII"),
             at: Timestamp::from_millis(at),
             received_at: Timestamp::from_millis(received),
             kind: EventKind::Call(CallEvent {
                 campaign: Day::campaign(number),
-                call: CallId::parse(&format!("call-{number}")).expect("a name"),
+                call: CallId::parse(&format!("call-{number}")).expect("a valid id"),
                 fact,
                 to_masked: Some(format!("+44 16•• ••{:02}", number % 100).into()),
                 lead: None,
@@ -311,7 +312,7 @@ fn kind_of(fact: CallFact) -> &'static str {
     }
 }
 
-/// Random numbers by `SplitMix64`: a few lines, and the same everywhere.
+/// A `SplitMix64` random generator, with the same numbers on every platform.
 struct Dice(u64);
 
 impl Dice {

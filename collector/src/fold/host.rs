@@ -1,4 +1,4 @@
-//! Machines, put together from their metric samples: every metric with a `host` label that has one of these names.
+//! Hosts, assembled from well-known metrics with a `host` label.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use ringside_model::{Disk, HostHealth, Memory, MetricKey, Network, Timestamp};
 
 use super::metric::{Sample, Series};
 
-/// Labels that make a series a part of a machine's number and not the number itself.
+/// Labels of series that measure only a part of a host.
 const PARTS: [&str; 4] = ["core", "cpu", "device", "interface"];
 
-/// The host that a metric is about, where it is one of those that make up its health.
+/// Returns the host of a metric, if the metric is part of its health.
 pub(super) fn host_of(key: &MetricKey) -> Option<&str> {
     let known = matches!(
         &*key.name,
@@ -31,7 +31,8 @@ pub(super) fn host_of(key: &MetricKey) -> Option<&str> {
     key.labels.get("host").filter(|_| fits).map(|host| &**host)
 }
 
-/// All hosts of some metrics, by name. Where two series give the same number, the newest sample holds.
+/// Returns the hosts of some metrics, by name.
+/// If two series measure the same, the newest sample holds.
 pub(super) fn hosts(metrics: &BTreeMap<MetricKey, Series>) -> Vec<HostHealth> {
     let mut found: BTreeMap<&str, BTreeMap<(&str, &str), Sample>> = BTreeMap::new();
     for (key, series) in metrics {
@@ -48,7 +49,7 @@ pub(super) fn hosts(metrics: &BTreeMap<MetricKey, Series>) -> Vec<HostHealth> {
 fn health(host: &str, samples: &BTreeMap<(&str, &str), Sample>) -> HostHealth {
     let value = |name: &str| samples.get(&(name, "")).map(|sample| sample.value);
     let (used, total) = (value("memory_used_bytes"), value("memory_total_bytes"));
-    let share = used.zip(total).filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total * 100.0);
+    let used_percent = used.zip(total).filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total * 100.0);
     let disks = samples.iter().filter(|((name, _), _)| *name == "disk_usage");
     HostHealth {
         host: host.into(),
@@ -56,7 +57,7 @@ fn health(host: &str, samples: &BTreeMap<(&str, &str), Sample>) -> HostHealth {
         cpu_percent: value("cpu_usage"),
         cores: value("cpu_cores").map(|cores| cores as i64),
         load: [value("load1"), value("load5"), value("load15")],
-        memory: Memory { used_bytes: used, total_bytes: total, used_percent: value("memory_usage").or(share) },
+        memory: Memory { used_bytes: used, total_bytes: total, used_percent: value("memory_usage").or(used_percent) },
         disks: disks.map(|((_, mount), sample)| Disk { mount: (*mount).into(), used_percent: sample.value }).collect(),
         network: Network { rx_bytes_per_s: value("net_rx_bytes_per_s"), tx_bytes_per_s: value("net_tx_bytes_per_s") },
     }
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_put_together_from_its_samples_and_nothing_is_invented() {
+    fn a_host_has_only_the_numbers_that_samples_gave() {
         let mut metrics: BTreeMap<MetricKey, Series> = BTreeMap::new();
         for (name, labels, at, value) in [
             ("cpu_usage", &[("host", "db1")][..], 1_000, 40.0),
@@ -89,7 +90,7 @@ mod tests {
             ("cpu_usage", &[("shop", "north")], 1_000, 1.0),
         ] {
             let series = metrics.entry(key(name, labels)).or_default();
-            series.hear(Sample { at, id: 1, value }, "", 60);
+            series.merge(Sample { at, id: 1, value }, "", 60);
         }
         let found = hosts(&metrics);
         assert_eq!(found.iter().map(|host| &*host.host).collect::<Vec<_>>(), ["db1", "web1"]);

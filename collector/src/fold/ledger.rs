@@ -1,9 +1,9 @@
-//! What is kept of closed calls, so that a late fact or a duplicate finds what it is about.
+//! The ledger of closed calls, so that late facts and duplicates find their call.
 //!
-//! A closed call is packed into a few bytes: the fingerprint of its id, then everything that a merge needs, times as
-//! differences. Calls that were last heard of in the same minute share a chunk, which is stored and thrown away as a
-//! whole. A call that is heard of again goes back to the live ones and later into a newer chunk; its record in the
-//! old chunk is then dead, and the newer one holds.
+//! A closed call is packed into a few bytes: the fingerprint of its id, then its facts, with times as differences.
+//! Calls with their last event in the same minute share a chunk, which is stored and evicted as a whole. A later event
+//! moves a call back to the live calls, and from there into a newer chunk. Its old record is then dead: the newest
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use ringside_model::{Amd, Disposition, EndedBy};
 use super::call::{End, Facts, UNKNOWN};
 use super::window::MINUTE_MS;
 
-/// Where a call's record is: the minute of its chunk, and how many bytes into it.
+/// The location of a call's record: minute of the chunk, offset in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Place {
     minute: u32,
@@ -27,11 +27,11 @@ pub(super) struct Ledger {
     chunks: BTreeMap<u32, Vec<u8>>,
     places: HashTable<Place>,
     dirty: BTreeSet<u32>,
-    gone: BTreeSet<u32>,
+    evicted: BTreeSet<u32>,
 }
 
 impl Ledger {
-    /// How many calls can be found.
+    /// Returns the number of calls.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
@@ -40,7 +40,7 @@ impl Ledger {
         self.chunks.values().map(|chunk| chunk.capacity() + 64).sum::<usize>() + self.places.capacity() * 10
     }
 
-    /// What is known of a closed call, and the minute in which it was last heard of.
+    /// Returns the facts of a closed call, and the minute of its last event.
     pub(super) fn get(&self, key: u64) -> Option<(Facts, i64)> {
         let place = self.places.find(key, |place| key_at(&self.chunks, *place) == key)?;
         let chunk = self.chunks.get(&place.minute)?;
@@ -57,10 +57,10 @@ impl Ledger {
         chunk.extend_from_slice(&key.to_le_bytes());
         facts.pack(i64::from(minute) * MINUTE_MS, chunk);
         self.dirty.insert(minute);
-        self.point(key, place);
+        self.index(key, place);
     }
 
-    fn point(&mut self, key: u64, place: Place) {
+    fn index(&mut self, key: u64, place: Place) {
         let chunks = &self.chunks;
         let same = |known: &Place| key_at(chunks, *known) == key;
         let rehash = |known: &Place| key_at(chunks, *known);
@@ -72,14 +72,14 @@ impl Ledger {
         }
     }
 
-    /// Gives back what the chunks have reserved beyond their length; called once a minute is packed.
-    pub(super) fn settle(&mut self, minute: i64) {
+    /// Frees the spare capacity of a minute's chunk, once that minute is packed.
+    pub(super) fn shrink(&mut self, minute: i64) {
         if let Some(chunk) = self.chunks.get_mut(&chunk_of(minute)) {
             chunk.shrink_to_fit();
         }
     }
 
-    /// Throws away the chunks of the minutes before `minute`.
+    /// Evicts the chunks of the minutes before `minute`.
     pub(super) fn evict(&mut self, minute: i64) {
         while let Some((oldest, _)) = self.chunks.first_key_value()
             && i64::from(*oldest) < minute
@@ -93,7 +93,7 @@ impl Ledger {
             }
             self.chunks.remove(&oldest);
             self.dirty.remove(&oldest);
-            self.gone.insert(oldest);
+            self.evicted.insert(oldest);
         }
         if self.places.capacity() > 4 * self.places.len() + 64 {
             let chunks = &self.chunks;
@@ -101,14 +101,15 @@ impl Ledger {
         }
     }
 
-    /// The chunks that changed since the last call, and the minutes of those that went.
+    /// Takes the changed chunks, and the minutes of evicted ones.
     pub(super) fn take_dirty(&mut self) -> (Vec<(u32, Bytes)>, BTreeSet<u32>) {
         let dirty = std::mem::take(&mut self.dirty);
         let chunks = dirty.into_iter().map(|minute| (minute, Bytes::copy_from_slice(&self.chunks[&minute])));
-        (chunks.collect(), std::mem::take(&mut self.gone))
+        (chunks.collect(), std::mem::take(&mut self.evicted))
     }
 
-    /// Puts a stored chunk back; in the order of the minutes. False where it can't be read.
+    /// Restores a stored chunk; returns false if it is damaged.
+    /// Chunks must come in the order of their minutes.
     pub(super) fn restore(&mut self, minute: u32, chunk: &[u8]) -> bool {
         let found = records(chunk, minute);
         let read = found.last().map_or(0, |(_, offset)| {
@@ -117,7 +118,7 @@ impl Ledger {
         });
         self.chunks.insert(minute, chunk.to_vec());
         for (key, offset) in found {
-            self.point(key, Place { minute, offset });
+            self.index(key, Place { minute, offset });
         }
         read == chunk.len()
     }
@@ -130,15 +131,15 @@ fn chunk_of(minute: i64) -> u32 {
 fn key_at(chunks: &BTreeMap<u32, Vec<u8>>, place: Place) -> u64 {
     let offset = place.offset as usize;
     let bytes = chunks.get(&place.minute).and_then(|chunk| chunk.get(offset..offset + 8));
-    bytes.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+    bytes.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("the slice has eight bytes")))
 }
 
-/// The records of a chunk: fingerprint and offset.
+/// Returns the records of a chunk: fingerprint and offset.
 fn records(chunk: &[u8], minute: u32) -> Vec<(u64, u32)> {
     let mut found = Vec::new();
     let mut offset = 0;
     while let Some(bytes) = chunk.get(offset..offset + 8) {
-        let key = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        let key = u64::from_le_bytes(bytes.try_into().expect("the slice has eight bytes"));
         let Some((_, len)) = Facts::unpack(&chunk[offset + 8..], i64::from(minute) * MINUTE_MS) else { break };
         found.push((key, offset as u32));
         offset += 8 + len;
@@ -151,7 +152,7 @@ const LOST: u8 = 0x40;
 const NOT_ENDED: u8 = 3;
 
 impl Facts {
-    /// Appends these facts, as differences to a time that reader and writer know.
+    /// Appends these facts, with times as differences to `base_ms`.
     pub(super) fn pack(&self, base_ms: i64, out: &mut Vec<u8>) {
         let times = (0..5).filter(|slot| self.times[*slot] != UNKNOWN).fold(0u8, |bits, slot| bits | 1 << slot);
         out.push(times | self.amd.map_or(0, |amd| amd as u8 + 1) << 5);
@@ -177,7 +178,7 @@ impl Facts {
         }
     }
 
-    /// Reads what [`Self::pack`] wrote, and how many bytes that were; nothing where the bytes are damaged.
+    /// Reads packed facts and their length; none if the bytes are damaged.
     pub(super) fn unpack(bytes: &[u8], base_ms: i64) -> Option<(Self, usize)> {
         let mut rest = bytes;
         let mut facts = Self::NONE;
@@ -282,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(facts in facts(), base_ms in 0..1_i64 << 44) {
+        fn packed_facts_unpack_to_the_same(facts in facts(), base_ms in 0..1_i64 << 44) {
             let mut bytes = Vec::new();
             facts.pack(base_ms, &mut bytes);
             let len = bytes.len();
@@ -292,7 +293,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_that_mean_nothing_are_refused_and_not_believed(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Some((_, len)) = Facts::unpack(&bytes, 0) {
                 prop_assert!(len <= bytes.len());
             }
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_record_holds_and_outlives_the_older() {
+    fn the_newest_record_of_a_call_holds() {
         let record = |at| Facts { end: Facts::lost(at).end, ..Facts::NONE };
         let mut ledger = Ledger::default();
         ledger.put(1, &record(100), 10);

@@ -1,25 +1,25 @@
-//! What was up at the end of each second: gauges as runs of the same level, and which seconds were watched at all.
+//! Gauge levels at the end of each second, and which seconds were closed.
 //!
-//! A tick closes the seconds before it. Where ticks stay away, nobody watched, and the chart breaks there. A level is
-//! noted only when it changes, so an idle campaign writes nothing.
+//! A tick closes the seconds before it. Without ticks no collector was watching, and the chart has a gap. A level is
+//! recorded only when it changes (run-length encoding), so an idle campaign writes nothing.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// Two ticks this far apart leave a gap between them. One a second with some jitter does not.
+/// Two ticks further apart leave a gap. One tick a second, with jitter, does not.
 const GAP_MS: i64 = 2_500;
-const KEEP_WATCHED_S: i64 = 2 * 3_600;
+const KEEP_CLOSED_S: i64 = 2 * 3_600;
 const KEEP_MINUTES: i64 = 90;
 
-/// Which seconds ticks have closed, as runs.
+/// The seconds that ticks have closed, as runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Watched {
+pub(super) struct ClosedSeconds {
     runs: VecDeque<(i64, i64)>,
 }
 
-impl Watched {
-    /// Closes the seconds before `now`; returns the newly closed ones, first and last.
+impl ClosedSeconds {
+    /// Closes the seconds before `now`; returns the first and last newly closed one.
     pub(super) fn close(&mut self, last_tick_ms: Option<i64>, now_ms: i64) -> Option<(i64, i64)> {
         let newest = now_ms.div_euclid(1_000) - 1;
         let unbroken = last_tick_ms.is_some_and(|last| now_ms - last <= GAP_MS);
@@ -32,31 +32,31 @@ impl Watched {
             Some((_, closed)) if *closed + 1 == first => *closed = newest,
             _ => self.runs.push_back((first, newest)),
         }
-        while self.runs.front().is_some_and(|(_, closed)| *closed < newest - KEEP_WATCHED_S) {
+        while self.runs.front().is_some_and(|(_, closed)| *closed < newest - KEEP_CLOSED_S) {
             self.runs.pop_front();
         }
         Some((first, newest))
     }
 
-    /// The newest closed second.
+    /// Returns the newest closed second.
     pub(super) fn newest(&self) -> Option<i64> {
         self.runs.back().map(|(_, closed)| *closed)
     }
 
-    /// True where a second in `from..to` was closed.
-    pub(super) fn any(&self, from: i64, to: i64) -> bool {
+    /// Whether any second in `from..to` was closed.
+    pub(super) fn any_in(&self, from: i64, to: i64) -> bool {
         self.runs.iter().rev().any(|(first, last)| *first < to && *last >= from)
     }
 }
 
-/// Gauges of a campaign at one moment.
+/// A campaign's gauges at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Level {
     pub(super) active: i64,
     pub(super) queue: Option<i64>,
 }
 
-/// A campaign's levels, each from the second or minute on in which it was first seen.
+/// A campaign's levels, each with the second or minute it began in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Levels {
     seconds: VecDeque<(i64, Level)>,
@@ -64,8 +64,8 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Notes the level of the seconds `first..=last`; true where it is not what it was.
-    pub(super) fn note(&mut self, first: i64, last: i64, level: Level, keep_seconds: usize) -> bool {
+    /// Records the level of the seconds `first..=last`; returns whether it changed.
+    pub(super) fn record(&mut self, first: i64, last: i64, level: Level, keep_seconds: usize) -> bool {
         if self.seconds.back().is_some_and(|(_, known)| *known == level) {
             return false;
         }
@@ -89,13 +89,14 @@ impl Levels {
     }
 }
 
-/// Drops what ended before `oldest`; the level that was in effect then stays.
+/// Drops levels that ended before `oldest`; keeps the one in effect then.
 fn trim(levels: &mut VecDeque<(i64, Level)>, oldest: i64) {
     while levels.get(1).is_some_and(|(from, _)| *from <= oldest) {
         levels.pop_front();
     }
 }
 
+/// Returns the level in effect at a time.
 fn in_effect(levels: &VecDeque<(i64, Level)>, at: i64) -> Option<Level> {
     let after = levels.partition_point(|(from, _)| *from <= at);
     after.checked_sub(1).map(|place| levels[place].1)

@@ -1,30 +1,32 @@
-//! The calls that may still change, and the gauges of those that are up.
+//! The live calls of a campaign, and their gauges.
 //!
-//! A gauge is the size of a set. Calls enter, leave and change sets in one place, [`LiveCalls::enter`], so the sizes can't drift from the sets.
+//! A gauge is the size of a set of calls. One function, [`LiveCalls::adjust`], moves calls in and out of the sets, so
+//! that gauges can't drift.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use ringside_model::{ActiveCalls, CallEvent, CallPhase};
 
-use super::CallLimits;
+use super::FoldSettings;
 use super::call::{Facts, OpenCall};
 use super::window::MINUTE_MS;
 
-/// Into how many parts the live calls are stored, so that a checkpoint of a quiet campaign is small.
+/// Number of parts that the live calls are stored in.
+/// A quiet campaign's checkpoint writes only a few of them.
 pub(super) const SHARDS: u64 = 16;
 
-/// Calls are found by a fingerprint, which needs no more hashing.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ready(u64);
+pub(super) struct IdentityHasher(u64);
 
-impl Hasher for Ready {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("only fingerprints are hashed with it")
+        unreachable!("keys are fingerprints")
     }
 
     fn write_u64(&mut self, fingerprint: u64) {
@@ -32,17 +34,17 @@ impl Hasher for Ready {
     }
 }
 
-/// A campaign's calls by fingerprint, those that are up and those that ended a moment ago.
+/// A campaign's calls that are up or ended recently, by fingerprint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LiveCalls {
-    calls: HashMap<u64, OpenCall, BuildHasherDefault<Ready>>,
+    calls: HashMap<u64, OpenCall, BuildHasherDefault<IdentityHasher>>,
     queued: i64,
     active: ActiveCalls,
-    /// Persons who wait for an agent: since when, and which call.
+    /// People waiting for an agent: since when, and the call's fingerprint.
     waiting: BTreeSet<(i64, u64)>,
-    /// No call is due to be given up on before.
-    reap_at: Option<i64>,
-    /// Shards that changed, by bit.
+    /// A lower bound of all deadlines.
+    next_expiry: Option<i64>,
+    /// Changed shards, as bits.
     dirty: u16,
 }
 
@@ -71,36 +73,36 @@ impl LiveCalls {
         self.waiting.len() as i64
     }
 
-    /// Since when the longest waiting person waits.
+    /// Returns since when the longest-waiting person has been waiting.
     pub(super) fn oldest_wait(&self) -> Option<i64> {
         self.waiting.first().map(|(since, _)| *since)
     }
 
-    /// Puts a whole call in, new or instead of what is known of it.
-    pub(super) fn put(&mut self, key: u64, call: OpenCall, patience: Patience<'_>) {
-        let due = patience.deadline(&call);
-        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
+    /// Inserts a whole call, or replaces it.
+    pub(super) fn put(&mut self, key: u64, call: OpenCall, settings: &FoldSettings) {
+        let due = deadline(&call, settings);
+        self.next_expiry = [self.next_expiry, due].into_iter().flatten().min();
         if let Some(before) = self.calls.get(&key).map(|call| call.facts) {
-            self.enter(key, &before, -1);
+            self.adjust(key, &before, -1);
         }
-        self.enter(key, &call.facts, 1);
+        self.adjust(key, &call.facts, 1);
         self.calls.insert(key, call);
         self.dirty |= shard_bit(key);
     }
 
-    /// Notes what is now known of a call, whether it is here already or not.
-    pub(super) fn learn(
+    /// Updates a call to its merged facts; inserts it if it is missing.
+    pub(super) fn update(
         &mut self,
         key: u64,
         event: &CallEvent,
         facts: Facts,
         received_at: i64,
-        patience: Patience<'_>,
+        settings: &FoldSettings,
     ) {
         let before = self.calls.get(&key).map(|call| call.facts);
         if before != Some(facts) {
-            before.into_iter().for_each(|before| self.enter(key, &before, -1));
-            self.enter(key, &facts, 1);
+            before.into_iter().for_each(|before| self.adjust(key, &before, -1));
+            self.adjust(key, &facts, 1);
         }
         let call = self.calls.entry(key).or_insert_with(|| OpenCall {
             id: event.call.clone(),
@@ -117,20 +119,20 @@ impl LiveCalls {
         if event.agent.is_some() && call.agent != event.agent {
             call.agent.clone_from(&event.agent);
         }
-        let due = patience.deadline(call);
-        self.reap_at = [self.reap_at, due].into_iter().flatten().min();
+        let due = deadline(call, settings);
+        self.next_expiry = [self.next_expiry, due].into_iter().flatten().min();
         self.dirty |= shard_bit(key);
     }
 
-    /// Takes a call out.
+    /// Removes a call.
     pub(super) fn take(&mut self, key: u64) -> Option<OpenCall> {
         let call = self.calls.remove(&key)?;
-        self.enter(key, &call.facts, -1);
+        self.adjust(key, &call.facts, -1);
         self.dirty |= shard_bit(key);
         Some(call)
     }
 
-    fn enter(&mut self, key: u64, facts: &Facts, by: i64) {
+    fn adjust(&mut self, key: u64, facts: &Facts, by: i64) {
         match facts.phase() {
             Some(CallPhase::Queued) => self.queued += by,
             Some(CallPhase::Dialing) => self.active.dialing += by,
@@ -148,35 +150,36 @@ impl LiveCalls {
         }
     }
 
-    /// The calls that have been silent for too long, in a fixed order.
-    pub(super) fn overdue(&mut self, now_ms: i64, patience: Patience<'_>) -> Vec<u64> {
-        if self.reap_at.is_none_or(|due| due > now_ms) {
+    /// Returns the calls past their deadline, in a fixed order.
+    pub(super) fn expired(&mut self, now_ms: i64, settings: &FoldSettings) -> Vec<u64> {
+        if self.next_expiry.is_none_or(|due| due > now_ms) {
             return Vec::new();
         }
-        let mut overdue = Vec::new();
-        self.reap_at = None;
+        let mut expired = Vec::new();
+        self.next_expiry = None;
         for (key, call) in &self.calls {
-            match patience.deadline(call) {
-                Some(due) if due <= now_ms => overdue.push(*key),
-                due => self.reap_at = [self.reap_at, due].into_iter().flatten().min(),
+            match deadline(call, settings) {
+                Some(due) if due <= now_ms => expired.push(*key),
+                due => self.next_expiry = [self.next_expiry, due].into_iter().flatten().min(),
             }
         }
-        overdue.sort_unstable();
-        overdue
+        expired.sort_unstable();
+        expired
     }
 
-    /// The ended calls that nobody spoke of since `minute` began, by the minute of their last receipt.
-    pub(super) fn settled(&self, minute: i64) -> Vec<(i64, u64)> {
+    /// Returns the ended calls without an event since `minute` began.
+    /// They are ordered by the minute of their last receipt.
+    pub(super) fn ended_before(&self, minute: i64) -> Vec<(i64, u64)> {
         let ended = self.calls.iter().filter(|(_, call)| call.facts.end.is_some());
-        let mut settled: Vec<_> = ended
+        let mut quiet: Vec<_> = ended
             .map(|(key, call)| (call.received_at.div_euclid(MINUTE_MS), *key))
             .filter(|(received, _)| *received < minute)
             .collect();
-        settled.sort_unstable();
-        settled
+        quiet.sort_unstable();
+        quiet
     }
 
-    /// The calls of one shard, in a fixed order.
+    /// Returns the calls of one shard, in a fixed order.
     pub(super) fn shard(&self, shard: u64) -> Vec<(u64, &OpenCall)> {
         let mut calls: Vec<_> =
             self.calls.iter().filter(|(key, _)| *key % SHARDS == shard).map(|(key, call)| (*key, call)).collect();
@@ -184,7 +187,7 @@ impl LiveCalls {
         calls
     }
 
-    /// The shards that changed since the last call.
+    /// Returns the shards that changed since it was last called.
     pub(super) fn take_dirty(&mut self) -> impl Iterator<Item = u64> + use<> {
         let dirty = std::mem::take(&mut self.dirty);
         (0..SHARDS).filter(move |shard| dirty & (1 << shard) != 0)
@@ -195,24 +198,14 @@ fn shard_bit(key: u64) -> u16 {
     1 << (key % SHARDS)
 }
 
-/// After how much silence a call is given up on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience<'a> {
-    pub(super) limits: &'a CallLimits,
-    /// For calls that were never dialed.
-    pub(super) horizon_ms: i64,
-}
-
-impl Patience<'_> {
-    /// When a call is to be given up on, unless somebody speaks of it before. Ended calls settle instead.
-    fn deadline(self, call: &OpenCall) -> Option<i64> {
-        let patience_ms = match call.facts.phase() {
-            Some(CallPhase::Dialing) => self.limits.dialing_ms,
-            Some(CallPhase::Ringing) => self.limits.ringing_ms,
-            Some(CallPhase::Answered | CallPhase::Bridged) => self.limits.answered_ms,
-            Some(CallPhase::Queued) | None => self.horizon_ms,
-            Some(CallPhase::Ended) => return None,
-        };
-        Some(call.received_at + patience_ms)
-    }
+/// Returns when a silent call expires. Ended calls don't: they move to the ledger.
+fn deadline(call: &OpenCall, settings: &FoldSettings) -> Option<i64> {
+    let timeout_ms = match call.facts.phase() {
+        Some(CallPhase::Dialing) => settings.call_limits.dialing_ms,
+        Some(CallPhase::Ringing) => settings.call_limits.ringing_ms,
+        Some(CallPhase::Answered | CallPhase::Bridged) => settings.call_limits.answered_ms,
+        Some(CallPhase::Queued) | None => settings.dedupe_horizon_ms,
+        Some(CallPhase::Ended) => return None,
+    };
+    Some(call.received_at + timeout_ms)
 }

@@ -1,4 +1,5 @@
-//! How fast a day folds, and how much it takes. The only place beside the fold's rules that looks at a clock.
+//! A benchmark of the fold: its speed, memory and checkpoint size.
+//! The only file in the fold that reads a clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,14 +9,14 @@ use ringside_model::{Event, Timestamp};
 use super::day::Day;
 use super::{Changes, Fold, FoldSettings};
 
-/// What folding a day took.
+/// The results of folding a day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoldSpeed {
-    /// Events folded, each decoded before.
+    /// Events folded, decoded beforehand.
     pub events: u64,
-    /// Ticks among them, one a second.
+    /// Ticks between them, one a second.
     pub ticks: u64,
-    /// Time spent in the fold, ticks and changes included.
+    /// Time in the fold, including ticks and changes.
     pub elapsed: Duration,
     /// Calls in the ledgers at the end.
     pub closed_calls: usize,
@@ -23,25 +24,25 @@ pub struct FoldSpeed {
     pub ledger_bytes: usize,
     /// Bytes of the whole checkpoint, keys included.
     pub checkpoint_bytes: usize,
-    /// How long it takes to read one campaign's metrics and charts.
+    /// Time to read one campaign's metrics and charts.
     pub read: Duration,
-    /// About how many bytes the largest campaign takes in memory, without its ledger.
+    /// Approximate memory of the largest campaign, without its ledger.
     pub campaign_bytes: usize,
 }
 
 impl FoldSpeed {
-    /// Events folded in a second.
+    /// Returns the events folded per second.
     pub fn events_per_s(&self) -> f64 {
         self.events as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Bytes at rest for a closed call.
+    /// Returns the stored bytes per closed call.
     pub fn ledger_bytes_per_call(&self) -> f64 {
         self.ledger_bytes as f64 / self.closed_calls.max(1) as f64
     }
 }
 
-/// Folds a day, a tick each second, on one core.
+/// Folds a day on one core, with a tick each second.
 pub fn measure(day: Day, settings: FoldSettings) -> FoldSpeed {
     let mut fold = Fold::new(Arc::new(settings));
     let mut changes = Changes::default();
@@ -69,7 +70,7 @@ pub fn measure(day: Day, settings: FoldSettings) -> FoldSpeed {
             break;
         }
     }
-    // Three quiet minutes, in which the last calls are packed.
+    // Three quiet minutes, so that the last calls move to the ledger.
     for _ in 0..180 {
         fold.tick(Timestamp::from_millis(next_tick), &mut changes);
         next_tick += 1_000;

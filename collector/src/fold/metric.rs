@@ -1,4 +1,4 @@
-//! Generic metrics: the newest samples of each named number, and what they say.
+//! Generic metrics: a rolling window of samples per series, and its statistics.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,14 +6,15 @@ use ringside_model::{MetricKey, MetricStats, Timestamp, Trend};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Reading, Watch};
+use super::lww::Merged;
 use super::rule::Statistic;
 
-/// Less than this share either way is no trend.
+/// A relative change below this is no trend.
 const FLAT: f64 = 0.005;
-/// A metric that stops giving samples for so long gives a rule nothing to judge by.
+/// A series whose newest sample is older gives rules no reading.
 const STALE_MS: i64 = 60_000;
 
-/// One sample. Two with the same time and id are the same.
+/// One sample. Two with the same time and id are duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) at: i64,
@@ -22,30 +23,23 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// What became of something that was heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    News,
-    Known,
-    Outdated,
-}
-
 /// The rolling window of one metric.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Series {
     pub(super) unit: Box<str>,
-    /// In the order of time, then id.
+    /// Ordered by time, then id.
     samples: VecDeque<Sample>,
-    /// By rule.
+    /// By rule id.
     pub(super) watches: BTreeMap<Box<str>, Watch>,
 }
 
 impl Series {
-    pub(super) fn hear(&mut self, sample: Sample, unit: &str, window: usize) -> Heard {
+    /// Merges a sample into the window; drops the oldest one if it is full.
+    pub(super) fn merge(&mut self, sample: Sample, unit: &str, window: usize) -> Merged {
         let order = |sample: &Sample| (sample.at, sample.id);
         let place = match self.samples.binary_search_by_key(&order(&sample), order) {
-            Ok(_) => return Heard::Known,
-            Err(0) if self.samples.len() >= window.max(1) => return Heard::Outdated,
+            Ok(_) => return Merged::Duplicate,
+            Err(0) if self.samples.len() >= window.max(1) => return Merged::Outdated,
             Err(place) => place,
         };
         if place == self.samples.len() && *self.unit != *unit {
@@ -55,7 +49,7 @@ impl Series {
         if self.samples.len() > window.max(1) {
             self.samples.pop_front();
         }
-        Heard::News
+        Merged::Changed
     }
 
     pub(super) fn newest(&self) -> Option<Sample> {
@@ -66,7 +60,7 @@ impl Series {
         self.samples.iter().map(|sample| (Timestamp::from_millis(sample.at), sample.value)).collect()
     }
 
-    /// What a rule looks at; nothing where the metric has fallen silent.
+    /// Returns a statistic for a rule; none if the series is stale.
     pub(super) fn reading(&self, statistic: Statistic, now: i64) -> Option<Reading> {
         let newest = self.newest().filter(|newest| now - newest.at < STALE_MS)?;
         let values = self.samples.iter().map(|sample| sample.value);
@@ -78,7 +72,7 @@ impl Series {
         Some(Reading { value, n: self.samples.len() as i64 })
     }
 
-    /// Everything that is shown of it; nothing where there is no sample.
+    /// Returns all statistics; none without a sample.
     pub(super) fn stats(&self, key: &MetricKey) -> Option<MetricStats> {
         let newest = self.newest()?;
         let values: Vec<f64> = self.samples.iter().map(|sample| sample.value).collect();
@@ -102,7 +96,7 @@ impl Series {
     }
 }
 
-/// The smallest value that at least `percent` of the values don't exceed.
+/// Returns the smallest value that at least `percent` of the values don't exceed.
 fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
 }
@@ -111,7 +105,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The newer half against the older half.
+/// Compares the newer half of the values with the older half.
 fn trend_of(values: &[f64]) -> (Trend, Option<f64>) {
     if values.len() < 2 {
         return (Trend::Unknown, None);
@@ -137,7 +131,7 @@ mod tests {
         let mut series = Series::default();
         for (index, value) in values.iter().enumerate() {
             let sample = Sample { at: index as i64 * 1_000, id: index as u64, value: *value };
-            assert_eq!(series.hear(sample, "ms", window), Heard::News);
+            assert_eq!(series.merge(sample, "ms", window), Merged::Changed);
         }
         series
     }
@@ -156,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_compares_the_halves_and_half_a_percent_is_none() {
+    fn a_trend_is_a_change_of_half_a_percent_between_halves() {
         for (values, trend, change) in [
             (vec![5.0], Trend::Unknown, None),
             (vec![100.0, 100.4], Trend::Flat, Some(0.004)),
@@ -175,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn the_window_keeps_the_newest_and_knows_its_own_again() {
+    fn the_window_keeps_the_newest_samples_without_duplicates() {
         let mut series = series(&[1.0, 2.0, 3.0, 4.0], 3);
         assert_eq!(series.points().iter().map(|(_, value)| *value).collect::<Vec<_>>(), [2.0, 3.0, 4.0]);
-        assert_eq!(series.hear(Sample { at: 2_000, id: 2, value: 3.0 }, "ms", 3), Heard::Known);
-        assert_eq!(series.hear(Sample { at: 0, id: 0, value: 1.0 }, "ms", 3), Heard::Outdated);
-        assert_eq!(series.hear(Sample { at: 2_500, id: 9, value: 7.0 }, "ms", 3), Heard::News);
+        assert_eq!(series.merge(Sample { at: 2_000, id: 2, value: 3.0 }, "ms", 3), Merged::Duplicate);
+        assert_eq!(series.merge(Sample { at: 0, id: 0, value: 1.0 }, "ms", 3), Merged::Outdated);
+        assert_eq!(series.merge(Sample { at: 2_500, id: 9, value: 7.0 }, "ms", 3), Merged::Changed);
         assert_eq!(series.points().iter().map(|(_, value)| *value).collect::<Vec<_>>(), [3.0, 7.0, 4.0]);
     }
 }

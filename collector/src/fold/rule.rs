@@ -1,63 +1,63 @@
-//! What raises an alert: a series, a limit, and how patient to be.
+//! Alert rules: a target, its limits, and how long a breach must last.
 
 use ringside_model::{Comparison, Severity};
 
-/// A rule over all series that fit its target.
+/// A rule over all series that match its target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Its name in the configuration; part of every fingerprint.
+    /// Its name in the configuration, part of every alert fingerprint.
     pub id: Box<str>,
-    /// One sentence for people, with `{subject}`, `{value}`, `{limit}` and `{n}` to be filled in.
+    /// A sentence with placeholders: `{subject}`, `{value}`, `{limit}`, `{n}`.
     pub title: Box<str>,
-    /// What it watches.
+    /// The series to evaluate.
     pub target: RuleTarget,
-    /// Which side is bad.
+    /// Which side of the limit is a breach.
     pub comparison: Comparison,
-    /// From where on it is a warning.
+    /// Limit of a warning.
     pub warning: Option<f64>,
-    /// From where on it is critical.
+    /// Limit of a critical alert.
     pub critical: Option<f64>,
-    /// How long a limit must be broken before the alert fires.
+    /// How long a breach must last before the alert fires.
     pub for_ms: i64,
-    /// How far back inside the limit the value must be before the alert can resolve.
+    /// How far inside the limit the value must return before the alert can resolve.
     pub clear_margin: f64,
-    /// How long it must have been inside before the alert resolves.
+    /// How long the value must stay inside before the alert resolves.
     pub keep_firing_ms: i64,
-    /// With fewer calls or samples than this nothing is concluded.
+    /// Calls or samples needed for a verdict.
     pub min_samples: i64,
 }
 
-/// What a rule watches.
+/// The target of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleTarget {
-    /// A share of every campaign, in percent.
+    /// A ratio of every campaign, in percent.
     CampaignRatio(WatchedRatio),
-    /// Every metric of a name, whatever its labels.
+    /// Every metric of a name, with any labels.
     Metric {
         /// The metric's name.
         name: Box<str>,
-        /// What of its window.
+        /// The statistic of its window.
         statistic: Statistic,
     },
 }
 
-/// Shares of a campaign that rules can watch.
+/// A campaign ratio that rules can watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchedRatio {
-    /// Abandoned of people, the last 5 minutes.
+    /// Abandoned ÷ people, over the last 5 minutes.
     AbandonLive,
-    /// Abandoned of people, the last hour.
+    /// Abandoned ÷ people, over the last hour.
     AbandonHour,
-    /// Answered, the last hour.
+    /// Answer rate over the last hour.
     AnswerHour,
-    /// Failed, the last hour.
+    /// Failure rate over the last hour.
     FailedHour,
-    /// Joined in time, the last hour.
+    /// Service level over the last hour.
     ServiceLevelHour,
 }
 
 impl WatchedRatio {
-    /// What an alert says that it watched.
+    /// Returns the metric name in alerts.
     pub fn name(self) -> &'static str {
         match self {
             Self::AbandonLive | Self::AbandonHour => "abandonRate",
@@ -68,7 +68,7 @@ impl WatchedRatio {
     }
 }
 
-/// One number out of a metric's window.
+/// A statistic of a metric's rolling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statistic {
     /// The newest value.
@@ -80,19 +80,19 @@ pub enum Statistic {
 }
 
 impl Rule {
-    /// How bad a value is; nothing where it is within its limits.
+    /// Returns the severity of a value; none within the limits.
     pub(super) fn severity(&self, value: f64) -> Option<Severity> {
         let breaks = |limit: Option<f64>| limit.is_some_and(|limit| self.breaks(value, limit));
         if breaks(self.critical) { Some(Severity::Critical) } else { breaks(self.warning).then_some(Severity::Warning) }
     }
 
-    /// The limit of a severity.
+    /// Returns the limit of a severity.
     pub(super) fn limit(&self, severity: Severity) -> f64 {
         let critical = if severity == Severity::Critical { self.critical } else { None };
         critical.or(self.warning).or(self.critical).unwrap_or(0.0)
     }
 
-    /// True where a value is far enough inside the mildest limit.
+    /// Whether a value is inside the mildest limit by the margin.
     pub(super) fn is_clear(&self, value: f64) -> bool {
         let limit = self.warning.or(self.critical).unwrap_or(0.0);
         match self.comparison {
@@ -108,7 +108,7 @@ impl Rule {
         }
     }
 
-    /// The rules of an installation that configures none.
+    /// Returns the rules of an installation that configures none.
     pub fn defaults() -> Vec<Self> {
         let metric = |id: &str, name: &str, title: &str, statistic| Self {
             id: id.into(),

@@ -1,39 +1,39 @@
-//! What the fold is told once: time zone, limits of the trade, how long things are kept, rules.
+//! The fold's settings: time zone, regulatory limits, retention, alert rules.
 
 use super::Rule;
-use super::live::Patience;
 
-/// Everything about the fold that an installation may choose. Two folds of one log must have the same.
+/// The settings of a fold. Every fold of one log must have the same ones.
 #[derive(Debug, Clone)]
 pub struct FoldSettings {
-    /// In which zone a campaign's day begins.
+    /// Time zone in which a campaign's day begins.
     pub time_zone: jiff::tz::TimeZone,
-    /// How long a person may wait for an agent before the call counts as abandoned.
+    /// Longest wait for an agent before the call counts as abandoned.
     pub agent_wait_ms: i64,
-    /// How long an unanswered call should ring before we give up.
+    /// Shortest time that an unanswered call should ring before we hang up.
     pub min_ring_ms: i64,
-    /// How long a closed call is remembered after its last receipt; older events are refused.
+    /// How long a closed call is kept after its last receipt.
+    /// Older events are rejected.
     pub dedupe_horizon_ms: i64,
-    /// How many points a chart and a metric's rolling window have.
+    /// Points per chart, and samples per rolling window of a metric.
     pub window_points: usize,
-    /// How often metric rules are checked when the rolling window is longer than a minute of samples.
+    /// Interval of metric rules if the rolling window exceeds 60 samples.
     pub alert_check_ms: i64,
-    /// After how much silence an unfinished call is given up on.
+    /// Timeouts of calls without events.
     pub call_limits: CallLimits,
-    /// How many metric series a tenant may have.
+    /// Metric series per tenant, at most.
     pub max_series: usize,
-    /// What raises alerts.
+    /// Alert rules.
     pub rules: Vec<Rule>,
 }
 
-/// How long a call may stay in a phase without a word before its end counts as lost.
+/// Longest time in a phase without an event before a call counts as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {
     /// While it is being dialed.
     pub dialing_ms: i64,
     /// While it rings.
     pub ringing_ms: i64,
-    /// Once it was answered, joined with an agent or not.
+    /// Once it was answered, bridged to an agent or not.
     pub answered_ms: i64,
 }
 
@@ -50,11 +50,5 @@ impl Default for FoldSettings {
             max_series: 2_000,
             rules: Rule::defaults(),
         }
-    }
-}
-
-impl FoldSettings {
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience { limits: &self.call_limits, horizon_ms: self.dedupe_horizon_ms }
     }
 }

@@ -1,4 +1,4 @@
-//! What a tenant has as a whole: metrics, alerts, notifications, the directory of its campaigns.
+//! A tenant's own state: metrics, alerts, notifications, campaign directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,31 +7,34 @@ use ringside_model::{
     Oddities, TenantId, Timestamp,
 };
 
-use super::alert::{AlertBook, Subject};
+use super::alert::{Subject, TenantAlerts};
 use super::campaign::{Campaign, Times, derived};
 use super::changes::touch;
 use super::fingerprint::fingerprint;
 use super::host::host_of;
-use super::metric::{Heard, Sample, Series};
+use super::lww::Merged;
+use super::metric::{Sample, Series};
 use super::rule::RuleTarget;
 use super::window::{DAY_MS, HOUR_MS, MINUTE_MS};
 use super::{Changes, FoldSettings};
 
-/// How long a metric is shown after its last sample, and a notification is known again.
-const FORGET_MS: i64 = DAY_MS;
+/// Retention of a metric without samples, and of notification ids.
+const RETENTION_MS: i64 = DAY_MS;
 
-/// What a tenant's sources did that they should not, besides what is counted by campaign.
+/// Anomalies in a tenant's own events.
+/// Those of its campaigns are counted per campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TenantOddities {
-    /// Of metrics, notifications and words from other partitions.
+    /// Anomalies of metrics, notifications and derived events.
     pub events: Oddities,
-    /// Samples refused, because the tenant has as many metric series as it may.
+    /// Samples rejected because the tenant has the most metric series allowed.
     pub refused_samples: i64,
 }
 
-/// A campaign as the directory has it.
+/// A campaign's entry in the directory.
+/// The greater entry holds: later, then by content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Listed {
+pub(super) struct DirectoryEntry {
     pub(super) at: i64,
     pub(super) name: Box<str>,
     pub(super) status: CampaignStatus,
@@ -42,26 +45,26 @@ pub(super) struct Listed {
 pub(super) struct Tenant {
     pub(super) campaigns: BTreeMap<CampaignId, Campaign>,
     pub(super) metrics: BTreeMap<MetricKey, Series>,
-    pub(super) directory: BTreeMap<CampaignId, Listed>,
-    pub(super) alerts: AlertBook,
+    pub(super) directory: BTreeMap<CampaignId, DirectoryEntry>,
+    pub(super) alerts: TenantAlerts,
     /// Fingerprints of the notifications of the last day, by the hour of their receipt.
     pub(super) notified: BTreeMap<i64, BTreeSet<u64>>,
     pub(super) oddities: TenantOddities,
     pub(super) dirty: TenantDirty,
 }
 
-/// What changed of a tenant since the last checkpoint.
+/// A tenant's state that changed since the last checkpoint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TenantDirty {
     pub(super) metrics: BTreeSet<MetricKey>,
-    pub(super) gone_metrics: BTreeSet<MetricKey>,
+    pub(super) evicted_metrics: BTreeSet<MetricKey>,
     pub(super) directory: BTreeSet<CampaignId>,
     pub(super) notified: BTreeSet<i64>,
     pub(super) oddities: bool,
 }
 
 impl Tenant {
-    pub(super) fn hear_metric(
+    pub(super) fn apply_metric(
         &mut self,
         settings: &FoldSettings,
         event: &Event,
@@ -70,7 +73,7 @@ impl Tenant {
         changes: &mut Changes,
     ) {
         if !sample.value.is_finite() {
-            return; // The intake refuses these; nothing could be computed from one.
+            return; // The intake rejects such values already; statistics over one would be meaningless.
         }
         let key = MetricKey { name: sample.name.clone(), labels: sample.labels.clone() };
         if !self.metrics.contains_key(&key) && self.metrics.len() >= settings.max_series {
@@ -81,21 +84,21 @@ impl Tenant {
         let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
         let series = self.metrics.entry(key.clone()).or_default();
         let sample_at = Sample { at: times.at, id, value: sample.value };
-        match series.hear(sample_at, &sample.unit, settings.window_points) {
-            Heard::News => {
+        match series.merge(sample_at, &sample.unit, settings.window_points) {
+            Merged::Changed => {
                 touch(&mut changes.dirty_metrics, &event.tenant);
                 if host_of(&key).is_some() {
                     touch(&mut changes.dirty_hosts, &event.tenant);
                 }
-                self.dirty.gone_metrics.remove(&key);
+                self.dirty.evicted_metrics.remove(&key);
                 self.dirty.metrics.insert(key);
             }
-            Heard::Known => self.note(|oddities| oddities.duplicates += 1),
-            Heard::Outdated => self.note(|oddities| oddities.outdated += 1),
+            Merged::Duplicate => self.count_oddity(|oddities| oddities.duplicates += 1),
+            Merged::Outdated => self.count_oddity(|oddities| oddities.outdated += 1),
         }
     }
 
-    pub(super) fn hear_notification(
+    pub(super) fn apply_notification(
         &mut self,
         event: &Event,
         times: Times,
@@ -104,7 +107,7 @@ impl Tenant {
     ) {
         let id = fingerprint(&[event.source.as_str(), event.id.as_str()]);
         if self.notified.values().any(|known| known.contains(&id)) {
-            self.note(|oddities| oddities.duplicates += 1);
+            self.count_oddity(|oddities| oddities.duplicates += 1);
             return;
         }
         let hour = times.received_at.div_euclid(HOUR_MS);
@@ -113,40 +116,40 @@ impl Tenant {
         changes.notifications.push((event.tenant.clone(), notification.clone()));
     }
 
-    pub(super) fn hear_word(&mut self, event: &Event, times: Times, word: &DerivedEvent, changes: &mut Changes) {
-        match word {
+    pub(super) fn apply_derived(&mut self, event: &Event, times: Times, derived: &DerivedEvent, changes: &mut Changes) {
+        match derived {
             DerivedEvent::Campaign { campaign, name, status } => {
-                let listed = Listed { at: times.at, name: name.clone(), status: *status };
+                let entry = DirectoryEntry { at: times.at, name: name.clone(), status: *status };
                 match self.directory.get(campaign) {
-                    Some(known) if *known == listed => return self.note(|oddities| oddities.duplicates += 1),
-                    Some(known) if *known > listed => return self.note(|oddities| oddities.outdated += 1),
+                    Some(known) if *known == entry => return self.count_oddity(|oddities| oddities.duplicates += 1),
+                    Some(known) if *known > entry => return self.count_oddity(|oddities| oddities.outdated += 1),
                     _ => {}
                 }
-                self.directory.insert(campaign.clone(), listed);
+                self.directory.insert(campaign.clone(), entry);
                 self.dirty.directory.insert(campaign.clone());
                 touch(&mut changes.dirty_directory, &event.tenant);
             }
             DerivedEvent::Alert(alert) => {
-                if self.alerts.hear(alert) {
+                if self.alerts.apply(alert) {
                     changes.alerts.push((event.tenant.clone(), (**alert).clone()));
                 } else {
-                    self.note(|oddities| oddities.duplicates += 1);
+                    self.count_oddity(|oddities| oddities.duplicates += 1);
                 }
             }
         }
     }
 
-    /// Refuses an event that is older than what can be known again.
-    pub(super) fn refuse(&mut self) {
-        self.note(|oddities| oddities.too_old += 1);
+    /// Counts an event that is older than the dedupe horizon.
+    pub(super) fn count_too_old(&mut self) {
+        self.count_oddity(|oddities| oddities.too_old += 1);
     }
 
-    pub(super) fn note(&mut self, count: impl FnOnce(&mut Oddities)) {
+    pub(super) fn count_oddity(&mut self, count: impl FnOnce(&mut Oddities)) {
         count(&mut self.oddities.events);
         self.dirty.oddities = true;
     }
 
-    /// Lets time pass for everything but the campaigns.
+    /// Advances time for everything but the campaigns.
     pub(super) fn tick(
         &mut self,
         settings: &FoldSettings,
@@ -156,23 +159,23 @@ impl Tenant {
         changes: &mut Changes,
     ) {
         if minute.is_some() {
-            self.forget(tenant, now, changes);
-            self.close_ruleless(settings, tenant, now, changes);
+            self.evict(tenant, now, changes);
+            self.resolve_orphaned_alerts(settings, tenant, now, changes);
         }
         let small = settings.window_points <= 60;
         let check_s = (settings.alert_check_ms / 1_000).max(1);
         if small || now.div_euclid(1_000) % check_s == 0 {
-            self.look_at_rules(settings, tenant, now, changes);
+            self.evaluate_rules(settings, tenant, now, changes);
         }
     }
 
-    fn forget(&mut self, tenant: &TenantId, now: i64, changes: &mut Changes) {
+    fn evict(&mut self, tenant: &TenantId, now: i64, changes: &mut Changes) {
         let dirty = &mut self.dirty;
         self.metrics.retain(|key, series| {
-            let fresh = series.newest().is_some_and(|newest| now - newest.at < FORGET_MS);
+            let fresh = series.newest().is_some_and(|newest| now - newest.at < RETENTION_MS);
             if !fresh {
                 dirty.metrics.remove(key);
-                dirty.gone_metrics.insert(key.clone());
+                dirty.evicted_metrics.insert(key.clone());
                 touch(&mut changes.dirty_metrics, tenant);
                 if host_of(key).is_some() {
                     touch(&mut changes.dirty_hosts, tenant);
@@ -180,8 +183,8 @@ impl Tenant {
             }
             fresh
         });
-        // The hours before the oldest that the horizon still touches, and a little for clocks that differ.
-        let oldest = (now - FORGET_MS - 5 * MINUTE_MS).div_euclid(HOUR_MS);
+        // Hours that end before the retention, with some slack for clocks that differ.
+        let oldest = (now - RETENTION_MS - 5 * MINUTE_MS).div_euclid(HOUR_MS);
         while let Some(entry) = self.notified.first_entry()
             && *entry.key() < oldest
         {
@@ -190,21 +193,21 @@ impl Tenant {
         self.alerts.evict(now);
     }
 
-    /// Resolves the alerts whose rule is gone from the configuration: nobody looks at them any more.
-    fn close_ruleless(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
-        let ruled = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
-        let ruleless: Vec<Alert> = self.alerts.open.values().filter(|alert| !ruled(alert)).cloned().collect();
-        for mut alert in ruleless {
+    /// Resolves alerts whose rule was removed from the configuration.
+    fn resolve_orphaned_alerts(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+        let has_rule = |alert: &Alert| settings.rules.iter().any(|rule| rule.id == alert.rule);
+        let orphaned: Vec<Alert> = self.alerts.open.values().filter(|alert| !has_rule(alert)).cloned().collect();
+        for mut alert in orphaned {
             alert.transition += 1;
             alert.state = AlertState::Resolved;
-            alert.title = format!("The rule {} is not in force any more", alert.rule).into();
+            alert.title = format!("The rule {} was removed", alert.rule).into();
             alert.at = Timestamp::from_millis(now);
-            self.alerts.hear(&alert);
+            self.alerts.apply(&alert);
             changes.alerts.push((tenant.clone(), alert));
         }
     }
 
-    fn look_at_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
+    fn evaluate_rules(&mut self, settings: &FoldSettings, tenant: &TenantId, now: i64, changes: &mut Changes) {
         for rule in &settings.rules {
             let RuleTarget::Metric { name, statistic } = &rule.target else { continue };
             let first = MetricKey { name: name.clone(), labels: BTreeMap::new() };
@@ -212,7 +215,7 @@ impl Tenant {
                 let reading = series.reading(*statistic, now);
                 let known = series.watches.get(&rule.id);
                 let mut watch = known.cloned().unwrap_or_default();
-                let transition = watch.look(rule, now, reading);
+                let transition = watch.evaluate(rule, now, reading);
                 if known.map_or(watch.is_idle(), |known| *known == watch) {
                     continue;
                 }
@@ -236,7 +239,7 @@ impl Tenant {
     }
 }
 
-/// A metric's name and labels in one number.
+/// Returns the fingerprint of a metric's name and labels.
 pub(super) fn key_fingerprint(key: &MetricKey) -> u64 {
     let mut parts: Vec<&str> = vec![&key.name];
     parts.extend(key.labels.iter().flat_map(|(label, value)| [&**label, &**value]));

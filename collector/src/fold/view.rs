@@ -1,72 +1,74 @@
-//! How a campaign is read: its metrics and the series of its charts.
+//! Reads a campaign: its metrics and the series of its charts.
 //!
-//! Shares over some minutes hold whatever has been heard up to now; rates hold completed seconds only, or they would
-//! be too low while a second lasts.
+//! Ratios over some minutes include all facts so far. Rates include completed seconds only, or they would be too low
+//! during a second.
 
 use ringside_model::{
     AbandonRates, AgentCounts, CampaignId, CampaignMetrics, Counter, Durations, Ratio, SeriesPoint, Timestamp,
 };
 
 use super::FoldSettings;
-use super::campaign::{Campaign, POST_DIAL, RING, Said, TALK, WAIT};
-use super::levels::{Level, Watched};
+use super::campaign::{Campaign, POST_DIAL, RING, TALK, WAIT};
+use super::levels::{ClosedSeconds, Level};
+use super::lww;
 use super::rule::WatchedRatio;
-use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, PULSE, SECOND_MS, Tally, Tier};
+use super::window::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_COUNTERS, SECOND_MS, Tally, Tier};
 
 const PERIOD_MS: i64 = 30 * DAY_MS;
 const LIVE_MS: i64 = 5 * MINUTE_MS;
 const CHART_MINUTES: i64 = 60;
 
-/// A campaign's chart: the newest completed seconds and minutes, oldest first.
+/// The charts of a campaign: latest completed seconds and minutes.
+/// The oldest point comes first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CampaignSeries {
-    /// One point a second, as many as the window has.
+    /// One point a second, for the configured window.
     pub seconds: Vec<SeriesPoint>,
     /// One point a minute, for an hour.
     pub minutes: Vec<SeriesPoint>,
 }
 
-/// The fold's time as readers need it.
+/// The fold's settings and time, for reading.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ReadAt<'a> {
+pub(super) struct ReadContext<'a> {
     pub(super) settings: &'a FoldSettings,
-    pub(super) watched: &'a Watched,
-    /// What windows are relative to.
+    pub(super) closed_seconds: &'a ClosedSeconds,
+    /// The time that windows are relative to.
     pub(super) now: i64,
     pub(super) as_of: i64,
 }
 
 impl Campaign {
-    pub(super) fn metrics(&self, id: &CampaignId, read: ReadAt<'_>) -> CampaignMetrics {
+    pub(super) fn metrics(&self, id: &CampaignId, read: ReadContext<'_>) -> CampaignMetrics {
         let second = read.now.div_euclid(SECOND_MS) * SECOND_MS;
         let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
         let hour_from = minute - 59 * MINUTE_MS;
         let attempts = |span_ms| self.windows.seconds.sum(second - span_ms, second, Counter::Attempts);
-        let point = read.watched.newest().and_then(|newest| self.second_points(newest, 1, read).pop());
+        let point = read.closed_seconds.newest().and_then(|newest| self.second_points(newest, 1, read).pop());
         CampaignMetrics {
             name: self.name(id).into(),
             status: self.status(),
-            status_reason: self.status.as_ref().and_then(|said| said.what.1.clone()),
-            status_since: self.status.as_ref().map(|said| said.at).or(self.seen_running).map(Timestamp::from_millis),
+            status_reason: self.status.as_ref().and_then(|status| status.value.1.clone()),
+            status_since: self
+                .status
+                .as_ref()
+                .map(|status| status.at)
+                .or(self.seen_running)
+                .map(Timestamp::from_millis),
             started_at: self.started_at.map(Timestamp::from_millis),
             last_event_at: self.last_event_at.map(Timestamp::from_millis),
             active: self.live.active(),
             waiting_for_agent: self.live.waiting(),
             oldest_wait_ms: self.live.oldest_wait().map(|since| (read.as_of - since).max(0)),
             queue_depth: self.queue_depth(),
-            target_rate: said(&self.gauges.target_rate),
-            max_lines: said(&self.gauges.max_lines),
+            target_rate: lww::value(&self.gauges.target_rate),
+            max_lines: lww::value(&self.gauges.max_lines),
             list: Ratio::new(
-                said(&self.gauges.list_attempted).unwrap_or(0),
-                said(&self.gauges.list_total).unwrap_or(0),
+                lww::value(&self.gauges.list_attempted).unwrap_or(0),
+                lww::value(&self.gauges.list_total).unwrap_or(0),
             ),
-            agents: said(&self.gauges.agents).map(|[ready, ringing, incall, wrap, paused, offline]| AgentCounts {
-                ready,
-                ringing,
-                incall,
-                wrap,
-                paused,
-                offline,
+            agents: lww::value(&self.gauges.agents).map(|[ready, ringing, incall, wrap, paused, offline]| {
+                AgentCounts { ready, ringing, incall, wrap, paused, offline }
             }),
             attempts_10s: attempts(10 * SECOND_MS),
             attempts_60s: attempts(60 * SECOND_MS),
@@ -81,7 +83,7 @@ impl Campaign {
         }
     }
 
-    fn abandon_rates(&self, read: ReadAt<'_>) -> AbandonRates {
+    fn abandon_rates(&self, read: ReadContext<'_>) -> AbandonRates {
         const PARTS: [Counter; 2] = [Counter::Abandoned, Counter::Human];
         let ratio = |[abandoned, human]: [i64; 2]| Ratio::new(abandoned, human);
         let minute = read.now.div_euclid(MINUTE_MS) * MINUTE_MS;
@@ -91,8 +93,8 @@ impl Campaign {
             .since(minute - DAY_MS + MINUTE_MS, [Counter::Abandoned, Counter::Bridged, Counter::MachineBridged]);
         let (uk24_ppm, uk24_n) = uk_estimate(uk);
         AbandonRates {
-            live: self.watched(WatchedRatio::AbandonLive, read.now),
-            hour: self.watched(WatchedRatio::AbandonHour, read.now),
+            live: self.ratio(WatchedRatio::AbandonLive, read.now),
+            hour: self.ratio(WatchedRatio::AbandonHour, read.now),
             us30,
             us30_headroom: us30.denominator * 3 / 100 - us30.numerator,
             today: ratio(self.windows.since(day_start(read.settings, read.now), PARTS)),
@@ -101,14 +103,15 @@ impl Campaign {
         }
     }
 
-    /// When the current one of the successive 30-day periods began, which start with the campaign's first hour.
+    /// Returns the start of the current 30-day period.
+    /// The first period starts with the campaign's first hour.
     fn period_start(&self, now: i64) -> i64 {
         let first = self.started_at.unwrap_or(now).div_euclid(HOUR_MS) * HOUR_MS;
         first + (now - first).div_euclid(PERIOD_MS).max(0) * PERIOD_MS
     }
 
-    /// A share that rules watch.
-    pub(super) fn watched(&self, which: WatchedRatio, now: i64) -> Ratio {
+    /// Returns a ratio for an alert rule.
+    pub(super) fn ratio(&self, which: WatchedRatio, now: i64) -> Ratio {
         let hour = || {
             let minute = now.div_euclid(MINUTE_MS) * MINUTE_MS;
             self.windows.minutes_sum(minute - 59 * MINUTE_MS, i64::MAX)
@@ -117,9 +120,9 @@ impl Campaign {
             WatchedRatio::AbandonLive => {
                 let from = now.div_euclid(SECOND_MS) * SECOND_MS - LIVE_MS;
                 let mut ratio = Ratio::default();
-                for (_, pulse) in self.windows.seconds.range(from, i64::MAX) {
-                    ratio.numerator += pulse.get(Counter::Abandoned);
-                    ratio.denominator += pulse.get(Counter::Human);
+                for (_, counts) in self.windows.seconds.range(from, i64::MAX) {
+                    ratio.numerator += counts.get(Counter::Abandoned);
+                    ratio.denominator += counts.get(Counter::Human);
                 }
                 ratio
             }
@@ -142,33 +145,35 @@ impl Campaign {
         }
     }
 
-    pub(super) fn series(&self, read: ReadAt<'_>) -> CampaignSeries {
-        let Some(newest) = read.watched.newest() else { return CampaignSeries::default() };
+    pub(super) fn series(&self, read: ReadContext<'_>) -> CampaignSeries {
+        let Some(newest) = read.closed_seconds.newest() else { return CampaignSeries::default() };
         CampaignSeries {
             seconds: self.second_points(newest, read.settings.window_points as i64, read),
             minutes: self.minute_points(newest, read),
         }
     }
 
-    fn second_points(&self, newest: i64, points: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
-        let level = |second| read.watched.any(second, second + 1).then(|| self.levels.at_second(second)).flatten();
-        points_of(&self.windows.seconds, newest, points, LIVE_MS / SECOND_MS, level)
+    fn second_points(&self, newest: i64, points: i64, read: ReadContext<'_>) -> Vec<SeriesPoint> {
+        let level =
+            |second| read.closed_seconds.any_in(second, second + 1).then(|| self.levels.at_second(second)).flatten();
+        series_points(&self.windows.seconds, newest, points, LIVE_MS / SECOND_MS, level)
     }
 
-    fn minute_points(&self, newest: i64, read: ReadAt<'_>) -> Vec<SeriesPoint> {
+    fn minute_points(&self, newest: i64, read: ReadContext<'_>) -> Vec<SeriesPoint> {
         let level = |minute| {
-            let watched = read.watched.any(minute * 60, minute * 60 + 60);
-            watched.then(|| self.levels.at_minute(minute)).flatten()
+            let closed = read.closed_seconds.any_in(minute * 60, minute * 60 + 60);
+            closed.then(|| self.levels.at_minute(minute)).flatten()
         };
-        // The newest minute whose last second is closed.
+        // The newest minute with a closed last second.
         let newest = (newest + 1).div_euclid(60) - 1;
-        points_of(&self.windows.minutes, newest, CHART_MINUTES, LIVE_MS / MINUTE_MS, level)
+        series_points(&self.windows.minutes, newest, CHART_MINUTES, LIVE_MS / MINUTE_MS, level)
     }
 }
 
-/// The newest points of a tier, with sums over the last `lookback` of each. Where there is no level, nobody watched or
-/// the campaign was not known yet: a gap.
-fn points_of<T: Tally>(
+/// Returns the latest points of a tier, each with sums over `lookback` buckets.
+///
+/// A bucket without a level is a gap: no collector was watching, or the campaign was unknown.
+fn series_points<T: Tally>(
     tier: &Tier<T>,
     newest: i64,
     points: i64,
@@ -179,7 +184,7 @@ fn points_of<T: Tally>(
     let width_ms = tier.width_ms();
     let mut counts = vec![[0i64; 4]; (newest - oldest + 1) as usize];
     for (at, tally) in tier.range(oldest * width_ms, (newest + 1) * width_ms) {
-        counts[(at / width_ms - oldest) as usize] = PULSE.map(|counter| tally.get(counter));
+        counts[(at / width_ms - oldest) as usize] = SECOND_COUNTERS.map(|counter| tally.get(counter));
     }
     let (mut human_5m, mut abandoned_5m) = (0, 0);
     let mut row = Vec::with_capacity(points as usize);
@@ -205,18 +210,14 @@ fn points_of<T: Tally>(
     row
 }
 
-fn said<T: Copy>(gauge: &Option<Said<T>>) -> Option<T> {
-    gauge.as_ref().map(|said| said.what)
-}
-
-/// The UK formula: of those we dropped, as many were people as of those whom agents took.
+/// Computes the UK abandon rate in parts per million, and the people reached.
 ///
-/// With `m = machines / taken` it is `d (1 - m) / (people + d (1 - m))`, which is `d / (taken + d)` wherever agents
-/// took anybody. In parts per million, with the people reached.
+/// The formula assumes that machines are as frequent among dropped calls as among calls that agents took. With
+/// `m = machines / taken` it is `d (1 - m) / (people + d (1 - m))`, which is `d / (taken + d)` if agents took any call.
 fn uk_estimate([dropped, taken, machines]: [i64; 3]) -> (Option<i64>, i64) {
     let people = taken - machines;
     if taken > 0 && people <= 0 {
-        return (None, 0); // Agents took machines only: of the dropped none is estimated to be a person.
+        return (None, 0); // Agents took machines only, so no dropped call is estimated to be a person.
     }
     let dropped_people = if taken > 0 { (2 * dropped * people + taken) / (2 * taken) } else { dropped };
     let whole = taken + dropped;
@@ -224,10 +225,11 @@ fn uk_estimate([dropped, taken, machines]: [i64; 3]) -> (Option<i64>, i64) {
     (ppm, people + dropped_people)
 }
 
-/// Midnight in the installation's zone, or the day's first moment where its clocks skip midnight.
+/// Returns midnight in the installation's zone.
+/// If its clocks skip midnight, that is the day's first moment.
 pub(super) fn day_start(settings: &FoldSettings, now: i64) -> i64 {
     let start = jiff::Timestamp::from_millisecond(now)
         .and_then(|moment| moment.to_zoned(settings.time_zone.clone()).start_of_day());
-    // A moment outside of what calendars know is its own day.
+    // A time outside the calendar's range is its own day.
     start.map_or(now, |start| start.timestamp().as_millisecond())
 }

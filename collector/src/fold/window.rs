@@ -1,51 +1,53 @@
-//! Counters by time: seconds for the charts, minutes for a day, hours for the regulator's month.
+//! Counters by time: seconds for charts, minutes for a day, hours for 30 days.
 //!
-//! A tier is a sparse row of buckets in the order of time. Nothing happened, no bucket; so an idle campaign costs
-//! nothing. Buckets are kept, stored and evicted by the chunk, and only a tick evicts.
+//! A tier is a sparse sequence of buckets in time order. A bucket without counts does not exist, so an idle campaign
+//! costs nothing. Buckets are kept, stored and evicted in chunks, and only a tick evicts.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use ringside_model::{Counter, Counters};
 
-use super::contribution::{Share, bit};
+use super::contribution::{Increment, bit};
 
 pub(super) const SECOND_MS: i64 = 1_000;
 pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What a bucket of some width counts.
+/// The counts of one bucket.
 pub(super) trait Tally: Default + Clone + PartialEq {
-    /// The counters that it keeps.
+    /// The counters kept, as bits.
     const KEPT: u32;
-    /// Adds `sign` to each of the share's counters.
-    fn add(&mut self, share: &Share, sign: i32);
-    /// One counter; zero where it is not kept.
+    /// Adds an increment, or subtracts it with a `sign` of -1.
+    fn add(&mut self, increment: &Increment, sign: i32);
+    /// Returns one counter; zero if it is not kept.
     fn get(&self, counter: Counter) -> i64;
-    /// The counts in the order they are stored in.
+    /// Returns the counts in their stored order.
     fn values(&self) -> Vec<i64>;
-    /// A tally from stored counts.
+    /// Creates a tally from stored counts.
     fn from_values(values: &[i64]) -> Self;
 }
 
-/// What a second counts: as much as charts and live rates need.
+/// The counts of a second: only those that charts and live rates need.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Pulse([i32; 4]);
+pub(super) struct SecondCounts([i32; 4]);
 
-/// What every tier counts.
-pub(super) const PULSE: [Counter; 4] = [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
+/// The counters that every tier keeps.
+pub(super) const SECOND_COUNTERS: [Counter; 4] =
+    [Counter::Attempts, Counter::Answered, Counter::Human, Counter::Abandoned];
 
-impl Tally for Pulse {
-    const KEPT: u32 = bit(PULSE[0]) | bit(PULSE[1]) | bit(PULSE[2]) | bit(PULSE[3]);
+impl Tally for SecondCounts {
+    const KEPT: u32 =
+        bit(SECOND_COUNTERS[0]) | bit(SECOND_COUNTERS[1]) | bit(SECOND_COUNTERS[2]) | bit(SECOND_COUNTERS[3]);
 
-    fn add(&mut self, share: &Share, sign: i32) {
-        for (count, counter) in self.0.iter_mut().zip(PULSE) {
-            *count += if share.counters & bit(counter) == 0 { 0 } else { sign };
+    fn add(&mut self, increment: &Increment, sign: i32) {
+        for (count, counter) in self.0.iter_mut().zip(SECOND_COUNTERS) {
+            *count += if increment.counters & bit(counter) == 0 { 0 } else { sign };
         }
     }
 
     fn get(&self, counter: Counter) -> i64 {
-        PULSE.iter().position(|kept| *kept == counter).map_or(0, |slot| i64::from(self.0[slot]))
+        SECOND_COUNTERS.iter().position(|kept| *kept == counter).map_or(0, |slot| i64::from(self.0[slot]))
     }
 
     fn values(&self) -> Vec<i64> {
@@ -53,17 +55,17 @@ impl Tally for Pulse {
     }
 
     fn from_values(values: &[i64]) -> Self {
-        let mut pulse = Self::default();
-        for (slot, value) in pulse.0.iter_mut().zip(values) {
+        let mut counts = Self::default();
+        for (slot, value) in counts.0.iter_mut().zip(values) {
             *slot = narrow(*value);
         }
-        pulse
+        counts
     }
 }
 
 const TALK: usize = Counter::TalkMs as usize;
 
-/// What a minute or an hour counts: everything, with only talk time in 64 bits.
+/// The counts of a minute or an hour: all counters, with only talk time in 64 bits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Bucket {
     talk_ms: i64,
@@ -72,7 +74,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Adds this bucket to a full set of counters.
+    /// Adds this bucket to `sum`.
     pub(super) fn add_to(&self, sum: &mut Counters) {
         for (slot, count) in self.counts.iter().enumerate() {
             sum[Counter::ALL[slot + usize::from(slot >= TALK)]] += i64::from(*count);
@@ -84,9 +86,9 @@ impl Bucket {
 impl Tally for Bucket {
     const KEPT: u32 = u32::MAX;
 
-    fn add(&mut self, share: &Share, sign: i32) {
-        self.talk_ms += share.talk_ms * i64::from(sign);
-        let mut rest = share.counters;
+    fn add(&mut self, increment: &Increment, sign: i32) {
+        self.talk_ms += increment.talk_ms * i64::from(sign);
+        let mut rest = increment.counters;
         while rest != 0 {
             let counter = rest.trailing_zeros() as usize;
             self.counts[counter - usize::from(counter > TALK)] += sign;
@@ -116,18 +118,18 @@ fn narrow(value: i64) -> i32 {
     value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
 }
 
-/// Buckets of one width, in the order of time.
+/// Buckets of one width, in time order.
 #[derive(Debug, Clone)]
 pub(super) struct Tier<T> {
     width_ms: i64,
-    /// How many buckets are stored under one key.
+    /// Buckets stored under one key.
     chunk: i64,
     keep_ms: i64,
-    /// Buckets before this one were evicted and stay so.
-    floor: i64,
+    /// The first index that is not evicted. Late increments before it are ignored.
+    first_kept: i64,
     buckets: VecDeque<(i64, T)>,
     dirty: BTreeSet<i64>,
-    gone: BTreeSet<i64>,
+    evicted: BTreeSet<i64>,
 }
 
 impl<T: Tally> Tier<T> {
@@ -136,10 +138,10 @@ impl<T: Tally> Tier<T> {
             width_ms,
             chunk,
             keep_ms,
-            floor: i64::MIN,
+            first_kept: i64::MIN,
             buckets: VecDeque::new(),
             dirty: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            evicted: BTreeSet::new(),
         }
     }
 
@@ -151,18 +153,18 @@ impl<T: Tally> Tier<T> {
         self.buckets.is_empty()
     }
 
-    /// How many bytes the buckets take.
+    /// Returns the memory of the buckets.
     pub(super) fn heap_bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<(i64, T)>()
     }
 
-    /// Adds a share to the bucket of its time, if that is still kept.
-    pub(super) fn add(&mut self, share: &Share, sign: i32) {
-        let index = share.at.div_euclid(self.width_ms);
-        if share.counters & T::KEPT == 0 || index < self.floor {
+    /// Adds an increment to the bucket of its time, unless that is evicted.
+    pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
+        let index = increment.at.div_euclid(self.width_ms);
+        if increment.counters & T::KEPT == 0 || index < self.first_kept {
             return;
         }
-        self.bucket(index).add(share, sign);
+        self.bucket(index).add(increment, sign);
         let chunk = index.div_euclid(self.chunk);
         if self.dirty.last() != Some(&chunk) {
             self.dirty.insert(chunk);
@@ -189,13 +191,13 @@ impl<T: Tally> Tier<T> {
 
     fn insert(&mut self, place: usize, index: i64, tally: T) {
         if self.buckets.len() == self.buckets.capacity() {
-            // Doubling would leave half of a busy campaign's memory unused.
+            // Doubling would waste up to half of a busy campaign's memory.
             self.buckets.reserve_exact((self.buckets.len() / 8).clamp(4, 64));
         }
         self.buckets.insert(place, (index, tally));
     }
 
-    /// The buckets that begin in `from_ms..to_ms`.
+    /// Returns the buckets that begin in `from_ms..to_ms`.
     pub(super) fn range(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (i64, &T)> {
         let from = from_ms.div_euclid(self.width_ms) + i64::from(from_ms.rem_euclid(self.width_ms) != 0);
         let first = self.buckets.partition_point(|(index, _)| *index < from);
@@ -206,55 +208,56 @@ impl<T: Tally> Tier<T> {
             .take_while(move |(at, _)| *at < to_ms)
     }
 
-    /// One counter over the buckets that begin in `from_ms..to_ms`.
+    /// Sums one counter over the buckets that begin in `from_ms..to_ms`.
     pub(super) fn sum(&self, from_ms: i64, to_ms: i64, counter: Counter) -> i64 {
         self.range(from_ms, to_ms).map(|(_, tally)| tally.get(counter)).sum()
     }
 
-    /// Lets go of chunks that ended before `now - keep`.
+    /// Evicts the chunks that ended before `now - keep`.
     pub(super) fn evict(&mut self, now_ms: i64) {
         let chunk = (now_ms - self.keep_ms).div_euclid(self.width_ms).div_euclid(self.chunk);
-        self.floor = self.floor.max(chunk * self.chunk);
+        self.first_kept = self.first_kept.max(chunk * self.chunk);
         while let Some((index, _)) = self.buckets.front() {
-            if *index >= self.floor {
+            if *index >= self.first_kept {
                 break;
             }
             let chunk = index.div_euclid(self.chunk);
             self.dirty.remove(&chunk);
-            self.gone.insert(chunk);
+            self.evicted.insert(chunk);
             self.buckets.pop_front();
         }
     }
 
-    /// The chunks that changed since the last call, and those that went.
+    /// Returns the chunks that changed, and those evicted, since it was last called.
     pub(super) fn take_dirty(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
-        (std::mem::take(&mut self.dirty), std::mem::take(&mut self.gone))
+        (std::mem::take(&mut self.dirty), std::mem::take(&mut self.evicted))
     }
 
-    /// The buckets of one chunk.
+    /// Returns the buckets of one chunk.
     pub(super) fn chunk(&self, chunk: i64) -> impl Iterator<Item = (i64, &T)> {
         let first = self.buckets.partition_point(|(index, _)| *index < chunk * self.chunk);
         let end = (chunk + 1) * self.chunk;
         self.buckets.range(first..).map(|(index, tally)| (*index, tally)).take_while(move |(index, _)| *index < end)
     }
 
-    /// Puts a stored bucket back.
+    /// Restores a stored bucket.
     pub(super) fn restore(&mut self, index: i64, tally: T) {
         *self.bucket(index) = tally;
     }
 }
 
-/// All of one campaign's counters.
+/// The counters of one campaign: three tiers and the totals.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
-    pub(super) seconds: Tier<Pulse>,
+    pub(super) seconds: Tier<SecondCounts>,
     pub(super) minutes: Tier<Bucket>,
     pub(super) hours: Tier<Bucket>,
     pub(super) totals: Counters,
 }
 
 impl Windows {
-    /// `points` seconds of chart need the five minutes before each of them.
+    /// Creates empty windows.
+    /// Each of `points` chart seconds needs the five minutes before it.
     pub(super) fn new(points: usize) -> Self {
         let charts_ms = 5 * MINUTE_MS + points as i64 * SECOND_MS;
         Self {
@@ -265,23 +268,23 @@ impl Windows {
         }
     }
 
-    /// Adds a share everywhere, or takes it back with a `sign` of -1.
-    pub(super) fn add(&mut self, share: &Share, sign: i32) {
-        if share.counters == 0 {
+    /// Adds an increment everywhere, or subtracts it with a `sign` of -1.
+    pub(super) fn add(&mut self, increment: &Increment, sign: i32) {
+        if increment.counters == 0 {
             return;
         }
-        self.seconds.add(share, sign);
-        self.minutes.add(share, sign);
-        self.hours.add(share, sign);
-        self.totals[Counter::TalkMs] += share.talk_ms * i64::from(sign);
-        let mut rest = share.counters;
+        self.seconds.add(increment, sign);
+        self.minutes.add(increment, sign);
+        self.hours.add(increment, sign);
+        self.totals[Counter::TalkMs] += increment.talk_ms * i64::from(sign);
+        let mut rest = increment.counters;
         while rest != 0 {
             self.totals[Counter::ALL[rest.trailing_zeros() as usize]] += i64::from(sign);
             rest &= rest - 1;
         }
     }
 
-    /// All counters over the minutes that begin in `from_ms..to_ms`.
+    /// Sums all counters over the minutes that begin in `from_ms..to_ms`.
     pub(super) fn minutes_sum(&self, from_ms: i64, to_ms: i64) -> Counters {
         let mut sum = Counters::default();
         for (_, bucket) in self.minutes.range(from_ms, to_ms) {
@@ -290,7 +293,8 @@ impl Windows {
         sum
     }
 
-    /// Some counters since the minute that begins at `from_ms`: minutes up to the full hour, then hours.
+    /// Sums some counters since the minute at `from_ms`.
+    /// Minutes count up to the full hour, hours from there on.
     pub(super) fn since<const N: usize>(&self, from_ms: i64, counters: [Counter; N]) -> [i64; N] {
         let hour = from_ms + (HOUR_MS - from_ms.rem_euclid(HOUR_MS)) % HOUR_MS;
         let mut sums = [0; N];
@@ -303,14 +307,14 @@ impl Windows {
         sums
     }
 
-    /// Lets go of what is too old to be asked for.
+    /// Evicts the buckets that no reader asks for any more.
     pub(super) fn evict(&mut self, now_ms: i64) {
         self.seconds.evict(now_ms);
         self.minutes.evict(now_ms);
         self.hours.evict(now_ms);
     }
 
-    /// Forgets what changed: after reading back, nothing has.
+    /// Clears the change marks, after a restore.
     pub(super) fn take_dirty(&mut self) {
         self.seconds.take_dirty();
         self.minutes.take_dirty();
@@ -322,17 +326,17 @@ impl Windows {
 mod tests {
     use super::*;
 
-    fn share(at: i64) -> Share {
-        Share { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
+    fn increment(at: i64) -> Increment {
+        Increment { at, counters: bit(Counter::Attempts) | bit(Counter::Human), talk_ms: 9 }
     }
 
-    /// Something in each second of the last 35 days, or, where that makes no difference, in each minute or hour.
+    /// Fills 37 days: seconds near the end, minutes for a day, hours before.
     fn busy(now: i64) -> Windows {
         let mut windows = Windows::new(60);
         let mut at = now - 37 * DAY_MS;
         while at < now {
             windows.evict(at);
-            windows.add(&share(at), 1);
+            windows.add(&increment(at), 1);
             at += match now - at {
                 left if left <= 20 * MINUTE_MS => SECOND_MS,
                 left if left <= 28 * HOUR_MS => MINUTE_MS,
@@ -351,18 +355,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_leaves_nothing() {
+    fn a_subtracted_increment_leaves_no_count() {
         let mut windows = Windows::new(60);
-        windows.add(&share(5_000), 1);
-        windows.add(&share(65_000), 1);
-        windows.add(&share(5_000), -1);
+        windows.add(&increment(5_000), 1);
+        windows.add(&increment(65_000), 1);
+        windows.add(&increment(5_000), -1);
         assert_eq!(windows.minutes_sum(0, MINUTE_MS), Counters::default());
         assert_eq!(windows.minutes_sum(0, i64::MAX)[Counter::TalkMs], 9);
         assert_eq!(windows.totals[Counter::Human], 1);
     }
 
     #[test]
-    fn minutes_up_to_the_hour_and_hours_after_it_count_each_moment_once() {
+    fn minutes_and_hours_count_each_moment_once() {
         let windows = busy(1_000 * DAY_MS);
         for minutes in [0, 1, 59, 60, 61, 600, 1_439, 1_440] {
             let from = 1_000 * DAY_MS - minutes * MINUTE_MS;
@@ -372,10 +376,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_comes_back_as_it_was() {
+    fn a_bucket_survives_storing() {
         let mut bucket = Bucket::default();
-        bucket.add(&Share { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
-        bucket.add(&Share { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);
+        bucket.add(&Increment { at: 0, counters: u32::MAX >> 1 & !bit(Counter::TalkMs), talk_ms: 1 << 40 }, 1);
+        bucket.add(&Increment { at: 0, counters: bit(Counter::OutcomeLost), talk_ms: 0 }, 1);
         assert_eq!(Bucket::from_values(&bucket.values()), bucket);
         let mut sum = Counters::default();
         bucket.add_to(&mut sum);

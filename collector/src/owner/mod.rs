@@ -1,20 +1,22 @@
-//! Ownership: which partitions this process reads, folds, publishes and checkpoints.
+//! Partition ownership: which partitions this process works on.
 //!
 //! ```text
-//! steward ─ attends, counts its share ─▶ takes free partitions, gives up what is above the share
-//!    └─ one stint for each partition it holds: lease ─▶ load ─▶ replay ─▶ live ─▶ finish
+//! assignor ─ heartbeats, computes its quota ─▶ acquires free partitions, stops workers above the quota
+//!    └─ one worker per partition held: lease ─▶ load ─▶ replay ─▶ live ─▶ hand over
 //! ```
 //!
-//! Whatever goes wrong (the lease lost, the engine away, its memory not the engine's) ends the stint; the next one, here
-//! or in another process, starts from the checkpoint. Nothing is lost by that, because the log is the truth, and nothing
-//! is published twice, because the engine knows which positions it has published.
+//! A worker reads its partition's log, folds, publishes and checkpoints. Any failure stops it: a lost lease, an
+//! unreachable engine, memory that differs from the engine's. The next worker, here or in another process, starts from
+//! the checkpoint. Nothing is lost, because the log is the truth. Nothing is published twice, because the engine knows
+//! which positions it has published.
 
+mod assignor;
+mod error;
+mod lease;
 mod outbox;
 mod progress;
-mod share;
-mod steward;
-mod stint;
-mod tenure;
+mod quota;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,33 +28,36 @@ use tokio_util::sync::CancellationToken;
 
 pub use progress::Progress;
 
-use steward::Steward;
+use assignor::Assignor;
 
 use crate::fold::FoldSettings;
 
-/// How an owner works.
+/// Intervals and identity of an owner.
 #[derive(Debug, Clone)]
 pub struct OwnerSettings {
     /// The rules of the fold.
     pub fold: Arc<FoldSettings>,
-    /// How often changed state is published.
+    /// Interval at which changed state is published.
     pub state_every: Duration,
-    /// How long events may wait for more, once something was published just before.
+    /// Shortest interval between two publications of events.
+    /// Events are batched meanwhile.
     pub events_every: Duration,
-    /// How often state and log position are written down together.
+    /// Interval at which state and log position are stored together.
     pub checkpoint_every: Duration,
-    /// How long a lease lasts, and a place among the collectors; a dead owner's partitions are free after it.
+    /// Length of a partition lease and of the group membership.
+    /// A dead owner's partitions are free after it.
     pub lease: Duration,
-    /// How often it looks who else is there and which partitions are free.
-    pub look_every: Duration,
-    /// Who this is, for leases and among the collectors. No two lives of a process may share it.
+    /// Interval at which the members are read and partitions acquired or released.
+    pub rebalance_every: Duration,
+    /// Name of the lease holder and group member.
+    /// Every start of a process needs a new one.
     pub holder: String,
-    /// Where it says how far it has come.
+    /// Where the workers report their progress.
     pub progress: Progress,
 }
 
 impl OwnerSettings {
-    /// The usual intervals.
+    /// Returns settings with the default intervals.
     pub fn new(fold: Arc<FoldSettings>, holder: String) -> Self {
         Self {
             fold,
@@ -60,14 +65,14 @@ impl OwnerSettings {
             events_every: Duration::from_millis(10),
             checkpoint_every: Duration::from_secs(2),
             lease: Duration::from_secs(3),
-            look_every: Duration::from_millis(500),
+            rebalance_every: Duration::from_millis(500),
             holder,
             progress: Progress::default(),
         }
     }
 }
 
-/// A name for this life of this process: the machine's, the process's number and some dice.
+/// Returns a unique holder name: host name, process id and a random number.
 pub fn holder_name() -> String {
     let host: String = System::host_name().unwrap_or_default();
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
@@ -75,9 +80,8 @@ pub fn holder_name() -> String {
     format!("{host}-{}-{:08x}", std::process::id(), rand::rng().random::<u32>())
 }
 
-/// Owns this process's share of the partitions, until `shutdown`; then folds the rest, publishes, checkpoints and hands
-/// all of them over.
+/// Owns this process's quota of partitions until `shutdown`, then hands over.
 pub async fn own_partitions(engine: Arc<dyn Engine>, settings: OwnerSettings, shutdown: CancellationToken) {
     progress::describe();
-    Steward::new(engine, settings, shutdown).run().await;
+    Assignor::new(engine, settings, shutdown).run().await;
 }

@@ -6,22 +6,22 @@ use ringside_model::{
     Amd, CallFact, CallPhase, CallResult, Counter, Disposition, EndedBy, FailureReason, Outcome, Ratio,
 };
 
-use crate::scene::{HUMAN, NOON, Scene, call_event, ended, ms};
+use crate::fixture::{Fixture, HUMAN, NOON, call_event, ended, ms};
 
 const MACHINE: CallFact = CallFact::Amd(Amd::Machine);
 const CONVERTED: CallFact = CallFact::Disposition(Disposition::Converted);
 const OPT_OUT: CallFact = CallFact::Disposition(Disposition::OptOut);
 
-/// Counters that are one after a single call, talk time left out.
+/// Returns the counters that are one after a single call, except for talk time.
 fn ones(facts: &[(i64, CallFact)]) -> Vec<Counter> {
-    let mut scene = Scene::new();
-    scene.story("c1", NOON, facts);
-    let totals = scene.metrics().totals;
+    let mut fixture = Fixture::new();
+    fixture.story("c1", NOON, facts);
+    let totals = fixture.metrics().totals;
     Counter::ALL.iter().copied().filter(|counter| *counter != Counter::TalkMs && totals[*counter] == 1).collect()
 }
 
 #[test]
-fn every_end_has_its_result_and_its_tile() {
+fn every_end_has_its_result_and_outcome() {
     use Counter as C;
     for (facts, result, outcome) in [
         (vec![(0, Dialing), (900, ended(17, Them))], CallResult::Busy, C::OutcomeBusy),
@@ -36,38 +36,38 @@ fn every_end_has_its_result_and_its_tile() {
         (vec![(0, Answered), (1, Bridged), (900, ended(17, Them))], CallResult::Answered, C::OutcomeAnsweredOther),
         (vec![(0, Answered), (9, MACHINE), (900, ended(16, Us))], CallResult::Answered, C::OutcomeMachine),
     ] {
-        let mut scene = Scene::new();
-        scene.story("c1", NOON, &facts);
-        let (_, change) = scene.said.calls.last().unwrap();
+        let mut fixture = Fixture::new();
+        fixture.story("c1", NOON, &facts);
+        let (_, change) = fixture.changes.calls.last().unwrap();
         assert_eq!((change.phase, change.result), (CallPhase::Ended, Some(result)), "{facts:?}");
-        let totals = scene.metrics().totals;
+        let totals = fixture.metrics().totals;
         assert_eq!((totals[outcome], totals[C::Completed], totals[C::Attempts]), (1, 1, 1), "{facts:?}");
     }
 }
 
 #[test]
-fn the_first_tile_that_fits_is_the_call_s() {
+fn the_first_outcome_that_applies_holds() {
     let served = [(0, Dialing), (500, Answered), (600, HUMAN), (900, Bridged), (9_000, ended(16, Them))];
     let outcome = |more: &[(i64, CallFact)]| {
-        let mut scene = Scene::new();
-        scene.story("c1", NOON, &served).story("c1", NOON, more);
-        scene.said.calls.last().unwrap().1.outcome
+        let mut fixture = Fixture::new();
+        fixture.story("c1", NOON, &served).story("c1", NOON, more);
+        fixture.changes.calls.last().unwrap().1.outcome
     };
     assert_eq!(outcome(&[]), Some(Outcome::AnsweredOther));
     assert_eq!(outcome(&[(10_000, CONVERTED)]), Some(Outcome::Converted));
     assert_eq!(outcome(&[(10_000, OPT_OUT)]), Some(Outcome::OptOut));
-    // The later disposition is the call's, but asking not to be called again sticks.
+    // The later disposition holds, but an opt-out sticks.
     assert_eq!(outcome(&[(10_000, CONVERTED), (11_000, OPT_OUT)]), Some(Outcome::OptOut));
     assert_eq!(
         outcome(&[(10_000, OPT_OUT), (11_000, CallFact::Disposition(Disposition::Other))]),
         Some(Outcome::OptOut)
     );
-    // A detector's larger word holds, and what agents took of machines is counted.
+    // The larger detection holds, and a machine that an agent took is counted.
     assert_eq!(outcome(&[(10_000, MACHINE)]), Some(Outcome::Machine));
 }
 
 #[test]
-fn abandoned_is_who_waited_too_long_or_was_dropped_by_us() {
+fn a_long_wait_or_a_drop_by_us_is_abandoned() {
     use Counter::{Abandoned, EarlyHangup};
     for (facts, expected) in [
         (vec![(2_000, Bridged), (9_000, ended(16, Them))], None),
@@ -92,23 +92,23 @@ fn abandoned_is_who_waited_too_long_or_was_dropped_by_us() {
 }
 
 #[test]
-fn who_still_waits_is_not_abandoned_yet() {
-    let mut scene = Scene::new();
-    scene.story("c1", NOON, &[(0, Dialing), (1_000, Answered), (1_100, HUMAN)]).tick(NOON + 60_000);
-    let metrics = scene.metrics();
+fn a_waiting_person_is_not_abandoned_yet() {
+    let mut fixture = Fixture::new();
+    fixture.story("c1", NOON, &[(0, Dialing), (1_000, Answered), (1_100, HUMAN)]).tick(NOON + 60_000);
+    let metrics = fixture.metrics();
     assert_eq!((metrics.totals[Counter::Abandoned], metrics.waiting_for_agent), (0, 1));
     assert_eq!(metrics.oldest_wait_ms, Some(59_000));
-    scene.call("c1", NOON + 61_000, Bridged);
-    let metrics = scene.metrics();
+    fixture.call("c1", NOON + 61_000, Bridged);
+    let metrics = fixture.metrics();
     assert_eq!((metrics.totals[Counter::Abandoned], metrics.waiting_for_agent), (1, 0));
-    // A detector that says it was a machine after all takes it back.
-    scene.call("c1", NOON + 62_000, MACHINE);
-    let totals = scene.metrics().totals;
+    // A late detection of a machine subtracts the abandoned call.
+    fixture.call("c1", NOON + 62_000, MACHINE);
+    let totals = fixture.metrics().totals;
     assert_eq!((totals[Counter::Abandoned], totals[Counter::Human], totals[Counter::MachineBridged]), (0, 0, 1));
 }
 
 #[test]
-fn dialing_is_implied_by_whatever_comes_after_it() {
+fn a_later_phase_implies_dialing() {
     for facts in [vec![(0, Ringing)], vec![(0, Answered)], vec![(0, Bridged)], vec![(0, ended(17, Them))]] {
         assert!(ones(&facts).contains(&Counter::Attempts), "{facts:?}");
     }
@@ -126,15 +126,15 @@ fn a_missing_answer_is_not_invented() {
 }
 
 #[test]
-fn of_two_ends_the_earlier_holds_and_of_equals_the_smaller_by_content() {
+fn the_earlier_end_holds_and_ties_break_by_content() {
     for (ends, cause) in [
         (vec![(9_000, ended(17, Them)), (8_000, ended(19, Us))], 19),
         (vec![(8_000, ended(19, Us)), (8_000, ended(17, Them))], 17),
         (vec![(8_000, ended(17, Them)), (8_000, ended(19, Us))], 17),
     ] {
-        let mut scene = Scene::new();
-        scene.story("c1", NOON, &ends);
-        let totals = scene.metrics().totals;
+        let mut fixture = Fixture::new();
+        fixture.story("c1", NOON, &ends);
+        let totals = fixture.metrics().totals;
         assert_eq!(
             (totals[Counter::Busy], totals[Counter::NoAnswer]),
             (i64::from(cause == 17), i64::from(cause == 19))
@@ -143,21 +143,21 @@ fn of_two_ends_the_earlier_holds_and_of_equals_the_smaller_by_content() {
 }
 
 #[test]
-fn ringing_that_we_cut_short_is_counted() {
+fn ringing_cut_short_by_us_is_counted() {
     let breach = |facts: &[(i64, CallFact)]| ones(facts).contains(&Counter::MinRingBreach);
     assert!(breach(&[(0, Ringing), (14_999, ended(19, Us))]));
     assert!(!breach(&[(0, Ringing), (15_000, ended(19, Us))]));
     assert!(!breach(&[(0, Ringing), (14_999, ended(19, Them))]));
-    assert!(!breach(&[(0, Dialing), (3_000, ended(19, Us))]), "it is not known to have rung");
+    assert!(!breach(&[(0, Dialing), (3_000, ended(19, Us))]), "no source reported ringing");
     assert!(!breach(&[(0, Ringing), (3_000, Answered), (9_000, ended(16, Us))]));
 }
 
 #[test]
-fn talk_counts_from_the_agent_on_and_a_clock_that_runs_backwards_makes_it_zero() {
+fn talk_time_starts_at_the_bridge_and_is_never_negative() {
     let talk = |facts: &[(i64, CallFact)]| {
-        let mut scene = Scene::new();
-        scene.story("c1", NOON, facts);
-        (scene.metrics().totals[Counter::TalkMs], scene.said.calls.last().unwrap().1.talk_ms)
+        let mut fixture = Fixture::new();
+        fixture.story("c1", NOON, facts);
+        (fixture.metrics().totals[Counter::TalkMs], fixture.changes.calls.last().unwrap().1.talk_ms)
     };
     assert_eq!(talk(&[(0, Answered), (500, Bridged), (10_500, ended(16, Them))]), (10_000, Some(10_000)));
     assert_eq!(talk(&[(0, Answered), (10_500, ended(16, Them))]), (10_500, Some(10_500)));
@@ -167,37 +167,41 @@ fn talk_counts_from_the_agent_on_and_a_clock_that_runs_backwards_makes_it_zero()
 
 #[test]
 fn strange_events_are_counted_by_kind() {
-    let mut scene = Scene::new();
-    scene.story("c1", NOON, &[(2_000, Answered), (1_000, Ringing), (2_000, Answered), (9_000, ended(16, Them))]);
-    scene.story("c1", NOON, &[(8_000, ended(16, Them)), (20_000, CONVERTED), (21_000, OPT_OUT)]);
+    let mut fixture = Fixture::new();
+    fixture.story("c1", NOON, &[(2_000, Answered), (1_000, Ringing), (2_000, Answered), (9_000, ended(16, Them))]);
+    fixture.story("c1", NOON, &[(8_000, ended(16, Them)), (20_000, CONVERTED), (21_000, OPT_OUT)]);
     let mut late = call_event("c2", NOON - 25 * 3_600_000, Dialing);
     late.received_at = ms(NOON);
     let mut early = call_event("c3", NOON + 6_000, Dialing);
     early.received_at = ms(NOON);
-    scene.hear(&late).hear(&early);
-    let metrics = scene.metrics();
+    fixture.apply(&late).apply(&early);
+    let metrics = fixture.metrics();
     let odd = metrics.oddities;
     assert_eq!((odd.duplicates, odd.reordered, odd.corrected, odd.too_old, odd.from_future), (1, 1, 2, 1, 1));
-    assert_eq!(metrics.totals[Counter::Attempts], 2, "the one that is too old is not counted");
-    assert_eq!(scene.said.calls.last().unwrap().1.at, ms(NOON), "the one from the future is placed at its receipt");
+    assert_eq!(metrics.totals[Counter::Attempts], 2, "an event that is too old is not counted");
+    assert_eq!(
+        fixture.changes.calls.last().unwrap().1.at,
+        ms(NOON),
+        "an event from the future is placed at its receipt"
+    );
 }
 
 #[test]
-fn the_uk_estimate_corrects_by_the_share_of_machines_that_agents_took() {
-    let mut scene = Scene::new();
+fn the_uk_estimate_corrects_for_machines_that_agents_took() {
+    let mut fixture = Fixture::new();
     for call in 0..10 {
-        scene.story(&format!("m{call}"), NOON, &[(0, Answered), (1, MACHINE), (100, Bridged), (900, ended(16, Us))]);
+        fixture.story(&format!("m{call}"), NOON, &[(0, Answered), (1, MACHINE), (100, Bridged), (900, ended(16, Us))]);
     }
     for call in 0..85 {
-        scene.story(&format!("p{call}"), NOON, &[(0, Answered), (100, Bridged), (900, ended(16, Us))]);
+        fixture.story(&format!("p{call}"), NOON, &[(0, Answered), (100, Bridged), (900, ended(16, Us))]);
     }
     for call in 0..5 {
-        scene.story(&format!("d{call}"), NOON, &[(0, Answered), (900, ended(16, Us))]);
+        fixture.story(&format!("d{call}"), NOON, &[(0, Answered), (900, ended(16, Us))]);
     }
-    scene.tick(NOON + 2_000);
-    let abandon = scene.metrics().abandon;
+    fixture.tick(NOON + 2_000);
+    let abandon = fixture.metrics().abandon;
     // 5 dropped x 85/95 = 4.47 people; of 89.47 people that is 5.00 %.
     assert_eq!((abandon.uk24_ppm, abandon.uk24_n), (Some(50_000), 89));
     assert_eq!((abandon.today, abandon.us30_headroom), (Ratio::new(5, 90), 2 - 5));
-    assert_eq!(Scene::new().story("q", NOON, &[(0, Queued)]).metrics().abandon.uk24_ppm, None);
+    assert_eq!(Fixture::new().story("q", NOON, &[(0, Queued)]).metrics().abandon.uk24_ppm, None);
 }

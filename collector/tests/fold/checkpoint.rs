@@ -1,10 +1,13 @@
-//! What is stored is all there is: a fold that was read back goes on as if nothing had happened.
+//! Checkpoints: a restored fold continues like the original.
+
+use std::hash::Hasher;
 
 use ringside_collector::fold::day::{Day, START_MS};
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_model::{AgentCounts, CampaignEvent, CampaignStatus, Event, EventKind, Gauges};
+use siphasher::sip::SipHasher13;
 
-use crate::scene::{Store, campaign_event, event, metric_event, ms};
+use crate::fixture::{Store, campaign_event, event, metric_event, ms};
 
 /// A step of a log.
 enum Step {
@@ -12,7 +15,7 @@ enum Step {
     Tick(i64),
 }
 
-/// Two hours of a log with all kinds of events in it, and with two minutes that nobody ticked.
+/// Returns two hours of a log: all kinds of events, two minutes without ticks.
 fn log() -> Vec<Step> {
     let day = Day { seed: 5, calls: 24_000 };
     let mut steps = Vec::new();
@@ -49,22 +52,22 @@ fn log() -> Vec<Step> {
     steps
 }
 
-/// Goes through steps; what the fold says to the tenant's own partition comes back to it, as this is that partition.
-fn go(fold: &mut Fold, steps: &[Step]) -> usize {
+/// Applies steps, feeds derived events back, and returns the number of changes.
+fn apply(fold: &mut Fold, steps: &[Step]) -> usize {
     let mut changes = Changes::default();
-    let mut news = 0;
+    let mut published = 0;
     for step in steps {
         match step {
             Step::Event(event) => fold.apply(event, &mut changes),
             Step::Tick(at) => fold.tick(ms(*at), &mut changes),
         }
-        for word in std::mem::take(&mut changes.derived) {
-            fold.apply(&word, &mut changes);
+        for event in std::mem::take(&mut changes.derived) {
+            fold.apply(&event, &mut changes);
         }
-        news += changes.calls.len() + changes.alerts.len() + changes.statuses.len();
+        published += changes.calls.len() + changes.alerts.len() + changes.statuses.len();
         changes.clear();
     }
-    news
+    published
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn a_replay_arrives_at_the_same_bytes() {
     let log = log();
     let stores = [(); 2].map(|()| {
         let mut fold = Fold::new(FoldSettings::default().into());
-        go(&mut fold, &log);
+        apply(&mut fold, &log);
         let mut store = Store::default();
         store.commit(fold.take_dirty());
         store
@@ -81,10 +84,25 @@ fn a_replay_arrives_at_the_same_bytes() {
 }
 
 #[test]
-fn a_fold_that_was_read_back_goes_on_as_if_nothing_had_happened() {
+fn stored_bytes_stay_what_they_were() {
+    let mut fold = Fold::new(FoldSettings::default().into());
+    apply(&mut fold, &log());
+    let mut store = Store::default();
+    store.commit(fold.take_dirty());
+    let mut hasher = SipHasher13::new();
+    for (key, bytes) in &store.0 {
+        hasher.write(key.as_bytes());
+        hasher.write(bytes);
+    }
+    // An upgrade must read the previous version's state: another number here needs a migration.
+    assert_eq!((store.0.len(), hasher.finish()), (880, 0x2f64_29f2_a8ce_073e));
+}
+
+#[test]
+fn a_restored_fold_continues_like_the_original() {
     let log = log();
     let mut straight = Fold::new(FoldSettings::default().into());
-    go(&mut straight, &log);
+    apply(&mut straight, &log);
     let mut expected = Store::default();
     expected.commit(straight.take_dirty());
 
@@ -92,17 +110,17 @@ fn a_fold_that_was_read_back_goes_on_as_if_nothing_had_happened() {
         let cut = log.len() * eighth / 8 + 13;
         let mut before = Fold::new(FoldSettings::default().into());
         let mut store = Store::default();
-        // Several checkpoints on the way, so that each holds only what changed.
+        // Several checkpoints, so that each contains only changes.
         for part in log[..cut].chunks(cut / 3 + 1) {
-            go(&mut before, part);
+            apply(&mut before, part);
             store.commit(before.take_dirty());
         }
         let mut restored = store.restore();
         let untouched = restored.take_dirty();
-        assert_eq!((untouched.puts.len(), untouched.deletes.len()), (0, 0), "reading back is no change");
+        assert_eq!((untouched.puts.len(), untouched.deletes.len()), (0, 0), "a restore is not a change");
 
-        let news = go(&mut before, &log[cut..]);
-        assert_eq!(go(&mut restored, &log[cut..]), news, "the same is published after a restart");
+        let published = apply(&mut before, &log[cut..]);
+        assert_eq!(apply(&mut restored, &log[cut..]), published, "a restart publishes the same");
         let (left, right) = (before.take_dirty(), restored.take_dirty());
         assert_eq!(left.puts.len(), right.puts.len());
         for (left, right) in left.puts.iter().zip(&right.puts) {
@@ -143,8 +161,8 @@ fn damaged_state_is_named() {
     for (key, bytes, named) in [
         ("acme/c/alpha/head", &[255_u8, 1][..], "acme/c/alpha/head"),
         ("acme/c/alpha/what", &[], "acme/c/alpha/what"),
-        ("acme/c/al pha/head", &[], "no campaign id"),
-        ("acme/directory/alpha", &[2, 1, 65, 77], "unknown status"),
+        ("acme/c/al pha/head", &[], "campaign id is invalid"),
+        ("acme/directory/alpha", &[2, 1, 65, 77], "status is unknown"),
     ] {
         let entries = [(key.into(), bytes::Bytes::copy_from_slice(bytes))];
         let error = Fold::restore(settings.clone(), &entries).unwrap_err();
@@ -157,7 +175,7 @@ fn damaged_state_is_named() {
             "n",
             START_MS,
             START_MS,
-            EventKind::Campaign(crate::scene::alpha(), CampaignEvent::Gauges(Gauges::default())),
+            EventKind::Campaign(crate::fixture::alpha(), CampaignEvent::Gauges(Gauges::default())),
         ),
         &mut changes,
     );

@@ -1,18 +1,18 @@
-//! A whole day of a hundred thousand calls.
+//! A whole day of 100,000 calls.
 
 use ringside_collector::fold::day::{Day, START_MS};
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_model::{Aggregate, CampaignMetrics, Counter, Event, Outcome};
 
+use crate::fixture::ms;
 use crate::model;
-use crate::scene::ms;
 
 fn metrics_of_all(fold: &Fold) -> Vec<CampaignMetrics> {
     fold.campaigns().map(|(tenant, id)| fold.campaign_metrics(tenant, id).unwrap()).collect()
 }
 
 #[test]
-fn a_day_of_a_hundred_thousand_calls_adds_up_to_what_was_put_in() {
+fn a_day_of_a_hundred_thousand_calls_has_its_expected_totals() {
     let day = Day { seed: 7, calls: 100_000 };
     let mut fold = Fold::new(FoldSettings::default().into());
     let mut changes = Changes::default();
@@ -34,7 +34,7 @@ fn a_day_of_a_hundred_thousand_calls_adds_up_to_what_was_put_in() {
     for metrics in &all {
         assert_eq!(metrics.totals, day.campaign_totals(&metrics.campaign), "{}", metrics.campaign);
         assert_eq!(metrics.active.total(), 0);
-        assert!(metrics.oddities.duplicates > 0, "some events come twice");
+        assert!(metrics.oddities.duplicates > 0, "the day has duplicates");
         let tiles: i64 = Outcome::ALL.iter().map(|outcome| metrics.totals.outcome(*outcome)).sum();
         assert_eq!(tiles, metrics.totals[Counter::Completed] + metrics.totals[Counter::Lost]);
     }
@@ -42,7 +42,7 @@ fn a_day_of_a_hundred_thousand_calls_adds_up_to_what_was_put_in() {
     assert_eq!(sum.totals, day.totals());
     assert_eq!(sum.totals[Counter::Attempts], 100_000);
 
-    // At rest a closed call takes little: records and keys, over all that the day left.
+    // The stored bytes per closed call, records and keys, are limited.
     let (closed, live) = fold.call_counts();
     assert_eq!((closed, live), (100_000, 0));
     let stored = fold.take_dirty().puts;
@@ -57,7 +57,7 @@ fn a_day_of_a_hundred_thousand_calls_adds_up_to_what_was_put_in() {
 }
 
 #[test]
-fn the_plain_model_agrees_with_the_day_about_what_was_put_in() {
+fn the_reference_model_agrees_with_the_day() {
     let day = Day { seed: 11, calls: 5_000 };
     let events: Vec<Event> = day.events().collect();
     assert_eq!(model::totals(&events), day.totals());
@@ -65,7 +65,7 @@ fn the_plain_model_agrees_with_the_day_about_what_was_put_in() {
 }
 
 #[test]
-fn a_shuffled_day_adds_up_to_the_same() {
+fn a_shuffled_day_has_the_same_totals() {
     let day = Day { seed: 3, calls: 4_000 };
     let events: Vec<Event> = day.events().collect();
     let fold_of = |order: &[usize]| {

@@ -1,14 +1,14 @@
-//! The fold, from the outside: events and ticks in, numbers out.
+//! The fold through its public interface: events and ticks in, numbers out.
 
-#![allow(clippy::unwrap_used, reason = "a scene that can't be set up shall fail its test")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test names its line")]
 
 mod alerts;
 mod calls;
 mod checkpoint;
 mod day;
+mod fixture;
 mod live;
 mod model;
 mod order;
-mod scene;
 mod tenants;
 mod windows;

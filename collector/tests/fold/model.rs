@@ -1,4 +1,4 @@
-//! The rules once more, in the plainest way there is: all facts of a call in a list, looked at when everything is over.
+//! A reference model of the rules: evaluates all facts of a call at the end.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use ringside_model::{
 
 const WAIT_MS: i64 = 2_000;
 
-/// What events must add up to, whatever their order and however often they come.
+/// Returns the expected totals of events, in any order and with any duplicates.
 pub(crate) fn totals<'a>(events: impl IntoIterator<Item = &'a Event>) -> Counters {
     let mut calls: BTreeMap<(CampaignId, String), Vec<(i64, CallFact)>> = BTreeMap::new();
     for event in events {
@@ -32,13 +32,13 @@ fn count(facts: &[(i64, CallFact)], totals: &mut Counters) {
     for (at, fact) in facts {
         match fact {
             CallFact::Ended { cause, by } => ends.push((*at, *cause, *by)),
-            CallFact::Disposition(what) => dispositions.push((*at, *what)),
-            CallFact::Amd(word) => amd = amd.max(Some(*word)),
+            CallFact::Disposition(disposition) => dispositions.push((*at, *disposition)),
+            CallFact::Amd(detected) => amd = amd.max(Some(*detected)),
             _ => {}
         }
     }
     let end = ends.iter().min().copied();
-    let last = dispositions.iter().max().map(|(_, what)| *what);
+    let last = dispositions.iter().max().map(|(_, disposition)| *disposition);
     let ringing = first(CallFact::Ringing);
     let answered = first(CallFact::Answered);
     let bridged = first(CallFact::Bridged);
@@ -64,7 +64,7 @@ fn count(facts: &[(i64, CallFact)], totals: &mut Counters) {
         totals[C::Abandoned] += i64::from(abandoned);
         totals[C::EarlyHangup] += i64::from(human && bridged.is_none() && end.is_some() && !abandoned);
         let converted = last == Some(Disposition::Converted);
-        let opted_out = dispositions.iter().any(|(_, what)| *what == Disposition::OptOut);
+        let opted_out = dispositions.iter().any(|(_, disposition)| *disposition == Disposition::OptOut);
         totals[C::Converted] += i64::from(converted);
         totals[C::OptOut] += i64::from(opted_out);
         outcome = Some(match (converted, opted_out, abandoned, human) {
@@ -79,7 +79,7 @@ fn count(facts: &[(i64, CallFact)], totals: &mut Counters) {
     totals[C::Completed] += 1;
     if let Some(answered) = answered {
         totals[C::TalkMs] += (over - bridged.unwrap_or(answered)).max(0);
-        totals[outcome.expect("it was answered")] += 1;
+        totals[outcome.expect("an answered call has an outcome")] += 1;
         return;
     }
     let (counter, tile) = match CallResult::of_unanswered(cause, by) {

@@ -1,11 +1,11 @@
-//! Whatever the order, and however often: the same facts arrive at the same numbers.
+//! The same facts give the same numbers, in any order and with any duplicates.
 
 use proptest::prelude::*;
 use ringside_collector::fold::FoldSettings;
 use ringside_model::{Amd, CallFact, Counter, Disposition, EndedBy, Event, Outcome};
 
+use crate::fixture::{Fixture, NOON, alpha, call_event, ms, tenant};
 use crate::model;
-use crate::scene::{NOON, Scene, alpha, call_event, ms, tenant};
 
 fn fact() -> impl Strategy<Value = CallFact> {
     let amd = prop_oneof![Just(Amd::Unsure), Just(Amd::Human), Just(Amd::Fax), Just(Amd::Machine)];
@@ -33,7 +33,8 @@ fn fact() -> impl Strategy<Value = CallFact> {
     ]
 }
 
-/// Facts of a few calls; times are coarse, so that ties are common. All were received at one moment.
+/// Generates facts of a few calls, all received at one time.
+/// Times are coarse, so that ties are common.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec((0..4_u8, 0..40_i64, fact()), 1..40).prop_map(|facts| {
         let event = |(call, half_seconds, fact)| {
@@ -45,8 +46,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
-/// Events, and the same events in another order, some of them more than once, some under another id and source.
-fn told_twice() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
+/// Generates events, and the same events reordered and duplicated.
+/// Duplicates have another id and source.
+fn repeated() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     events().prop_flat_map(|events| {
         let again = prop::collection::vec(any::<prop::sample::Index>(), 0..20);
         let all = again.prop_map({
@@ -66,21 +68,21 @@ fn told_twice() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     })
 }
 
-fn folded<'a>(events: impl IntoIterator<Item = &'a Event>) -> Scene {
-    let mut scene = Scene::with(FoldSettings { rules: Vec::new(), ..FoldSettings::default() });
+fn folded<'a>(events: impl IntoIterator<Item = &'a Event>) -> Fixture {
+    let mut fixture = Fixture::with(FoldSettings { rules: Vec::new(), ..FoldSettings::default() });
     for event in events {
-        scene.hear(event);
+        fixture.apply(event);
     }
-    scene.tick(NOON + 21_000);
-    scene
+    fixture.tick(NOON + 21_000);
+    fixture
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn order_and_repetition_change_nothing((events, told_again) in told_twice()) {
-        let (one, other) = (folded(&events), folded(&told_again));
+    fn order_and_repetition_change_nothing((events, repeated_events) in repeated()) {
+        let (one, other) = (folded(&events), folded(&repeated_events));
         let (a, b) = (one.metrics(), other.metrics());
         prop_assert_eq!(&a.totals, &b.totals);
         prop_assert_eq!(&a.hour, &b.hour);
@@ -89,13 +91,13 @@ proptest! {
         prop_assert_eq!((a.attempts_10s, a.attempts_60s), (b.attempts_10s, b.attempts_60s));
         prop_assert_eq!((a.abandon, a.durations, a.queue_depth), (b.abandon, b.durations, b.queue_depth));
         prop_assert_eq!((a.started_at, a.last_event_at), (b.started_at, b.last_event_at));
-        let series = |scene: &Scene| scene.fold.campaign_series(&tenant(), &alpha());
+        let series = |fixture: &Fixture| fixture.fold.campaign_series(&tenant(), &alpha());
         prop_assert_eq!(series(&one), series(&other));
     }
 
     #[test]
-    fn the_numbers_are_those_of_the_plain_model((events, told_again) in told_twice()) {
-        let metrics = folded(&told_again).metrics();
+    fn the_numbers_match_the_reference_model((events, repeated_events) in repeated()) {
+        let metrics = folded(&repeated_events).metrics();
         prop_assert_eq!(&metrics.totals, &model::totals(&events));
         let tiles: i64 = Outcome::ALL.iter().map(|outcome| metrics.totals.outcome(*outcome)).sum();
         prop_assert_eq!(tiles, metrics.totals[Counter::Completed] + metrics.totals[Counter::Lost]);

@@ -1,55 +1,55 @@
-//! Windows at their edges: seconds, minutes, the day in its zone, the month that counts from the first hour.
+//! Windows at their edges: seconds, minutes, the local day, the 30-day period.
 
 use CallFact::{Answered, Dialing};
 use jiff::tz::TimeZone;
 use ringside_collector::fold::FoldSettings;
 use ringside_model::{CallFact, Counter, EndedBy, Ratio};
 
-use crate::scene::{NOON, Scene, alpha, ended, ms, tenant};
+use crate::fixture::{Fixture, NOON, alpha, ended, ms, tenant};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A person who answers at a moment and is dropped by us.
-fn drop_at(scene: &mut Scene, at: i64) {
-    scene.story(&format!("c{at}"), at, &[(0, Answered), (10, ended(16, EndedBy::Us))]);
+/// Applies a call that a person answers and that we drop.
+fn drop_at(fixture: &mut Fixture, at: i64) {
+    fixture.story(&format!("c{at}"), at, &[(0, Answered), (10, ended(16, EndedBy::Us))]);
 }
 
 #[test]
 fn the_dialing_rate_is_of_completed_seconds() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for (call, at) in [NOON - 60_001, NOON - 60_000, NOON - 10_001, NOON - 10_000, NOON - 1, NOON].iter().enumerate() {
-        scene.call(&format!("c{call}"), *at, Dialing);
+        fixture.call(&format!("c{call}"), *at, Dialing);
     }
-    scene.tick(NOON + 999);
-    let metrics = scene.metrics();
+    fixture.tick(NOON + 999);
+    let metrics = fixture.metrics();
     assert_eq!((metrics.attempts_10s, metrics.attempts_60s), (2, 4));
-    scene.tick(NOON + 1_000);
-    assert_eq!(scene.metrics().attempts_10s, 2, "one came in at this end and one left at the other");
+    fixture.tick(NOON + 1_000);
+    assert_eq!(fixture.metrics().attempts_10s, 2, "one attempt entered the window and one left it");
 }
 
 #[test]
 fn the_live_abandon_rate_is_of_five_minutes() {
-    let mut scene = Scene::new();
-    drop_at(&mut scene, NOON - 300_001);
-    drop_at(&mut scene, NOON - 300_000);
-    drop_at(&mut scene, NOON - 1);
-    scene.tick(NOON);
-    assert_eq!(scene.metrics().abandon.live, Ratio::new(2, 2));
-    scene.tick(NOON + 1_000);
-    assert_eq!(scene.metrics().abandon.live, Ratio::new(1, 1));
+    let mut fixture = Fixture::new();
+    drop_at(&mut fixture, NOON - 300_001);
+    drop_at(&mut fixture, NOON - 300_000);
+    drop_at(&mut fixture, NOON - 1);
+    fixture.tick(NOON);
+    assert_eq!(fixture.metrics().abandon.live, Ratio::new(2, 2));
+    fixture.tick(NOON + 1_000);
+    assert_eq!(fixture.metrics().abandon.live, Ratio::new(1, 1));
 }
 
 #[test]
 fn the_hour_is_this_minute_and_the_59_before_it() {
-    let mut scene = Scene::new();
-    drop_at(&mut scene, NOON - 59 * MINUTE - 1);
-    drop_at(&mut scene, NOON - 59 * MINUTE);
-    drop_at(&mut scene, NOON - 119 * MINUTE);
-    drop_at(&mut scene, NOON - 119 * MINUTE - 1);
-    scene.tick(NOON + 30_000);
-    let metrics = scene.metrics();
+    let mut fixture = Fixture::new();
+    drop_at(&mut fixture, NOON - 59 * MINUTE - 1);
+    drop_at(&mut fixture, NOON - 59 * MINUTE);
+    drop_at(&mut fixture, NOON - 119 * MINUTE);
+    drop_at(&mut fixture, NOON - 119 * MINUTE - 1);
+    fixture.tick(NOON + 30_000);
+    let metrics = fixture.metrics();
     assert_eq!((metrics.hour[Counter::Human], metrics.hour_before[Counter::Human]), (1, 2));
     assert_eq!(metrics.abandon.hour, Ratio::new(1, 1));
     assert_eq!(metrics.totals[Counter::Human], 4);
@@ -57,21 +57,21 @@ fn the_hour_is_this_minute_and_the_59_before_it() {
 
 #[test]
 fn windows_follow_the_newest_receipt_before_the_first_tick() {
-    let mut scene = Scene::new();
-    scene.call("c1", NOON - 9_000, Dialing).call("c2", NOON, Dialing);
-    assert_eq!(scene.metrics().attempts_10s, 1);
-    assert_eq!(scene.metrics().as_of, ms(NOON));
+    let mut fixture = Fixture::new();
+    fixture.call("c1", NOON - 9_000, Dialing).call("c2", NOON, Dialing);
+    assert_eq!(fixture.metrics().attempts_10s, 1);
+    assert_eq!(fixture.metrics().as_of, ms(NOON));
 }
 
 #[test]
 fn a_late_fact_lands_in_its_own_minute() {
-    let mut scene = Scene::new();
-    scene.call("c1", NOON - 3 * HOUR, Dialing).tick(NOON - 3 * HOUR + 1_000);
-    scene.ticks(NOON - 10_000, NOON);
-    let mut late = crate::scene::call_event("c1", NOON - 3 * HOUR + 5_000, Answered);
+    let mut fixture = Fixture::new();
+    fixture.call("c1", NOON - 3 * HOUR, Dialing).tick(NOON - 3 * HOUR + 1_000);
+    fixture.ticks(NOON - 10_000, NOON);
+    let mut late = crate::fixture::call_event("c1", NOON - 3 * HOUR + 5_000, Answered);
     late.received_at = ms(NOON);
-    scene.hear(&late);
-    let metrics = scene.metrics();
+    fixture.apply(&late);
+    let metrics = fixture.metrics();
     assert_eq!(
         (metrics.totals[Counter::Human], metrics.hour[Counter::Human], metrics.abandon.today.denominator),
         (1, 0, 1)
@@ -79,62 +79,62 @@ fn a_late_fact_lands_in_its_own_minute() {
 }
 
 #[test]
-fn today_begins_at_midnight_of_the_zone_also_when_clocks_change() {
+fn today_begins_at_midnight_of_the_zone_even_on_clock_changes() {
     let berlin = || FoldSettings { time_zone: TimeZone::get("Europe/Berlin").unwrap(), ..FoldSettings::default() };
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
     for (midnight, now) in [
-        // The day of 23 hours, the day of 25 hours, and an ordinary one.
+        // A day of 23 hours, a day of 25 hours, and an ordinary one.
         ("2026-03-28T23:00:00Z", "2026-03-29T21:59:00Z"),
         ("2026-10-24T22:00:00Z", "2026-10-25T22:59:00Z"),
         ("2026-06-09T22:00:00Z", "2026-06-10T21:59:00Z"),
     ] {
-        let mut scene = Scene::with(berlin());
-        drop_at(&mut scene, at(midnight) - 1);
-        drop_at(&mut scene, at(midnight));
-        drop_at(&mut scene, at(now));
-        scene.tick(at(now));
-        assert_eq!(scene.metrics().abandon.today, Ratio::new(2, 2), "{now}");
-        scene.tick(at(now) + MINUTE);
-        assert_eq!(scene.metrics().abandon.today, Ratio::new(0, 0), "a minute after {now} it is tomorrow");
+        let mut fixture = Fixture::with(berlin());
+        drop_at(&mut fixture, at(midnight) - 1);
+        drop_at(&mut fixture, at(midnight));
+        drop_at(&mut fixture, at(now));
+        fixture.tick(at(now));
+        assert_eq!(fixture.metrics().abandon.today, Ratio::new(2, 2), "{now}");
+        fixture.tick(at(now) + MINUTE);
+        assert_eq!(fixture.metrics().abandon.today, Ratio::new(0, 0), "a minute after {now} a new day begins");
     }
-    // Havana's clocks go from midnight to one: the day begins at one.
-    let mut scene = Scene::with(FoldSettings { time_zone: TimeZone::get("America/Havana").unwrap(), ..berlin() });
-    drop_at(&mut scene, at("2026-03-08T04:59:59Z"));
-    drop_at(&mut scene, at("2026-03-08T05:00:00Z"));
-    scene.tick(at("2026-03-08T12:00:00Z"));
-    assert_eq!(scene.metrics().abandon.today, Ratio::new(1, 1));
-    // Nepal's midnight is a quarter past a full hour in UTC.
-    let mut scene = Scene::with(FoldSettings { time_zone: TimeZone::get("Asia/Kathmandu").unwrap(), ..berlin() });
-    drop_at(&mut scene, at("2026-06-10T18:14:59Z"));
-    drop_at(&mut scene, at("2026-06-10T18:15:00Z"));
-    scene.tick(at("2026-06-10T20:00:00Z"));
-    assert_eq!(scene.metrics().abandon.today, Ratio::new(1, 1));
+    // In Havana the clocks skip from midnight to one, so the day begins at one.
+    let mut fixture = Fixture::with(FoldSettings { time_zone: TimeZone::get("America/Havana").unwrap(), ..berlin() });
+    drop_at(&mut fixture, at("2026-03-08T04:59:59Z"));
+    drop_at(&mut fixture, at("2026-03-08T05:00:00Z"));
+    fixture.tick(at("2026-03-08T12:00:00Z"));
+    assert_eq!(fixture.metrics().abandon.today, Ratio::new(1, 1));
+    // In Nepal midnight is a quarter past a full hour in UTC.
+    let mut fixture = Fixture::with(FoldSettings { time_zone: TimeZone::get("Asia/Kathmandu").unwrap(), ..berlin() });
+    drop_at(&mut fixture, at("2026-06-10T18:14:59Z"));
+    drop_at(&mut fixture, at("2026-06-10T18:15:00Z"));
+    fixture.tick(at("2026-06-10T20:00:00Z"));
+    assert_eq!(fixture.metrics().abandon.today, Ratio::new(1, 1));
 }
 
 #[test]
 fn the_regulators_period_is_thirty_days_from_the_first_hour() {
-    let mut scene = Scene::new();
-    drop_at(&mut scene, NOON + 10 * MINUTE);
-    scene.tick(NOON + 30 * DAY - 1);
-    assert_eq!(scene.metrics().abandon.us30, Ratio::new(1, 1));
-    drop_at(&mut scene, NOON + 30 * DAY);
-    scene.tick(NOON + 30 * DAY + 1);
-    let abandon = scene.metrics().abandon;
+    let mut fixture = Fixture::new();
+    drop_at(&mut fixture, NOON + 10 * MINUTE);
+    fixture.tick(NOON + 30 * DAY - 1);
+    assert_eq!(fixture.metrics().abandon.us30, Ratio::new(1, 1));
+    drop_at(&mut fixture, NOON + 30 * DAY);
+    fixture.tick(NOON + 30 * DAY + 1);
+    let abandon = fixture.metrics().abandon;
     assert_eq!(abandon.us30, Ratio::new(1, 1), "a new period began with the hour of the first event");
     assert_eq!(abandon.us30_headroom, -1);
-    scene.tick(NOON + 60 * DAY);
-    assert_eq!(scene.metrics().abandon.us30, Ratio::new(0, 0));
+    fixture.tick(NOON + 60 * DAY);
+    assert_eq!(fixture.metrics().abandon.us30, Ratio::new(0, 0));
 }
 
 #[test]
-fn what_is_too_old_for_a_window_is_let_go_and_stays_in_the_totals() {
-    let mut scene = Scene::new();
-    drop_at(&mut scene, NOON);
-    scene.tick(NOON + 36 * DAY);
-    scene.fold.take_dirty();
-    scene.tick(NOON + 37 * DAY);
-    let metrics = scene.metrics();
+fn evicted_counts_stay_in_the_totals() {
+    let mut fixture = Fixture::new();
+    drop_at(&mut fixture, NOON);
+    fixture.tick(NOON + 36 * DAY);
+    fixture.fold.take_dirty();
+    fixture.tick(NOON + 37 * DAY);
+    let metrics = fixture.metrics();
     assert_eq!((metrics.totals[Counter::Human], metrics.abandon.us30.denominator), (1, 0));
-    let (bytes, ledger) = scene.fold.campaign_bytes(&tenant(), &alpha()).unwrap();
+    let (bytes, ledger) = fixture.fold.campaign_bytes(&tenant(), &alpha()).unwrap();
     assert!(bytes + ledger < 8_000, "an idle campaign is small: {bytes} and {ledger}");
 }

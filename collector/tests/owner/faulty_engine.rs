@@ -1,4 +1,4 @@
-//! The embedded engine with a will of its own, as one owner sees it.
+//! An engine with injected faults, as one owner sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,25 +6,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use ringside_engine::contract::Around;
 use ringside_engine::{Batch, Checkpoint, Engine, EngineError, LogEntry, Partition, Position, Token};
 
-/// What it does otherwise than the engine behind it, and what it was asked.
+/// Wraps an engine; injects faults and counts calls.
 pub(crate) struct FaultyEngine {
     inner: Arc<dyn Engine>,
-    /// Renewals get no answer.
+    /// Lease renewals never return.
     pub(crate) ignores_renewals: AtomicBool,
-    /// Nothing can be reached.
-    pub(crate) is_away: AtomicBool,
-    /// The log of this partition takes nothing.
-    pub(crate) full: std::sync::Mutex<Option<Partition>>,
-    /// Each page of the log takes so long, in milliseconds.
+    /// Every call fails as unavailable.
+    pub(crate) is_unavailable: AtomicBool,
+    /// The log of this partition rejects appends as full.
+    pub(crate) full: Mutex<Option<Partition>>,
+    /// Delay of each log read, in milliseconds.
     pub(crate) page_ms: AtomicUsize,
     pub(crate) acquired: AtomicUsize,
     pub(crate) renewed: AtomicUsize,
     pub(crate) released: AtomicUsize,
     pub(crate) committed: AtomicUsize,
-    pub(crate) refused: AtomicUsize,
+    pub(crate) rejected: AtomicUsize,
 }
 
 impl FaultyEngine {
@@ -32,19 +33,19 @@ impl FaultyEngine {
         Arc::new(Self {
             inner,
             ignores_renewals: AtomicBool::new(false),
-            is_away: AtomicBool::new(false),
-            full: std::sync::Mutex::new(None),
+            is_unavailable: AtomicBool::new(false),
+            full: Mutex::new(None),
             page_ms: AtomicUsize::new(0),
             acquired: AtomicUsize::new(0),
             renewed: AtomicUsize::new(0),
             released: AtomicUsize::new(0),
             committed: AtomicUsize::new(0),
-            refused: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
         })
     }
 
-    fn here(&self) -> Result<(), EngineError> {
-        if self.is_away.load(Ordering::SeqCst) { Err(EngineError::Unavailable("a test".into())) } else { Ok(()) }
+    fn check_available(&self) -> Result<(), EngineError> {
+        if self.is_unavailable.load(Ordering::SeqCst) { Err(EngineError::Unavailable("a test".into())) } else { Ok(()) }
     }
 }
 
@@ -55,36 +56,36 @@ impl Around for FaultyEngine {
     }
 
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
-        self.here()?;
-        let full = *self.full.lock().unwrap();
+        self.check_available()?;
+        let full = *self.full.lock();
         if let Some(full) = full.filter(|full| records.iter().any(|(partition, _)| partition == full)) {
-            self.refused.fetch_add(1, Ordering::SeqCst);
+            self.rejected.fetch_add(1, Ordering::SeqCst);
             return Err(EngineError::LogFull(full.0));
         }
         self.inner.append(records).await
     }
 
     async fn read_log(&self, p: Partition, after: Position, limit: usize) -> Result<Vec<LogEntry>, EngineError> {
-        self.here()?;
+        self.check_available()?;
         let page_ms = self.page_ms.load(Ordering::SeqCst) as u64;
         tokio::time::sleep(Duration::from_millis(page_ms)).await;
         self.inner.read_log(p, after, limit).await
     }
 
     async fn wait_log(&self, p: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.wait_log(p, after, patience).await
     }
 
     async fn acquire(&self, p: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        self.here()?;
+        self.check_available()?;
         let token = self.inner.acquire(p, holder, ttl).await?;
         self.acquired.fetch_add(usize::from(token.is_some()), Ordering::SeqCst);
         Ok(token)
     }
 
     async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        self.here()?;
+        self.check_available()?;
         if self.ignores_renewals.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -93,18 +94,18 @@ impl Around for FaultyEngine {
     }
 
     async fn release(&self, token: Token) -> Result<(), EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.released.fetch_add(1, Ordering::SeqCst);
         self.inner.release(token).await
     }
 
     async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.heartbeat(group, member, ttl).await
     }
 
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.load(partition).await
     }
 
@@ -115,19 +116,19 @@ impl Around for FaultyEngine {
         puts: Vec<(Box<str>, Bytes)>,
         deletes: Vec<Box<str>>,
     ) -> Result<(), EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.commit(token, position, puts, deletes).await?;
         self.committed.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
     async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.publish(token, batch).await
     }
 
     async fn ping(&self) -> Result<(), EngineError> {
-        self.here()?;
+        self.check_available()?;
         self.inner.ping().await
     }
 }

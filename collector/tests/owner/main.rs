@@ -1,9 +1,9 @@
-//! Owners on a real engine: what they fold is told once, whoever owns what and whatever ends it.
+//! Owners publish every event once, across rebalances and failures.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
+#![expect(clippy::unwrap_used, reason = "a panic in a test names its line")]
 
 mod faults;
 mod faulty_engine;
-mod floor;
-mod shares;
+mod fixture;
+mod rebalancing;
 mod single_owner;

@@ -1,4 +1,4 @@
-//! A stint: one partition, from the lease to its end. It reads the log, folds, publishes, then checkpoints.
+//! One partition's worker: reads the log, folds, publishes, then checkpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,96 +11,69 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::OwnerSettings;
+use super::error::WorkerError;
+use super::lease::HeldLease;
 use super::outbox::Outbox;
-use super::tenure::Tenure;
-use crate::fold::{Changes, DamagedState, Fold};
-use crate::publish::{Due, Newsroom};
+use crate::fold::{Changes, Fold};
+use crate::publish::{Due, Publisher};
 
-/// Entries that are folded before the owner looks up to publish.
+/// Entries folded at most before the worker can publish.
 const ENTRIES_PER_READ: usize = 1_000;
-/// All state is published so often, changed or not. Watchers are promised 500 ms; the rest is for the way to them.
+/// Interval at which all state is published, changed or not.
+/// Viewers are promised 500 ms; the rest is for the way there.
 const ALL_STATES_EVERY: Duration = Duration::from_millis(450);
-/// The owner's second, which the log carries as a tick.
+/// Interval of the ticks that the worker appends to the log.
 const TICK_EVERY: Duration = Duration::from_secs(1);
-/// Who hands over folds the rest for so long at most; what comes after it is the next owner's.
+/// Time to fold the rest of the log at a hand-over.
+/// The next owner folds whatever remains.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
-/// Giving up a lease may take so long; after it, it lapses by itself.
+/// Time to release the lease; after that it expires by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why a stint ended before it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StintError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Damaged(#[from] DamagedState),
-    #[error("its lease could not be renewed in time")]
-    Lapsed,
-    #[error("it panicked")]
-    Panicked,
-}
-
-impl StintError {
-    /// What metrics and log lines call it.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Engine(EngineError::Fenced(_)) => "fenced",
-            Self::Engine(EngineError::Diverged { .. }) => "diverged",
-            Self::Engine(EngineError::LogFull(_)) => "log_full",
-            Self::Engine(EngineError::Unavailable(_)) => "unavailable",
-            Self::Damaged(_) | Self::Engine(EngineError::Damaged(_)) => "damaged",
-            Self::Lapsed => "lapsed",
-            Self::Panicked => "panicked",
-        }
-    }
-}
-
-/// Serves a partition until `finish`, or until something goes wrong; then gives up its lease.
-pub(super) async fn serve(
+/// Works on a partition until `finish` or an error, then releases its lease.
+pub(super) async fn run_worker(
     engine: Arc<dyn Engine>,
-    tenure: Tenure,
+    lease: HeldLease,
     settings: OwnerSettings,
     finish: CancellationToken,
-) -> Result<(), StintError> {
-    let (token, lease) = (tenure.token, settings.lease);
+) -> Result<(), WorkerError> {
+    let (token, lease_length) = (lease.token, settings.lease);
     let work = async {
-        let begun = tokio::select! {
+        let worker = tokio::select! {
             biased;
             () = finish.cancelled() => return Ok(()),
-            begun = Stint::begin(engine.clone(), token, settings) => begun,
+            worker = PartitionWorker::load(engine.clone(), token, settings) => worker,
         };
-        begun?.run(&finish).await
+        worker?.run(&finish).await
     };
-    // Beside the work, so that a long replay does not keep the lease from being renewed.
+    // Concurrent with the work, so that a long replay does not delay the renewals.
     let end = tokio::select! {
         biased;
-        gone = tenure.hold(engine.as_ref(), lease) => Err(gone),
+        lost = lease.keep_renewed(engine.as_ref(), lease_length) => Err(lost),
         end = work => end,
     };
     match timeout(RELEASE_WITHIN, engine.release(token)).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => {
-            debug!(partition.id = token.partition.0, "could not give up a lease; it lapses by itself")
-        }
+        Ok(Err(_)) | Err(_) => debug!(partition.id = token.partition.0, "lease release failed; it expires by itself"),
     }
     end
 }
 
-/// One partition and everything that is known of it here.
-struct Stint {
-    began: Instant,
+/// A partition's state in memory, from its checkpoint on.
+struct PartitionWorker {
+    started_at: Instant,
     engine: Arc<dyn Engine>,
     token: Token,
     settings: OwnerSettings,
     fold: Fold,
-    newsroom: Newsroom,
-    /// The log is folded up to here.
+    publisher: Publisher,
+    /// The log is folded up to this position.
     folded: Position,
-    /// The state of the last checkpoint has the log up to here.
+    /// The last checkpoint contains the log up to this position.
     checkpointed: Position,
-    /// Events up to here were published, by this owner or an earlier one.
+    /// Events up to this position were published, by this worker or an earlier owner.
     published: Position,
-    /// Batches published, as far as this owner knows.
+    /// Batches published, as far as this worker knows.
     seq: u64,
     outbox: Outbox,
     changes: Changes,
@@ -110,67 +83,69 @@ struct Stint {
     events_at: Instant,
 }
 
-impl Stint {
-    async fn begin(engine: Arc<dyn Engine>, token: Token, settings: OwnerSettings) -> Result<Self, StintError> {
-        let began = Instant::now();
+impl PartitionWorker {
+    /// Loads the checkpoint.
+    async fn load(engine: Arc<dyn Engine>, token: Token, settings: OwnerSettings) -> Result<Self, WorkerError> {
+        let started_at = Instant::now();
         let checkpoint = engine.load(token.partition).await?;
         let fold = Fold::restore(settings.fold.clone(), &checkpoint.entries)?;
         let partitions = engine.partitions();
         Ok(Self {
-            began,
+            started_at,
             outbox: Outbox::restore(partitions, &checkpoint.entries),
             engine,
             token,
             settings,
             fold,
-            newsroom: Newsroom::new(token.partition, partitions),
+            publisher: Publisher::new(token.partition, partitions),
             folded: checkpoint.position,
             checkpointed: checkpoint.position,
             published: checkpoint.published,
             seq: checkpoint.seq,
             changes: Changes::default(),
             ticked: true,
-            states_at: began,
-            all_states_at: began,
-            events_at: began,
+            states_at: started_at,
+            all_states_at: started_at,
+            events_at: started_at,
         })
     }
 
-    async fn run(&mut self, finish: &CancellationToken) -> Result<(), StintError> {
+    async fn run(&mut self, finish: &CancellationToken) -> Result<(), WorkerError> {
         if !self.replay(finish).await? {
             return self.hand_over().await;
         }
         let mut ticks = interval(TICK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut checkpoints = later(self.settings.checkpoint_every);
-        let mut grown = Box::pin(grown(self.engine.clone(), self.token.partition, self.folded, self.settings.lease));
+        let mut checkpoints = interval_after(self.settings.checkpoint_every);
+        let mut next_entries =
+            Box::pin(next_entries(self.engine.clone(), self.token.partition, self.folded, self.settings.lease));
         loop {
-            let next_event = self.newsroom.has_events().then_some(self.events_at + self.settings.events_every);
+            let next_event = self.publisher.has_events().then_some(self.events_at + self.settings.events_every);
             let next_states = (self.states_at + self.settings.state_every).min(self.all_states_at + ALL_STATES_EVERY);
             let next_states = (!self.is_idle()).then_some(next_states);
             tokio::select! {
                 biased;
                 () = finish.cancelled() => break,
-                () = until(next_event) => self.publish_events().await?,
-                () = until(next_states) => self.publish_due_states().await?,
+                () = sleep_until_some(next_event) => self.publish_events().await?,
+                () = sleep_until_some(next_states) => self.publish_due_states().await?,
                 _ = checkpoints.tick() => self.checkpoint().await?,
                 _ = ticks.tick(), if !self.is_idle() => self.tick().await?,
-                () = until(self.outbox.next_try()) => self.outbox.send(self.engine.as_ref()).await?,
-                entries = &mut grown => {
-                    self.fold(&entries?).await?;
+                () = sleep_until_some(self.outbox.next_try()) => self.outbox.send(self.engine.as_ref()).await?,
+                entries = &mut next_entries => {
+                    self.fold_entries(&entries?).await?;
                     let (engine, partition) = (self.engine.clone(), self.token.partition);
-                    grown.set(self::grown(engine, partition, self.folded, self.settings.lease));
+                    next_entries.set(self::next_entries(engine, partition, self.folded, self.settings.lease));
                 }
             }
         }
         self.hand_over().await
     }
 
-    /// Folds what the log has above the checkpoint; false where it was asked to finish before it had caught up.
-    async fn replay(&mut self, finish: &CancellationToken) -> Result<bool, StintError> {
+    /// Folds the log above the checkpoint; returns false if `finish` came first.
+    async fn replay(&mut self, finish: &CancellationToken) -> Result<bool, WorkerError> {
         let from = self.folded;
         let mut checkpoint_at = Instant::now() + self.settings.checkpoint_every;
-        while self.fold_more().await? {
+        while self.fold_next().await? {
             if finish.is_cancelled() {
                 return Ok(false);
             }
@@ -188,108 +163,110 @@ impl Stint {
                 collector.id = %self.settings.holder,
                 takeover.silent_ms = silent_ms,
                 replay.entries = self.folded.0 - from.0,
-                replay.duration_ms = self.began.elapsed().as_millis() as u64,
-                "took a partition"
+                replay.duration_ms = self.started_at.elapsed().as_millis() as u64,
+                "partition assigned; log replayed"
             );
         }
         Ok(true)
     }
 
-    /// True where nothing ever happened here: no ticks and no frames for empty partitions.
+    /// Whether the partition never had an event.
+    /// An empty partition gets no ticks and no frames.
     fn is_idle(&self) -> bool {
         self.fold.tenants().next().is_none() && self.fold.campaigns().next().is_none()
     }
 
-    /// Folds what the log has next; true where there may be more.
-    async fn fold_more(&mut self) -> Result<bool, StintError> {
+    /// Folds the next page of the log; returns whether there may be more.
+    async fn fold_next(&mut self) -> Result<bool, WorkerError> {
         let entries = self.engine.read_log(self.token.partition, self.folded, ENTRIES_PER_READ).await?;
-        self.fold(&entries).await?;
+        self.fold_entries(&entries).await?;
         Ok(entries.len() == ENTRIES_PER_READ)
     }
 
-    /// Folds entries. What is new goes out at once if nothing went out just before.
-    async fn fold(&mut self, entries: &[LogEntry]) -> Result<(), StintError> {
-        let mut stamp = None;
-        // An entry that can't be read changes nothing.
+    /// Folds entries.
+    /// Publishes new events at once, unless a publication just preceded them.
+    async fn fold_entries(&mut self, entries: &[LogEntry]) -> Result<(), WorkerError> {
+        let mut newest = None;
+        // Used only until the first readable entry: an unreadable one changes nothing.
         let mut received = Timestamp::now();
         for entry in entries {
             match Record::decode(&entry.record) {
                 Ok(Record::Event(event)) => {
                     received = event.received_at;
-                    stamp = Some(received);
+                    newest = Some(received);
                     self.fold.apply(&event, &mut self.changes);
                 }
                 Ok(Record::Tick(now)) => {
                     received = now;
-                    stamp = Some(now);
+                    newest = Some(now);
                     self.fold.tick(now, &mut self.changes);
                     self.ticked = true;
                 }
-                // Skipped, not fatal: one unreadable record must not stop a floor. It stays counted and logged.
-                Err(reason) => {
+                // Skipped, not fatal: one unreadable record must not stop all campaigns. It is counted and logged.
+                Err(error) => {
                     metrics::counter!("ringside_log_unreadable_total").increment(1);
                     let (partition, position) = (self.token.partition.0, entry.position.0);
-                    error!(partition.id = partition, log.position = position, %reason, "skipped a record");
+                    error!(partition.id = partition, log.position = position, %error, "log record unreadable; skipped");
                 }
             }
             self.changes.derived.drain(..).for_each(|event| self.outbox.push(event));
-            self.newsroom.take(&mut self.changes, received, entry.position <= self.published);
+            self.publisher.collect(&mut self.changes, received, entry.position <= self.published);
             self.folded = entry.position;
         }
         metrics::counter!("ringside_log_entries_folded_total").increment(entries.len() as u64);
-        if let Some(stamp) = stamp {
-            self.settings.progress.folded(self.token.partition, stamp);
+        if let Some(newest) = newest {
+            self.settings.progress.folded(self.token.partition, newest);
         }
-        // Before any checkpoint: one that has what made them has them, or they are in their log.
+        // Before any checkpoint: derived events are either in their log or stored with the state that produced them.
         self.outbox.send(self.engine.as_ref()).await?;
-        if self.newsroom.has_events() && self.events_at.elapsed() >= self.settings.events_every {
+        if self.publisher.has_events() && self.events_at.elapsed() >= self.settings.events_every {
             self.publish_events().await?;
         }
         Ok(())
     }
 
-    async fn tick(&mut self) -> Result<(), StintError> {
+    async fn tick(&mut self) -> Result<(), WorkerError> {
         let tick = Record::Tick(Timestamp::now()).encode();
         match self.engine.append(vec![(self.token.partition, tick)]).await {
             Ok(()) => Ok(()),
-            // The next checkpoint makes room; until then time stands still here, as events do.
+            // The next checkpoint makes room. Until then time stands still in this partition, and so do its events.
             Err(EngineError::LogFull(_)) => {
-                warn!(partition.id = self.token.partition.0, "a full log did not take a tick");
+                warn!(partition.id = self.token.partition.0, "tick rejected by a full log; writing a checkpoint");
                 self.checkpoint().await
             }
-            Err(reason) => Err(reason.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
-    async fn publish_events(&mut self) -> Result<(), StintError> {
+    async fn publish_events(&mut self) -> Result<(), WorkerError> {
         self.events_at = Instant::now();
-        let publications = self.newsroom.events(&self.fold, self.folded);
+        let publications = self.publisher.take_events(&self.fold, self.folded);
         self.publish(publications).await
     }
 
-    async fn publish_due_states(&mut self) -> Result<(), StintError> {
+    async fn publish_due_states(&mut self) -> Result<(), WorkerError> {
         let all = self.all_states_at.elapsed() >= ALL_STATES_EVERY;
         self.publish_states(if all { Due::All } else { Due::Changed }).await
     }
 
-    async fn publish_states(&mut self, due: Due) -> Result<(), StintError> {
+    async fn publish_states(&mut self, due: Due) -> Result<(), WorkerError> {
         self.states_at = Instant::now();
         if due == Due::All {
             self.all_states_at = self.states_at;
         }
-        // Behind what was published in an earlier life the numbers would go back in time.
+        // During a replay, state older than what an earlier owner published would go back in time.
         if self.folded < self.published {
             return Ok(());
         }
-        // Charts grow by a tick, and go with the full round, which carries every campaign.
+        // Charts grow with each tick. They go with the full round, which contains every campaign.
         let with_charts = due == Due::All && std::mem::take(&mut self.ticked);
-        // Events first: a state never tells of something whose event is still to come.
-        let mut publications = self.newsroom.events(&self.fold, self.folded);
-        publications.extend(self.newsroom.states(&self.fold, due, with_charts, self.folded, Timestamp::now()));
+        // Events first: a state must not include an event that is still unpublished.
+        let mut publications = self.publisher.take_events(&self.fold, self.folded);
+        publications.extend(self.publisher.take_states(&self.fold, due, with_charts, self.folded, Timestamp::now()));
         self.publish(publications).await
     }
 
-    async fn publish(&mut self, publications: Vec<Publication>) -> Result<(), StintError> {
+    async fn publish(&mut self, publications: Vec<Publication>) -> Result<(), WorkerError> {
         if publications.is_empty() {
             return Ok(());
         }
@@ -301,12 +278,13 @@ impl Stint {
         Ok(())
     }
 
-    /// Publish first, then checkpoint: what is in the state has been told.
-    async fn checkpoint(&mut self) -> Result<(), StintError> {
+    /// Publishes, then checkpoints.
+    /// So every event in the stored state has been published.
+    async fn checkpoint(&mut self) -> Result<(), WorkerError> {
         if self.folded == self.checkpointed {
             return Ok(());
         }
-        if self.newsroom.has_events() {
+        if self.publisher.has_events() {
             self.publish_events().await?;
         }
         let mut dirty = self.fold.take_dirty();
@@ -316,10 +294,10 @@ impl Stint {
         Ok(())
     }
 
-    /// The end: folds the rest, tells it, writes it down.
-    async fn hand_over(&mut self) -> Result<(), StintError> {
-        let by = Instant::now() + FINISH_WITHIN;
-        while self.fold_more().await? && Instant::now() < by {}
+    /// Folds the rest of the log, publishes and checkpoints it.
+    async fn hand_over(&mut self) -> Result<(), WorkerError> {
+        let deadline = Instant::now() + FINISH_WITHIN;
+        while self.fold_next().await? && Instant::now() < deadline {}
         if !self.is_idle() {
             self.publish_states(Due::All).await?;
         }
@@ -327,8 +305,8 @@ impl Stint {
     }
 }
 
-/// The next entries of a log, once there are some, or none after `patience`.
-async fn grown(
+/// Waits for new log entries and reads them; returns none after `patience`.
+async fn next_entries(
     engine: Arc<dyn Engine>,
     partition: Partition,
     after: Position,
@@ -338,14 +316,15 @@ async fn grown(
     engine.read_log(partition, after, ENTRIES_PER_READ).await
 }
 
-/// Ticks of which the first is a period away: the checkpoint was just read and the lease just taken.
-fn later(period: Duration) -> Interval {
+/// Returns an interval whose first tick is a period away.
+fn interval_after(period: Duration) -> Interval {
     interval_at(Instant::now() + period, period)
 }
 
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
+/// Sleeps until `deadline`, or forever if there is none.
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! A floor of one tenant and one campaign, and owners on it.
+//! An embedded engine with one tenant and one campaign, and owners on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A lease on this floor: so short that a test can wait until it lapses.
+/// The length of a lease, short enough for a test to wait until it expires.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const PARTITIONS: u16 = 4;
 
-/// An installation in this process, for any number of owners.
-pub(crate) struct Floor {
+/// An embedded engine for any number of owners.
+pub(crate) struct Fixture {
     pub(crate) engine: Arc<dyn Engine>,
     _folder: TempDir,
 }
 
-impl Floor {
+impl Fixture {
     pub(crate) fn open() -> Self {
         let folder = TempDir::new().unwrap();
         let settings = EmbeddedSettings { partitions: PARTITIONS, ..EmbeddedSettings::default() };
@@ -33,23 +33,24 @@ impl Floor {
         Self { engine, _folder: folder }
     }
 
+    /// Starts an owner.
     pub(crate) fn own(&self, holder: &str, checkpoint_every: Duration) -> (JoinHandle<()>, CancellationToken) {
         let (_, owners, stop) = self.own_through(self.engine.clone(), holder, checkpoint_every);
         (owners, stop)
     }
 
-    /// An owner that sees the engine through another one.
+    /// Starts an owner on another engine, such as a faulty one.
     pub(crate) fn own_through(
         &self,
         engine: Arc<dyn Engine>,
         holder: &str,
         checkpoint_every: Duration,
     ) -> (Progress, JoinHandle<()>, CancellationToken) {
-        self.own_for(LEASE, engine, holder, checkpoint_every)
+        self.own_with_lease(LEASE, engine, holder, checkpoint_every)
     }
 
-    /// The same with leases of such a length.
-    pub(crate) fn own_for(
+    /// Starts an owner on another engine, with leases of another length.
+    pub(crate) fn own_with_lease(
         &self,
         lease: Duration,
         engine: Arc<dyn Engine>,
@@ -60,7 +61,7 @@ impl Floor {
         let mut settings = OwnerSettings::new(Arc::new(FoldSettings::default()), holder.into());
         settings.checkpoint_every = checkpoint_every;
         settings.lease = lease;
-        settings.look_every = Duration::from_millis(50);
+        settings.rebalance_every = Duration::from_millis(50);
         let progress = settings.progress.clone();
         (progress, tokio::spawn(own_partitions(engine, settings, stop.clone())), stop)
     }
@@ -73,8 +74,8 @@ impl Floor {
         self.engine.append(records.collect()).await.unwrap();
     }
 
-    /// The calls that were told in the campaign's room, in order.
-    pub(crate) async fn told(&self) -> Vec<String> {
+    /// Returns the calls published in the campaign's room, in order.
+    pub(crate) async fn published_calls(&self) -> Vec<String> {
         let room = RoomId::new(tenant(), Room::Calls(campaign()));
         let view = self.engine.read_room(&room, ReadFrom::Newest(100_000)).await.unwrap();
         view.events
@@ -84,7 +85,7 @@ impl Floor {
             .collect()
     }
 
-    /// Watches the campaign's partition until its state says so many attempts.
+    /// Waits until the campaign's published state has this many attempts.
     pub(crate) async fn until_attempts(&self, attempts: i64) {
         let room = RoomId::new(tenant(), Room::Campaign(campaign()));
         let mut news = self.engine.subscribe(room.home(PARTITIONS)).await.unwrap();
@@ -96,7 +97,7 @@ impl Floor {
                     return;
                 }
             }
-            assert_ne!(news.next().await, None, "the engine is open");
+            assert_ne!(news.next().await, None, "the engine was closed");
         }
     }
 }
@@ -132,11 +133,11 @@ pub(crate) fn names(calls: std::ops::Range<usize>) -> Vec<String> {
     calls.map(|call| format!("c{call}")).collect()
 }
 
-/// Waits for a condition that nothing announces.
+/// Polls a condition until it holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while !condition() {
-        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        assert!(tokio::time::Instant::now() < deadline, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A small stage: a fold, a clock in seconds, and short words for what happens.
+//! A fold with short methods for events and ticks.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ pub(crate) fn call_event(call: &str, at: i64, fact: CallFact) -> Event {
     event(&format!("{call}-{at}-{fact:?}"), at, at, kind)
 }
 
-pub(crate) fn campaign_event(at: i64, said: CampaignEvent) -> Event {
-    event(&format!("campaign-{at}"), at, at, EventKind::Campaign(alpha(), said))
+pub(crate) fn campaign_event(at: i64, change: CampaignEvent) -> Event {
+    event(&format!("campaign-{at}"), at, at, EventKind::Campaign(alpha(), change))
 }
 
 pub(crate) fn metric_event(name: &str, labels: &[(&str, &str)], unit: &str, at: i64, value: f64) -> Event {
@@ -62,31 +62,31 @@ pub(crate) fn metric_event(name: &str, labels: &[(&str, &str)], unit: &str, at: 
     event(&format!("{name}-{at}-{value}"), at, at, EventKind::Metric(sample))
 }
 
-/// A fold and everything that it has said so far.
-pub(crate) struct Scene {
+/// A fold and all its changes so far.
+pub(crate) struct Fixture {
     pub(crate) fold: Fold,
-    pub(crate) said: Changes,
+    pub(crate) changes: Changes,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(FoldSettings::default())
     }
 
     pub(crate) fn with(settings: FoldSettings) -> Self {
-        Self { fold: Fold::new(Arc::new(settings)), said: Changes::default() }
+        Self { fold: Fold::new(Arc::new(settings)), changes: Changes::default() }
     }
 
-    pub(crate) fn hear(&mut self, event: &Event) -> &mut Self {
-        self.fold.apply(event, &mut self.said);
+    pub(crate) fn apply(&mut self, event: &Event) -> &mut Self {
+        self.fold.apply(event, &mut self.changes);
         self
     }
 
     pub(crate) fn call(&mut self, call: &str, at: i64, fact: CallFact) -> &mut Self {
-        self.hear(&call_event(call, at, fact))
+        self.apply(&call_event(call, at, fact))
     }
 
-    /// A whole call: facts at offsets from a time.
+    /// Applies a whole call: facts at offsets from a time.
     pub(crate) fn story(&mut self, call: &str, start: i64, facts: &[(i64, CallFact)]) -> &mut Self {
         for (offset, fact) in facts {
             self.call(call, start + offset, *fact);
@@ -95,11 +95,11 @@ impl Scene {
     }
 
     pub(crate) fn tick(&mut self, at: i64) -> &mut Self {
-        self.fold.tick(ms(at), &mut self.said);
+        self.fold.tick(ms(at), &mut self.changes);
         self
     }
 
-    /// Ticks each second in `from..=to`, feeding derived events back as an owner does.
+    /// Ticks each second in `from..=to`, and feeds derived events back like an owner.
     pub(crate) fn ticks(&mut self, from: i64, to: i64) -> &mut Self {
         for at in (from..=to).step_by(1_000) {
             self.tick(at);
@@ -108,10 +108,10 @@ impl Scene {
         self
     }
 
-    /// Gives the fold what it has to say to the tenant's partition, which is this one.
+    /// Applies the derived events, as this is the tenant's home partition.
     pub(crate) fn feed_back(&mut self) {
-        for word in std::mem::take(&mut self.said.derived) {
-            self.fold.apply(&word, &mut self.said);
+        for event in std::mem::take(&mut self.changes.derived) {
+            self.fold.apply(&event, &mut self.changes);
         }
     }
 
@@ -120,7 +120,7 @@ impl Scene {
     }
 }
 
-/// What an engine would hold after these checkpoints.
+/// The stored state after some checkpoints, as an engine would hold it.
 #[derive(Default, Clone, PartialEq, Debug)]
 pub(crate) struct Store(pub(crate) std::collections::BTreeMap<Box<str>, bytes::Bytes>);
 
