@@ -1,6 +1,6 @@
 //! Telephone numbers, wherever a sender puts them: none of them gets into the log.
 
-use ringside_engine::{Engine, Partition, Position};
+use ringside_engine::{EventLog, Partition, Position, Registry};
 use ringside_model::{EventKind, MetricSample};
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ async fn two_collectors_have_the_same_aliases_and_tenants_have_not() {
 async fn a_registry_that_has_lost_the_secret_gets_it_back() {
     let fixture = IntakeFixture::new().await;
     fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
-    Engine::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
+    Registry::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
     fixture.pass_ms(6_000);
     fixture.log_after(&[call("e2", "SIP-441632960123", 1)]).await;
     // Whoever comes new has to find it there.

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_engine::{Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId, Token};
+use ringside_engine::{
+    Batch, Engine, EngineError, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom,
+    RoomId, Rooms, Token,
+};
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 
 const RUN: Duration = Duration::from_secs(5);

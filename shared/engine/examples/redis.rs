@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringside_engine::redis::{Redis, RedisSettings};
-use ringside_engine::{Batch, Engine, Lane, Partition, Position, Publication, ReadFrom, RoomId, Signal, Token};
+use ringside_engine::{
+    Batch, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom, RoomId, Rooms, Signal,
+    Token,
+};
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 use ringside_rig::{AppendFsync, RedisOptions, RedisServer};
 

@@ -7,7 +7,7 @@
 
 mod arena;
 mod around;
-pub mod journal;
+pub mod journals;
 pub mod leases;
 pub mod log;
 pub mod members;
@@ -68,11 +68,11 @@ macro_rules! engine_contract {
             registry: a_removed_value_can_be_created_again;
             registry: a_value_is_swapped_only_for_the_expected_one;
             registry: of_many_who_swap_at_once_nobody_is_lost;
-            journal: notes_are_read_newest_first_in_pages;
-            journal: journals_do_not_mix;
-            journal: what_is_too_old_is_trimmed_and_nothing_else;
-            journal: nothing_is_lost_of_what_many_write_at_once;
-            journal: notes_and_their_order_survive_a_restart;
+            journals: notes_are_read_newest_first_in_pages;
+            journals: journals_do_not_mix;
+            journals: what_is_too_old_is_trimmed_and_nothing_else;
+            journals: nothing_is_lost_of_what_many_write_at_once;
+            journals: notes_and_their_order_survive_a_restart;
             restart: everything_is_there_after_a_restart;
             restart: epochs_stay_and_offsets_go_on;
             restart: closing_twice_is_fine_and_ends_subscriptions;

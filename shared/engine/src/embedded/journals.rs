@@ -4,18 +4,40 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 use ringside_model::Timestamp;
 
-use super::super::{EngineError, JournalEntry, JournalEntryId, LONGEST_PAGE};
+use super::super::{EngineError, JournalEntry, JournalEntryId, Journals, LONGEST_PAGE};
 use super::store::{Store, failed, note_key};
+use super::writer::Job;
+use super::{Embedded, check_key};
+
+#[async_trait]
+impl Journals for Embedded {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
+        check_key(journal)?;
+        let journal = journal.into();
+        self.ask(|answer| Job::JournalEntry { journal, records, keep, answer }).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: &str,
+        before: Option<JournalEntryId>,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, EngineError> {
+        let journal = journal.to_owned();
+        self.read(move |store| read(store, &journal, before, limit)).await
+    }
+}
 
 const ID_BYTES: usize = 2 * size_of::<u64>();
 
 /// What the writer knows of the journals that were written to.
 #[derive(Debug, Default)]
-pub(super) struct Journals(HashMap<Box<str>, Known>);
+pub(super) struct JournalWriter(HashMap<Box<str>, Known>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
@@ -26,7 +48,7 @@ struct Known {
     trimmed_to: JournalEntryId,
 }
 
-impl Journals {
+impl JournalWriter {
     /// Gives records their places at the end of a journal, which is kept for so long.
     pub(super) fn note(
         &mut self,
@@ -74,7 +96,7 @@ impl Journals {
 }
 
 /// Notes before one, newest first.
-pub(super) fn read(
+fn read(
     store: &Store,
     journal: &str,
     before: Option<JournalEntryId>,
@@ -123,7 +145,7 @@ mod tests {
         let mut batch = store.database.batch();
         batch.insert(&store.state, note_key("audit", ahead), "before");
         store.write(batch, true).unwrap();
-        let (mut journals, mut batch) = (Journals::default(), store.database.batch());
+        let (mut journals, mut batch) = (JournalWriter::default(), store.database.batch());
         journals.note(&store, &mut batch, "audit", &[Bytes::from("after")], Duration::ZERO).unwrap();
         journals.trim(&store, &mut batch, "audit").unwrap();
         store.write(batch, true).unwrap();

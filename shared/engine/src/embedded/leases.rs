@@ -6,11 +6,32 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::super::{EngineError, Partition, Token};
+use async_trait::async_trait;
+
+use super::super::{EngineError, Leases, Partition, Token};
+use super::Embedded;
+use super::writer::Job;
+
+#[async_trait]
+impl Leases for Embedded {
+    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
+        self.check(partition)?;
+        let holder = holder.into();
+        self.ask(|answer| Job::Acquire { partition, holder, ttl, answer }).await
+    }
+
+    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
+        self.ask(|answer| Job::Renew { token, ttl, answer }).await
+    }
+
+    async fn release(&self, token: Token) -> Result<(), EngineError> {
+        self.ask(|answer| Job::Release { token, answer }).await
+    }
+}
 
 /// All leases of this session.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(super) struct LeaseTable {
     next: u64,
     by_partition: HashMap<Partition, Lease>,
 }
@@ -23,7 +44,7 @@ struct Lease {
     until: Option<Instant>,
 }
 
-impl Leases {
+impl LeaseTable {
     /// No leases yet, in the session that is the `opening`th of the store.
     pub(super) fn new(opening: u32) -> Self {
         Self { next: u64::from(opening) << 32 | 1, by_partition: HashMap::new() }

@@ -3,17 +3,67 @@
 //! Each record is stored behind the number of bytes that the partition ever took up to it, so that the size of what
 //! is kept is one subtraction and nothing has to be counted at the start.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 use serde::{Deserialize, Serialize};
 
-use super::super::{EngineError, LogEntry, Partition, Position};
+use super::super::{EngineError, EventLog, LogEntry, Partition, Position};
+use super::Embedded;
 use super::store::{Store, failed, log_key, partition_key};
+use super::writer::Job;
 
 const TOTAL_BYTES: usize = size_of::<u64>();
 
 /// Trims that would remove fewer entries wait for the next commit.
 const WORTH_TRIMMING: u64 = 256;
+
+#[async_trait]
+impl EventLog for Embedded {
+    fn partitions(&self) -> u16 {
+        u16::try_from(self.shared.heads.len()).expect("it was made from a u16")
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        records.iter().try_for_each(|(partition, _)| self.check(*partition))?;
+        self.ask(|answer| Job::Append { records, answer }).await
+    }
+
+    async fn read_log(
+        &self,
+        partition: Partition,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, EngineError> {
+        self.check(partition)?;
+        // Not beyond what was told: an entry is in the store a moment before its fsync is done.
+        let head = *self.shared.heads[usize::from(partition.0)].borrow();
+        let there = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
+        if there == 0 {
+            return Ok(Vec::new());
+        }
+        self.read(move |store| read(store, partition, after, limit.min(there))).await
+    }
+
+    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.check(partition)?;
+        let mut head = self.shared.heads[usize::from(partition.0)].subscribe();
+        // Patience that ran out is as good an answer as an entry.
+        let _ = tokio::time::timeout(patience, head.wait_for(|head| *head > after)).await;
+        Ok(())
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        let used = |p: &Partition| {
+            let place = usize::from(p.0);
+            self.shared.heads[place].borrow().0 > 0 || self.shared.stateful[place].load(Ordering::Relaxed)
+        };
+        Ok((0..self.partitions()).map(Partition).filter(used).collect())
+    }
+}
 
 /// A partition's checkpoint as it is stored.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

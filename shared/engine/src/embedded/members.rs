@@ -4,13 +4,30 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+
+use super::super::{EngineError, Members};
+use super::Embedded;
+
+#[async_trait]
+impl Members for Embedded {
+    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
+        Ok(self.members.attend(group, member, ttl, Instant::now()))
+    }
+
+    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
+        self.members.leave(group, member);
+        Ok(())
+    }
+}
+
 type Groups = HashMap<String, BTreeMap<String, Instant>>;
 
 /// The members of each group and how long each is counted.
 #[derive(Debug, Default)]
-pub(super) struct Members(Mutex<Groups>);
+pub(super) struct MemberTable(Mutex<Groups>);
 
-impl Members {
+impl MemberTable {
     pub(super) fn attend(&self, group: &str, member: &str, ttl: Duration, now: Instant) -> Vec<String> {
         let mut groups = self.groups();
         let members = groups.entry(group.to_owned()).or_default();

@@ -10,7 +10,6 @@
 //! told before it: after such a crash they get a new epoch.
 
 mod acknowledged;
-mod checkpoint;
 mod fanout;
 mod folder;
 mod journals;
@@ -20,6 +19,7 @@ mod members;
 mod registry;
 mod rooms;
 mod session;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -30,10 +30,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::fanout::Fanout;
@@ -42,11 +41,8 @@ use ringside_model::Epoch;
 
 use self::session::Session;
 use self::store::Store;
-use self::writer::{Answer, Books, Commit, Job, State, Writer};
-use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, JournalEntry, JournalEntryId, LogEntry, Partition, Position,
-    ReadFrom, RoomId, RoomView, Subscription, Token,
-};
+use self::writer::{Answer, Books, Job, State, Writer};
+use super::{Engine, EngineError, EventLog, Histories, Partition, Position};
 
 /// Jobs that may wait for the writer before callers wait for a place.
 const QUEUE_JOBS: usize = 1024;
@@ -78,7 +74,7 @@ pub struct Embedded {
     shared: Arc<Shared>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    members: members::Members,
+    members: members::MemberTable,
 }
 
 /// What readers and the writer both see.
@@ -136,7 +132,7 @@ impl Embedded {
     fn open_store(folder: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let (session, store) = Session::open(folder, settings.partitions)?;
         let load = || {
-            let stateful = (0..settings.partitions).map(|p| checkpoint::is_stateful(&store, Partition(p)));
+            let stateful = (0..settings.partitions).map(|p| state::is_stateful(&store, Partition(p)));
             let stateful = stateful.collect::<Result<Vec<_>, EngineError>>()?;
             Ok((Books::load(store.clone(), session.epoch, &settings)?, stateful))
         };
@@ -148,7 +144,7 @@ impl Embedded {
             stateful: stateful.into_iter().map(AtomicBool::new).collect(),
             fanout: Fanout::new(),
         });
-        let leases = leases::Leases::new(session.opening);
+        let leases = leases::LeaseTable::new(session.opening);
         let (jobs, waiting) = mpsc::channel(QUEUE_JOBS);
         let writer =
             Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(Box::new(books)) };
@@ -158,7 +154,7 @@ impl Embedded {
             shared,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
-            members: members::Members::default(),
+            members: members::MemberTable::default(),
         })
     }
 
@@ -196,151 +192,6 @@ impl Embedded {
 
 #[async_trait]
 impl Engine for Embedded {
-    fn partitions(&self) -> u16 {
-        u16::try_from(self.shared.heads.len()).expect("it was made from a u16")
-    }
-
-    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
-        records.iter().try_for_each(|(partition, _)| self.check(*partition))?;
-        self.ask(|answer| Job::Append { records, answer }).await
-    }
-
-    async fn read_log(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, EngineError> {
-        self.check(partition)?;
-        // Not beyond what was told: an entry is in the store a moment before its fsync is done.
-        let head = *self.shared.heads[usize::from(partition.0)].borrow();
-        let there = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
-        if there == 0 {
-            return Ok(Vec::new());
-        }
-        self.read(move |store| log::read(store, partition, after, limit.min(there))).await
-    }
-
-    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.check(partition)?;
-        let mut head = self.shared.heads[usize::from(partition.0)].subscribe();
-        // Patience that ran out is as good an answer as an entry.
-        let _ = tokio::time::timeout(patience, head.wait_for(|head| *head > after)).await;
-        Ok(())
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        let used = |p: &Partition| {
-            let place = usize::from(p.0);
-            self.shared.heads[place].borrow().0 > 0 || self.shared.stateful[place].load(Ordering::Relaxed)
-        };
-        Ok((0..self.partitions()).map(Partition).filter(used).collect())
-    }
-
-    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        self.check(partition)?;
-        let holder = holder.into();
-        self.ask(|answer| Job::Acquire { partition, holder, ttl, answer }).await
-    }
-
-    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        self.ask(|answer| Job::Renew { token, ttl, answer }).await
-    }
-
-    async fn release(&self, token: Token) -> Result<(), EngineError> {
-        self.ask(|answer| Job::Release { token, answer }).await
-    }
-
-    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        Ok(self.members.attend(group, member, ttl, Instant::now()))
-    }
-
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        self.members.leave(group, member);
-        Ok(())
-    }
-
-    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
-        self.check(partition)?;
-        self.read(move |store| checkpoint::load(store, partition)).await
-    }
-
-    async fn commit(
-        &self,
-        token: Token,
-        position: Position,
-        puts: Vec<(Box<str>, Bytes)>,
-        deletes: Vec<Box<str>>,
-    ) -> Result<(), EngineError> {
-        puts.iter().map(|(key, _)| key).chain(&deletes).try_for_each(|key| check_key(key))?;
-        let commit = Commit { position, puts, deletes };
-        self.ask(|answer| Job::Commit { token, commit, answer }).await
-    }
-
-    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.ask(|answer| Job::Publish { token, batch, answer }).await
-    }
-
-    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
-        self.check(partition)?;
-        self.shared.fanout.subscribe(partition).ok_or_else(closed)
-    }
-
-    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        let (room, shared) = (room.clone(), Arc::clone(&self.shared));
-        // Asked with the store in hand: a store that is opened again has another epoch.
-        self.read(move |store| rooms::read(store, &room, from, Epoch(shared.epoch.load(Ordering::Relaxed)))).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
-        let key = key.to_owned();
-        self.read(move |store| registry::get(store, &key)).await
-    }
-
-    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Create { key, value, answer }).await
-    }
-
-    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Set { key, value, answer }).await
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: Option<Bytes>,
-        value: Option<Bytes>,
-    ) -> Result<bool, EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Swap { key, expected, value, answer }).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-        let prefix = prefix.to_owned();
-        self.read(move |store| registry::list(store, &prefix)).await
-    }
-
-    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
-        check_key(journal)?;
-        let journal = journal.into();
-        self.ask(|answer| Job::JournalEntry { journal, records, keep, answer }).await
-    }
-
-    async fn read_journal(
-        &self,
-        journal: &str,
-        before: Option<JournalEntryId>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>, EngineError> {
-        let journal = journal.to_owned();
-        self.read(move |store| journals::read(store, &journal, before, limit)).await
-    }
-
     async fn ping(&self) -> Result<(), EngineError> {
         self.ask(|answer| Job::Ping { answer }).await
     }

@@ -2,11 +2,50 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 
-use super::super::EngineError;
+use super::super::{EngineError, Registry};
 use super::store::{Store, failed, registry_key};
+use super::writer::Job;
+use super::{Embedded, check_key};
+
+#[async_trait]
+impl Registry for Embedded {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        let key = key.to_owned();
+        self.read(move |store| get(store, &key)).await
+    }
+
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.ask(|answer| Job::Create { key, value, answer }).await
+    }
+
+    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.ask(|answer| Job::Set { key, value, answer }).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.ask(|answer| Job::Swap { key, expected, value, answer }).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        let prefix = prefix.to_owned();
+        self.read(move |store| list(store, &prefix)).await
+    }
+}
 
 /// Values that are on their way to the store: those who come after in the same group must see them.
 #[derive(Debug, Default)]
@@ -62,13 +101,13 @@ impl Pending {
 }
 
 /// A value.
-pub(super) fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
     let value = store.now().get(&store.state, registry_key(key)).map_err(failed)?;
     Ok(value.map(|value| Bytes::copy_from_slice(&value)))
 }
 
 /// All values of a shelf whose keys begin so.
-pub(super) fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     let mut all = named(store.now().prefix(&store.state, registry_key(prefix)), 1)?;
     if !prefix.contains('/') {
         all.retain(|(key, _)| !key.contains('/'));

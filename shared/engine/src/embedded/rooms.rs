@@ -5,19 +5,43 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 use ringside_model::{Epoch, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::{
-    Batch, EngineError, Histories, Lane, Partition, Publication, ReadFrom, RoomFrame, RoomId, RoomView,
+    Batch, EngineError, Histories, Lane, Partition, Publication, ReadFrom, RoomFrame, RoomId, RoomView, Rooms,
+    Subscription, Token,
 };
+use super::Embedded;
+use super::closed;
 use super::store::{Store, decode, encode, event_key, failed, partition_key, room_key, room_prefix};
+use super::writer::Job;
 
 /// Histories are trimmed once they are over their limits by this share, so that it is done for many at a time.
 const SLACK: u64 = 16;
+
+#[async_trait]
+impl Rooms for Embedded {
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+        self.ask(|answer| Job::Publish { token, batch, answer }).await
+    }
+
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.check(partition)?;
+        self.shared.fanout.subscribe(partition).ok_or_else(closed)
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        let (room, shared) = (room.clone(), Arc::clone(&self.shared));
+        // Asked with the store in hand: a store that is opened again has another epoch.
+        self.read(move |store| read(store, &room, from, Epoch(shared.epoch.load(Ordering::Relaxed)))).await
+    }
+}
 
 /// A room's head as it is stored.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -47,14 +71,14 @@ struct FrameHeader<'a> {
 
 /// What the writer knows of the rooms.
 #[derive(Debug)]
-pub(super) struct Rooms {
+pub(super) struct RoomWriter {
     epoch: Epoch,
     histories: Histories,
     heads: HashMap<RoomId, Head>,
     published: Vec<Published>,
 }
 
-impl Rooms {
+impl RoomWriter {
     /// Reads how far each partition is published.
     pub(super) fn load(
         store: &Store,

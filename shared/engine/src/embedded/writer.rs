@@ -16,11 +16,11 @@ use ringside_model::Epoch;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Batch, EngineError, Partition, Position, RoomFrame, Token};
-use super::journals::Journals;
-use super::leases::Leases;
+use super::journals::JournalWriter;
+use super::leases::LeaseTable;
 use super::log::Log;
 use super::registry::Pending;
-use super::rooms::Rooms;
+use super::rooms::RoomWriter;
 use super::session::Session;
 use super::store::{Store, failed, partition_key};
 use super::{EmbeddedSettings, Shared, closed};
@@ -82,8 +82,8 @@ impl Job {
 pub(super) struct Books {
     store: Store,
     logs: Vec<Log>,
-    rooms: Rooms,
-    journals: Journals,
+    rooms: RoomWriter,
+    journals: JournalWriter,
 }
 
 impl Books {
@@ -91,8 +91,8 @@ impl Books {
     pub(super) fn load(store: Store, epoch: Epoch, settings: &EmbeddedSettings) -> Result<Self, EngineError> {
         let partitions = (0..settings.partitions).map(Partition);
         let logs = partitions.map(|partition| Log::load(&store, partition)).collect::<Result<_, _>>()?;
-        let rooms = Rooms::load(&store, settings.partitions, epoch, settings.histories)?;
-        Ok(Self { store, logs, rooms, journals: Journals::default() })
+        let rooms = RoomWriter::load(&store, settings.partitions, epoch, settings.histories)?;
+        Ok(Self { store, logs, rooms, journals: JournalWriter::default() })
     }
 
     /// The newest position of each partition's log.
@@ -105,7 +105,7 @@ impl Books {
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) settings: EmbeddedSettings,
-    pub(super) leases: Leases,
+    pub(super) leases: LeaseTable,
     pub(super) session: Session,
     pub(super) state: State,
 }
@@ -251,7 +251,7 @@ impl Group {
     }
 
     /// Does a job's checks and adds what it writes.
-    fn take(&mut self, job: Job, books: &mut Books, leases: &mut Leases, settings: &EmbeddedSettings) {
+    fn take(&mut self, job: Job, books: &mut Books, leases: &mut LeaseTable, settings: &EmbeddedSettings) {
         match job {
             Job::Append { records, answer } => {
                 let done = self.append(records, books, settings);

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use redis::cmd;
 
-use super::super::{EngineError, JournalEntry, JournalEntryId, LONGEST_PAGE};
+use super::super::{EngineError, JournalEntry, JournalEntryId, Journals, LONGEST_PAGE};
 use super::keys::journal_slot;
 use super::node::Road;
 use super::router::Request;
@@ -17,13 +18,9 @@ use super::{Redis, reply, script};
 /// More notes than that are read over a connection for bulk.
 const SHORT_READ: usize = 128;
 
-impl Redis {
-    pub(super) async fn write_notes(
-        &self,
-        journal: &str,
-        records: Vec<Bytes>,
-        keep: Duration,
-    ) -> Result<(), EngineError> {
+#[async_trait]
+impl Journals for Redis {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         self.check_open()?;
         if records.is_empty() {
             return Ok(());
@@ -37,7 +34,7 @@ impl Redis {
         self.router.send(Request { slot, command, script, road: Road::Hot }).await.map(|_| ())
     }
 
-    pub(super) async fn read_notes(
+    async fn read_journal(
         &self,
         journal: &str,
         before: Option<JournalEntryId>,

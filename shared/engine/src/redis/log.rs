@@ -3,12 +3,14 @@
 //! A log is a stream whose entries have the numbers 0-1, 0-2, ...; the second half is the position.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use redis::cmd;
+use redis::{Value, cmd};
 use tokio::task::JoinSet;
 
-use super::super::{EngineError, LogEntry, Partition, Position};
+use super::super::{EngineError, EventLog, LogEntry, Partition, Position};
 use super::keys::slot;
 use super::node::Road;
 use super::router::Request;
@@ -19,9 +21,13 @@ const SHORT_READ: usize = 128;
 /// What is read at once over a connection for bulk.
 const LONG_READ: usize = 2_000;
 
-impl Redis {
-    /// Appends each partition's records with one script, all partitions at the same time.
-    pub(super) async fn append_records(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+#[async_trait]
+impl EventLog for Redis {
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
         let mut by_partition: BTreeMap<Partition, Vec<Bytes>> = BTreeMap::new();
         for (partition, record) in records {
             self.check(partition)?;
@@ -47,8 +53,7 @@ impl Redis {
         results.into_iter().collect()
     }
 
-    /// Entries after a position, oldest first.
-    pub(super) async fn read_entries(
+    async fn read_log(
         &self,
         partition: Partition,
         after: Position,
@@ -77,6 +82,30 @@ impl Redis {
             (page, road) = (LONG_READ, Road::Bulk);
         }
         Ok(entries)
+    }
+
+    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.check(partition)?;
+        self.subscriber.wait_growth(partition, after, patience).await
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        self.check_open()?;
+        let mut asked = JoinSet::new();
+        for partition in (0..self.partitions).map(Partition) {
+            let mut command = cmd("HMGET");
+            command.arg(self.keys.meta(partition)).arg(&["head", "position", "seq"]);
+            let router = self.router.clone();
+            asked.spawn(async move {
+                let request = Request { slot: slot(partition), command, script: None, road: Road::Hot };
+                let fields = reply::list(router.send(request).await?)?;
+                Ok(fields.iter().any(|field| *field != Value::Nil).then_some(partition))
+            });
+        }
+        let used: Result<Vec<_>, EngineError> = asked.join_all().await.into_iter().collect();
+        let mut used: Vec<Partition> = used?.into_iter().flatten().collect();
+        used.sort();
+        Ok(used)
     }
 }
 

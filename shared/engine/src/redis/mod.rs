@@ -20,15 +20,19 @@ mod growth;
 mod health;
 mod journals;
 mod keys;
+mod leases;
 mod listener;
 mod log;
+mod members;
 mod node;
 mod packed;
+mod registry;
 mod reply;
 mod rooms;
 mod router;
 mod script;
 mod settings;
+mod state;
 mod subscriber;
 mod topology;
 
@@ -38,8 +42,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{Cmd, Script, Value, cmd};
-use tokio::task::JoinSet;
+use redis::{Cmd, Script, Value};
 
 pub use self::error::ConnectError;
 use self::error::closed;
@@ -51,10 +54,7 @@ pub use self::settings::{Password, RedisSettings};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::subscriber::Subscriber;
-use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, JournalEntry, JournalEntryId, LogEntry, Partition, Position,
-    ReadFrom, RoomId, RoomView, Subscription, Token,
-};
+use super::{Engine, EngineError, Histories, Partition};
 
 /// A message engine on Redis.
 pub struct Redis {
@@ -163,183 +163,6 @@ impl Redis {
 
 #[async_trait]
 impl Engine for Redis {
-    fn partitions(&self) -> u16 {
-        self.partitions
-    }
-
-    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
-        self.append_records(records).await
-    }
-
-    async fn read_log(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, EngineError> {
-        self.read_entries(partition, after, limit).await
-    }
-
-    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.check(partition)?;
-        self.subscriber.wait_growth(partition, after, patience).await
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        self.check_open()?;
-        let mut asked = JoinSet::new();
-        for partition in (0..self.partitions).map(Partition) {
-            let mut command = cmd("HMGET");
-            command.arg(self.keys.meta(partition)).arg(&["head", "position", "seq"]);
-            let router = self.router.clone();
-            asked.spawn(async move {
-                let request = Request { slot: slot(partition), command, script: None, road: Road::Hot };
-                let fields = reply::list(router.send(request).await?)?;
-                Ok(fields.iter().any(|field| *field != Value::Nil).then_some(partition))
-            });
-        }
-        let used: Result<Vec<_>, EngineError> = asked.join_all().await.into_iter().collect();
-        let mut used: Vec<Partition> = used?.into_iter().flatten().collect();
-        used.sort();
-        Ok(used)
-    }
-
-    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        let mut command = script::call(&script::ACQUIRE, &[self.keys.meta(partition)]);
-        command.arg(holder).arg(micros(ttl)).arg(rand::random::<u32>());
-        let number = self.call(partition, &script::ACQUIRE, command, Road::Hot).await?;
-        Ok(reply::number(number)?.map(|number| Token { partition, number }))
-    }
-
-    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        let mut command = script::call(&script::RENEW, &[self.keys.meta(token.partition)]);
-        command.arg(token.number).arg(micros(ttl));
-        Ok(reply::number(self.call(token.partition, &script::RENEW, command, Road::Hot).await?)? == Some(1))
-    }
-
-    async fn release(&self, token: Token) -> Result<(), EngineError> {
-        let mut command = script::call(&script::RELEASE, &[self.keys.meta(token.partition)]);
-        command.arg(token.number);
-        self.call(token.partition, &script::RELEASE, command, Road::Hot).await.map(|_| ())
-    }
-
-    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        let mut command = script::call(&script::HEARTBEAT, &[self.keys.members(group)]);
-        command.arg(member).arg(micros(ttl));
-        let members = reply::list(self.ask(command, Some(&script::HEARTBEAT), Road::Hot).await?)?;
-        let mut members: Vec<String> =
-            members.into_iter().filter_map(|member| reply::text(member).transpose()).collect::<Result<_, _>>()?;
-        members.sort();
-        Ok(members)
-    }
-
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        let mut command = cmd("ZREM");
-        command.arg(self.keys.members(group)).arg(member);
-        self.ask(command, None, Road::Hot).await.map(|_| ())
-    }
-
-    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
-        let keys = [self.keys.meta(partition), self.keys.state(partition)];
-        let command = script::call(&script::LOAD, &keys);
-        let [positions, entries] = reply::fixed(self.call(partition, &script::LOAD, command, Road::Bulk).await?)?;
-        let [position, published, seq] = reply::fixed(positions)?;
-        let position = Position(reply::number(position)?.unwrap_or_default());
-        // Who committed further than it published had nothing to publish.
-        let published = Position(reply::number(published)?.unwrap_or_default()).max(position);
-        let seq = reply::number(seq)?.unwrap_or_default();
-        Ok(Checkpoint { position, published, seq, entries: reply::named(entries)? })
-    }
-
-    async fn commit(
-        &self,
-        token: Token,
-        position: Position,
-        puts: Vec<(Box<str>, Bytes)>,
-        deletes: Vec<Box<str>>,
-    ) -> Result<(), EngineError> {
-        let partition = token.partition;
-        let keys = [self.keys.meta(partition), self.keys.log(partition), self.keys.state(partition)];
-        let mut command = script::call(&script::COMMIT, &keys);
-        command.arg(token.number).arg(position.0).arg(puts.len() * 2);
-        for (key, value) in &puts {
-            command.arg(&**key).arg(&value[..]);
-        }
-        for key in &deletes {
-            command.arg(&**key);
-        }
-        match reply::number(self.call(partition, &script::COMMIT, command, Road::Hot).await?)? {
-            Some(1) => Ok(()),
-            _ => Err(EngineError::Fenced(token)),
-        }
-    }
-
-    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.publish_batch(token, batch).await
-    }
-
-    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
-        self.check(partition)?;
-        Ok(Box::new(self.subscriber.follow(partition).await?))
-    }
-
-    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        self.check_open()?;
-        self.view_room(room, from).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
-        let mut command = cmd("HGET");
-        command.arg(self.keys.shelf(key)).arg(key);
-        reply::bytes(self.ask(command, None, Road::Hot).await?)
-    }
-
-    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        self.check_open()?;
-        self.create_field(installation_slot(), self.keys.shelf(key), key, value).await
-    }
-
-    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
-        let mut command = cmd(if value.is_some() { "HSET" } else { "HDEL" });
-        command.arg(self.keys.shelf(key)).arg(key).arg(value.as_deref());
-        self.ask(command, None, Road::Hot).await.map(|_| ())
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: Option<Bytes>,
-        value: Option<Bytes>,
-    ) -> Result<bool, EngineError> {
-        let mut command = script::call(&script::COMPARE_AND_SWAP, &[self.keys.shelf(key)]);
-        command.arg(key);
-        for one in [&expected, &value] {
-            command.arg(u8::from(one.is_some())).arg(one.as_deref().unwrap_or_default());
-        }
-        Ok(reply::number(self.ask(command, Some(&script::COMPARE_AND_SWAP), Road::Hot).await?)? == Some(1))
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-        let mut command = cmd("HGETALL");
-        command.arg(self.keys.shelf(prefix));
-        let mut all = reply::named(self.ask(command, None, Road::Bulk).await?)?;
-        all.retain(|(key, _)| key.starts_with(prefix));
-        Ok(all)
-    }
-
-    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
-        self.write_notes(journal, records, keep).await
-    }
-
-    async fn read_journal(
-        &self,
-        journal: &str,
-        before: Option<JournalEntryId>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>, EngineError> {
-        self.read_notes(journal, before, limit).await
-    }
-
     async fn ping(&self) -> Result<(), EngineError> {
         self.check_open()?;
         // First what says more: where news don't travel, commands may well be answered.

@@ -1,10 +1,13 @@
 //! Publishing to rooms and reading them.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use redis::Value;
 use ringside_model::Epoch;
 
-use super::super::{Batch, EngineError, Lane, ReadFrom, RoomFrame, RoomId, RoomView, Token};
+use super::super::{
+    Batch, EngineError, Lane, Partition, ReadFrom, RoomFrame, RoomId, RoomView, Rooms, Subscription, Token,
+};
 use super::keys::slot;
 use super::node::Road;
 use super::router::Request;
@@ -17,8 +20,9 @@ const SHORT_READ: usize = 64;
 /// Nobody reads more at once; there is more, then.
 const LONGEST_READ: usize = 100_000;
 
-impl Redis {
-    pub(super) async fn publish_batch(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+#[async_trait]
+impl Rooms for Redis {
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
         let partition = token.partition;
         self.check(partition)?;
         let mut rooms: Vec<&RoomId> = Vec::new();
@@ -68,7 +72,13 @@ impl Redis {
         }
     }
 
-    pub(super) async fn view_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.check(partition)?;
+        Ok(Box::new(self.subscriber.follow(partition).await?))
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        self.check_open()?;
         let partition = room.home(self.partitions);
         let meta = self.keys.meta(partition);
         let keys = [meta.clone(), self.keys.room(partition, room), self.keys.events(partition, room)];

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringside_engine::redis::RedisSettings;
-use ringside_engine::{Engine, EngineError, Partition, Position, Signal};
+use ringside_engine::{Engine, EngineError, EventLog, Leases, Partition, PartitionState, Position, Rooms, Signal};
 use ringside_rig::{ClusterOptions, RedisCluster, until};
 
 use crate::support::{LONG, SOON, at_last, bytes, connect, hear, own, publish, room_in, settings, view};

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ringside_engine::redis::RedisSettings;
-use ringside_engine::{Batch, Engine, EngineError, Partition, Position, Signal};
+use ringside_engine::{
+    Batch, Engine, EngineError, EventLog, Leases, Partition, PartitionState, Position, Rooms, Signal,
+};
 use ringside_rig::{AppendFsync, FaultProxy, RedisOptions, RedisServer, until};
 
 use crate::support::{LONG, SOON, at_last, bytes, connect, event, hear, own, publish, room_in, settings, view};

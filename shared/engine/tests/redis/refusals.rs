@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ringside_engine::redis::{ConnectError, Password, Redis, RedisSettings};
-use ringside_engine::{Engine, Partition};
+use ringside_engine::{Engine, EventLog, Journals, Members, Partition, Registry, Rooms};
 use ringside_rig::{RedisCluster, RedisOptions, RedisServer, TlsFiles};
 
 use crate::support::{bytes, connect, hear, own, publish, room_in, settings};

@@ -1,6 +1,6 @@
 //! What a Redis behind sentinels can go through.
 
-use ringside_engine::{Engine, EngineError, Partition};
+use ringside_engine::{Engine, EngineError, EventLog, Leases, Partition, Rooms};
 use ringside_rig::RedisSentinel;
 
 use crate::support::{LONG, at_last, connect, hear, own, publish, room_in, settings, view};

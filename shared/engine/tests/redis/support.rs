@@ -7,8 +7,8 @@ use bytes::Bytes;
 use ringside_engine::contract::{HISTORIES, LOG_BYTES, PARTITIONS};
 use ringside_engine::redis::{Redis, RedisSettings};
 use ringside_engine::{
-    Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId, RoomView, Signal,
-    Subscription, Token,
+    Batch, EngineError, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom, RoomId, RoomView,
+    Rooms, Signal, Subscription, Token,
 };
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 

@@ -11,7 +11,10 @@ use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
 use super::super::{Embedded, EmbeddedSettings, OpenError};
 use super::{Data, settings};
-use crate::{Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId};
+use crate::{
+    Batch, Engine, EngineError, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom,
+    Registry, RoomId, Rooms,
+};
 
 fn refusal(folder: &Path, settings: EmbeddedSettings) -> OpenError {
     match Embedded::open(folder, settings) {

@@ -10,7 +10,7 @@ use ringside_model::{Room, TenantId};
 
 use super::super::Embedded;
 use super::{Data, settings};
-use crate::{Engine, EngineError, Partition, Position, ReadFrom, RoomId, Signal};
+use crate::{Engine, EngineError, EventLog, Partition, Position, ReadFrom, RoomId, Rooms, Signal};
 
 const FOLDER: &str = "RINGSIDE_TEST_FULL";
 

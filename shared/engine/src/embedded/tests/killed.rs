@@ -13,7 +13,8 @@ use super::super::{Embedded, EmbeddedSettings};
 use super::faults::start_child;
 use super::{Data, settings};
 use crate::{
-    Batch, Engine, LONGEST_PAGE, Lane, Partition, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Token,
+    Batch, Engine, EventLog, Journals, LONGEST_PAGE, Lane, Leases, Partition, PartitionState, Position, Publication,
+    ReadFrom, RoomFrame, RoomId, Rooms, Signal, Token,
 };
 
 const FOLDER: &str = "RINGSIDE_TEST_KILL";

@@ -1,18 +1,42 @@
 //! A partition's state as its owner left it.
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use fjall::Readable;
 
-use super::super::{Checkpoint, EngineError, Partition, Position};
+use super::super::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
 use super::log::{CheckpointRecord, checkpoint_key};
 use super::registry::named;
 use super::rooms::{Published, published_key};
 use super::store::{Store, decode, failed, partition_key};
+use super::writer::{Commit, Job};
+use super::{Embedded, check_key};
+
+#[async_trait]
+impl PartitionState for Embedded {
+    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
+        self.check(partition)?;
+        self.read(move |store| load(store, partition)).await
+    }
+
+    async fn commit(
+        &self,
+        token: Token,
+        position: Position,
+        puts: Vec<(Box<str>, Bytes)>,
+        deletes: Vec<Box<str>>,
+    ) -> Result<(), EngineError> {
+        puts.iter().map(|(key, _)| key).chain(&deletes).try_for_each(|key| check_key(key))?;
+        let commit = Commit { position, puts, deletes };
+        self.ask(|answer| Job::Commit { token, commit, answer }).await
+    }
+}
 
 /// Tag and partition come before an entry's key.
 const ENTRY_PREFIX_BYTES: usize = 3;
 
 /// Reads state and positions, all of one moment.
-pub(super) fn load(store: &Store, partition: Partition) -> Result<Checkpoint, EngineError> {
+fn load(store: &Store, partition: Partition) -> Result<Checkpoint, EngineError> {
     let now = store.now();
     let read = |key| now.get(&store.state, key).map_err(failed);
     let checkpoint = read(checkpoint_key(partition))?;

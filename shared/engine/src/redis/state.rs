@@ -1,0 +1,46 @@
+//! Partition state on Redis: a hash of its entries beside the positions in the partition's meta hash.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::super::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
+use super::node::Road;
+use super::{Redis, reply, script};
+
+#[async_trait]
+impl PartitionState for Redis {
+    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
+        let keys = [self.keys.meta(partition), self.keys.state(partition)];
+        let command = script::call(&script::LOAD, &keys);
+        let [positions, entries] = reply::fixed(self.call(partition, &script::LOAD, command, Road::Bulk).await?)?;
+        let [position, published, seq] = reply::fixed(positions)?;
+        let position = Position(reply::number(position)?.unwrap_or_default());
+        // Who committed further than it published had nothing to publish.
+        let published = Position(reply::number(published)?.unwrap_or_default()).max(position);
+        let seq = reply::number(seq)?.unwrap_or_default();
+        Ok(Checkpoint { position, published, seq, entries: reply::named(entries)? })
+    }
+
+    async fn commit(
+        &self,
+        token: Token,
+        position: Position,
+        puts: Vec<(Box<str>, Bytes)>,
+        deletes: Vec<Box<str>>,
+    ) -> Result<(), EngineError> {
+        let partition = token.partition;
+        let keys = [self.keys.meta(partition), self.keys.log(partition), self.keys.state(partition)];
+        let mut command = script::call(&script::COMMIT, &keys);
+        command.arg(token.number).arg(position.0).arg(puts.len() * 2);
+        for (key, value) in &puts {
+            command.arg(&**key).arg(&value[..]);
+        }
+        for key in &deletes {
+            command.arg(&**key);
+        }
+        match reply::number(self.call(partition, &script::COMMIT, command, Road::Hot).await?)? {
+            Some(1) => Ok(()),
+            _ => Err(EngineError::Fenced(token)),
+        }
+    }
+}
