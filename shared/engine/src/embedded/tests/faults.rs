@@ -41,7 +41,7 @@ const HOLDER: &str = "RINGSIDE_TEST_HOLD";
 /// Runs a test of this file again, in a process of its own that is told the folder by this variable.
 pub(super) fn start_child(test: &str, variable: &str, folder: &Path) -> Child {
     let me = std::env::current_exe().expect("tests run from a file");
-    let test = format!("engine::embedded::tests::{test}");
+    let test = format!("embedded::tests::{test}");
     let mut child = Command::new(me);
     child.args(["--exact", &test, "--nocapture"]).env(variable, folder).stdin(Stdio::piped()).stdout(Stdio::piped());
     child.spawn().expect("tests can start themselves")

@@ -61,7 +61,7 @@ async fn a_disk_that_takes_writes_again_is_written_to_again() {
     let mut child = Command::new("sh")
         .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#])
         .arg(me)
-        .args(["--exact", "engine::embedded::tests::full::a_disk_that_takes_writes_again_is_written_to_again"])
+        .args(["--exact", "embedded::tests::full::a_disk_that_takes_writes_again_is_written_to_again"])
         .arg("--nocapture")
         .env(FOLDER, data.path())
         .stdin(Stdio::piped())
