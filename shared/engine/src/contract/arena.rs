@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 
-use super::super::{
+use crate::{
     Batch, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, RoomId, RoomView, Token,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::super::{
+use crate::{
     Batch, Checkpoint, Engine, EngineError, EventLog, JournalEntry, JournalEntryId, Journals, Leases, LogEntry,
     Members, Partition, PartitionState, Position, ReadFrom, Registry, RoomId, RoomView, Rooms, Subscription, Token,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::super::{Engine, JournalEntry, JournalEntryId};
 use super::arena::{Arena, SOON, bytes, text};
+use crate::{Engine, JournalEntry, JournalEntryId};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

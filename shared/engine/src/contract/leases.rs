@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::{Engine, EngineError, Partition, Position, Token};
 use super::arena::{Arena, LONG, SOON, batch, bytes, calls, event, home, own, view};
+use crate::{Engine, EngineError, Partition, Position, Token};
 
 /// Neither commit nor publish nor renew, and nothing of it is written.
 pub async fn a_superseded_token_can_do_nothing<A: Arena>(arena: impl Fn() -> A) {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::{EngineError, Partition, Position};
 use super::arena::{Arena, LOG_BYTES, SOON, bytes, logged, own};
+use crate::{EngineError, Partition, Position};
 
 /// Positions begin with 1 and have the order of the call.
 pub async fn records_are_read_back_in_order_of_their_partition<A: Arena>(arena: impl Fn() -> A) {

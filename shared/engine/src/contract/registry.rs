@@ -1,7 +1,7 @@
 //! The registry: what an installation has one of.
 
-use super::super::EngineError;
 use super::arena::{Arena, bytes, text};
+use crate::EngineError;
 
 /// Also where they ask at the same time.
 pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {

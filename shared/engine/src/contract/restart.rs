@@ -1,7 +1,7 @@
 //! What a restart leaves as it was.
 
-use super::super::{Partition, Position};
 use super::arena::{Arena, SOON, batch, bytes, calls, event, home, logged, own, places, state, view};
+use crate::{Partition, Position};
 
 /// Log, state, rooms, registry.
 pub async fn everything_is_there_after_a_restart<A: Arena>(arena: impl Fn() -> A) {

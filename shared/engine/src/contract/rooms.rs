@@ -2,10 +2,8 @@
 
 use ringside_model::{Room, Timestamp};
 
-use super::super::{
-    Batch, EngineError, Lane, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Subscription,
-};
 use super::arena::{Arena, HISTORIES, SOON, batch, bytes, calls, event, home, own, places, state, tenant, text, view};
+use crate::{Batch, EngineError, Lane, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Subscription};
 
 /// A client may subscribe before anything was published, and resume from there.
 pub async fn an_untouched_room_has_a_stable_epoch_and_nothing_else<A: Arena>(arena: impl Fn() -> A) {

@@ -1,7 +1,7 @@
 //! A partition's state and the log position that is committed with it.
 
-use super::super::{Checkpoint, Partition, Position};
 use super::arena::{Arena, batch, bytes, calls, event, home, logged, own};
+use crate::{Checkpoint, Partition, Position};
 
 /// Before anything was, all of it is empty.
 pub async fn what_is_committed_is_loaded<A: Arena>(arena: impl Fn() -> A) {

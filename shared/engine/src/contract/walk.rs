@@ -9,8 +9,8 @@ use proptest::test_runner::{Config, TestRunner};
 use ringside_model::Epoch;
 use tokio::runtime::Handle;
 
-use super::super::{Batch, Engine, Lane, Partition, Position, RoomId, Token};
 use super::arena::{Arena, HISTORIES, PARTITIONS, bytes, calls, event, home, logged, own, places, state, text, view};
+use crate::{Batch, Engine, Lane, Partition, Position, RoomId, Token};
 
 const ROOMS: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 const KEYS: [&str; 4] = ["a", "ab", "b", "c"];

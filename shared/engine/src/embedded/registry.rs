@@ -1,4 +1,4 @@
-//! What an installation has one of: named values, each created once.
+//! The registry in the embedded store.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 
-use super::super::{EngineError, Registry};
+use super::job::Job;
 use super::store::{Store, failed, registry_key};
-use super::writer::Job;
 use super::{Embedded, check_key};
+use crate::{EngineError, Registry};
 
 #[async_trait]
 impl Registry for Embedded {
@@ -21,13 +21,13 @@ impl Registry for Embedded {
     async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
         check_key(key)?;
         let key = key.into();
-        self.ask(|answer| Job::Create { key, value, answer }).await
+        self.request(|answer| Job::GetOrCreate { key, value, answer }).await
     }
 
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
         check_key(key)?;
         let key = key.into();
-        self.ask(|answer| Job::Set { key, value, answer }).await
+        self.request(|answer| Job::Set { key, value, answer }).await
     }
 
     async fn compare_and_swap(
@@ -38,7 +38,7 @@ impl Registry for Embedded {
     ) -> Result<bool, EngineError> {
         check_key(key)?;
         let key = key.into();
-        self.ask(|answer| Job::Swap { key, expected, value, answer }).await
+        self.request(|answer| Job::CompareAndSwap { key, expected, value, answer }).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
@@ -47,28 +47,28 @@ impl Registry for Embedded {
     }
 }
 
-/// Values that are on their way to the store: those who come after in the same group must see them.
+/// Values that the current group writes: later jobs of the group must see them.
 #[derive(Debug, Default)]
-pub(super) struct Pending(HashMap<Box<str>, Option<Bytes>>);
+pub(super) struct PendingValues(HashMap<Box<str>, Option<Bytes>>);
 
-impl Pending {
-    /// Sets a value if there is none; returns the one there is now.
-    pub(super) fn create(
+impl PendingValues {
+    /// Sets a value if there is none; returns the current one.
+    pub(super) fn get_or_create(
         &mut self,
         store: &Store,
         batch: &mut WriteBatch,
         key: Box<str>,
         value: Bytes,
     ) -> Result<Bytes, EngineError> {
-        if let Some(there) = self.there(store, &key)? {
-            return Ok(there);
+        if let Some(current) = self.current(store, &key)? {
+            return Ok(current);
         }
         self.set(store, batch, key, Some(value.clone()));
         Ok(value)
     }
 
-    /// Sets or removes a value if the expected one is there.
-    pub(super) fn swap(
+    /// Sets or removes a value if the current one is the expected one.
+    pub(super) fn compare_and_swap(
         &mut self,
         store: &Store,
         batch: &mut WriteBatch,
@@ -76,7 +76,7 @@ impl Pending {
         expected: Option<&Bytes>,
         value: Option<Bytes>,
     ) -> Result<bool, EngineError> {
-        let is_expected = self.there(store, &key)?.as_ref() == expected;
+        let is_expected = self.current(store, &key)?.as_ref() == expected;
         if is_expected {
             self.set(store, batch, key, value);
         }
@@ -92,7 +92,7 @@ impl Pending {
         self.0.insert(key, value);
     }
 
-    fn there(&self, store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+    fn current(&self, store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
         match self.0.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => get(store, key),
@@ -100,13 +100,13 @@ impl Pending {
     }
 }
 
-/// A value.
+/// Returns a value.
 fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
     let value = store.now().get(&store.state, registry_key(key)).map_err(failed)?;
     Ok(value.map(|value| Bytes::copy_from_slice(&value)))
 }
 
-/// All values of a shelf whose keys begin so.
+/// Returns the values of one shelf whose keys begin with `prefix`.
 fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     let mut all = named(store.now().prefix(&store.state, registry_key(prefix)), 1)?;
     if !prefix.contains('/') {
@@ -115,7 +115,7 @@ fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineErr
     Ok(all)
 }
 
-/// Reads pairs whose keys are a text behind `skip` bytes.
+/// Decodes pairs whose keys are text after `skip` bytes.
 pub(super) fn named(pairs: fjall::Iter, skip: usize) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     pairs
         .map(|pair| {

@@ -1,16 +1,16 @@
-//! A partition's state as its owner left it.
+//! Partition state in the embedded store.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::Readable;
 
-use super::super::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
+use super::job::{Commit, Job};
 use super::log::{CheckpointRecord, checkpoint_key};
 use super::registry::named;
 use super::rooms::{Published, published_key};
 use super::store::{Store, decode, failed, partition_key};
-use super::writer::{Commit, Job};
 use super::{Embedded, check_key};
+use crate::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
 
 #[async_trait]
 impl PartitionState for Embedded {
@@ -28,14 +28,14 @@ impl PartitionState for Embedded {
     ) -> Result<(), EngineError> {
         puts.iter().map(|(key, _)| key).chain(&deletes).try_for_each(|key| check_key(key))?;
         let commit = Commit { position, puts, deletes };
-        self.ask(|answer| Job::Commit { token, commit, answer }).await
+        self.request(|answer| Job::Commit { token, commit, answer }).await
     }
 }
 
-/// Tag and partition come before an entry's key.
+/// The length of tag and partition before an entry's key.
 const ENTRY_PREFIX_BYTES: usize = 3;
 
-/// Reads state and positions, all of one moment.
+/// Reads state and positions from one snapshot.
 fn load(store: &Store, partition: Partition) -> Result<Checkpoint, EngineError> {
     let now = store.now();
     let read = |key| now.get(&store.state, key).map_err(failed);
@@ -46,15 +46,15 @@ fn load(store: &Store, partition: Partition) -> Result<Checkpoint, EngineError> 
     let entries = named(now.prefix(&store.state, partition_key(b'e', partition, "")), ENTRY_PREFIX_BYTES)?;
     Ok(Checkpoint {
         position: Position(checkpoint.position),
-        // Who committed further than it published had nothing to publish.
+        // An owner that committed further than it published had nothing to publish.
         published: Position(published.position.max(checkpoint.position)),
         seq: published.seq,
         entries,
     })
 }
 
-/// True where the partition was ever committed or published to.
+/// True if the partition was ever committed or published to.
 pub(super) fn is_stateful(store: &Store, partition: Partition) -> Result<bool, EngineError> {
-    let there = |key| store.state.contains_key(key).map_err(failed);
-    Ok(there(checkpoint_key(partition))? || there(published_key(partition))?)
+    let exists = |key| store.state.contains_key(key).map_err(failed);
+    Ok(exists(checkpoint_key(partition))? || exists(published_key(partition))?)
 }

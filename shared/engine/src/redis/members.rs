@@ -5,16 +5,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::cmd;
 
-use super::super::{EngineError, Members};
-use super::node::Road;
+use super::node::Route;
 use super::{Redis, micros, reply, script};
+use crate::{EngineError, Members};
 
 #[async_trait]
 impl Members for Redis {
     async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
         let mut command = script::call(&script::HEARTBEAT, &[self.keys.members(group)]);
         command.arg(member).arg(micros(ttl));
-        let members = reply::list(self.ask(command, Some(&script::HEARTBEAT), Road::Hot).await?)?;
+        let members = reply::list(self.ask(command, Some(&script::HEARTBEAT), Route::Shared).await?)?;
         let mut members: Vec<String> =
             members.into_iter().filter_map(|member| reply::text(member).transpose()).collect::<Result<_, _>>()?;
         members.sort();
@@ -24,6 +24,6 @@ impl Members for Redis {
     async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
         let mut command = cmd("ZREM");
         command.arg(self.keys.members(group)).arg(member);
-        self.ask(command, None, Road::Hot).await.map(|_| ())
+        self.ask(command, None, Route::Shared).await.map(|_| ())
     }
 }

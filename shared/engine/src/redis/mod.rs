@@ -1,31 +1,29 @@
 //! The engine on Redis 7: stand-alone, behind Sentinel, or a Cluster.
 //!
 //! ```text
-//! calls ── router ──┬─ node ── shared connection (short commands), pool (bulk)
-//!                   └─ node ...          each partition is at one node; every write is one script there
-//! news  ── subscriber ──┬─ listener ── one connection to that node
-//!                       └─ listener ...
+//! commands ── router ──┬─ node ── shared connection (short commands), pool (long reads)
+//!                      └─ node ...          each partition is on one node; every write is one script there
+//! pub/sub  ── subscriber ──┬─ listener ── one connection to that node
+//!                          └─ listener ...
 //! ```
-//! A partition's log is a stream, its state a hash, each of its rooms a hash and a stream, all under one hash tag
-//! (`keys`); the registry is a hash and each journal a stream. What its owner writes is checked and written by one script (`lua/`), fenced by the token in its meta.
-//! News travel by sharded pub/sub, at most once; the rooms are the truth, and whoever may have missed something is
-//! told so. Why it is built so is in `docs/decisions/0002-redis-engine.md`.
+//! A partition's log is a stream, its state a hash, and each of its rooms a hash and a stream, all under one hash tag
+//! (`keys.rs`). The registry is hashes and each journal a stream. One script (`lua/`) checks and writes an owner's
+//! change, fenced by the token in the partition's meta hash.
+//!
+//! Publications are announced by sharded pub/sub (`pubsub/`), at most once. The rooms are the truth, and a subscription
+//! that may have missed a frame says so. `docs/decisions/0002-redis-engine.md` has the reasons.
 
-mod channel;
-mod dial;
-mod ear;
+mod address;
+mod dialer;
 mod error;
-mod follower;
-mod growth;
-mod health;
 mod journals;
 mod keys;
 mod leases;
-mod listener;
 mod log;
 mod members;
 mod node;
 mod packed;
+mod pubsub;
 mod registry;
 mod reply;
 mod rooms;
@@ -33,27 +31,26 @@ mod router;
 mod script;
 mod settings;
 mod state;
-mod subscriber;
 mod topology;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use redis::{Cmd, Script, Value};
+use tokio_util::task::AbortOnDropHandle;
 
 pub use self::error::ConnectError;
 use self::error::closed;
 use self::keys::{Keys, installation_slot, slot};
-use self::listener::Pace;
-use self::node::Road;
+use self::node::Route;
+use self::pubsub::{Pace, Subscriber};
 use self::router::{Request, Router};
 pub use self::settings::{Password, RedisSettings};
-use tokio_util::task::AbortOnDropHandle;
 
-use self::subscriber::Subscriber;
 use super::{Engine, EngineError, Histories, Partition};
 
 /// A message engine on Redis.
@@ -65,12 +62,12 @@ pub struct Redis {
     log_bytes: u64,
     histories: Histories,
     is_closed: AtomicBool,
-    /// What goes on in the background, until it is closed or dropped.
+    /// Background tasks, which end when the engine is closed or dropped.
     tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
 impl Redis {
-    /// Connects, and makes the installation if there is none under the prefix yet.
+    /// Connects, and creates the installation if there is none under the prefix yet.
     pub async fn connect(settings: RedisSettings) -> Result<Self, ConnectError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
         if settings.prefix.is_empty() || !settings.prefix.chars().all(allowed) {
@@ -78,10 +75,10 @@ impl Redis {
         }
         let router = Router::connect(&settings).await?;
         let keys = Keys::new(&settings.prefix);
-        let subscriber = Subscriber::new(router.clone(), keys.clone(), settings.partitions);
-        let pace = Pace { pulse_every: settings.pulse_every, canary_every: settings.canary_every };
+        let subscriber = Arc::new(Subscriber::new(router.clone(), keys.clone(), settings.partitions));
+        let pace = Pace { ping_every: settings.ping_every, canary_every: settings.canary_every };
         let tasks = vec![
-            AbortOnDropHandle::new(tokio::spawn(router.clone().keep_surveying())),
+            AbortOnDropHandle::new(tokio::spawn(router.clone().keep_refreshing())),
             AbortOnDropHandle::new(tokio::spawn(subscriber.clone().supervise(pace))),
         ];
         let redis = Self {
@@ -98,7 +95,7 @@ impl Redis {
         Ok(redis)
     }
 
-    /// The number of partitions decides where stored data lies, so it is fixed with the first start.
+    /// Fixes the number of partitions, which decides where stored data lies, or compares it.
     async fn check_partitions(&self, settings: &RedisSettings) -> Result<(), ConnectError> {
         let asked = settings.partitions;
         let installation = self.keys.installation();
@@ -115,7 +112,7 @@ impl Redis {
             Some(there) => Err(ConnectError::Partitions { prefix, there, asked }),
             None => Err(ConnectError::Unusable {
                 address: "this URL".to_owned(),
-                detail: format!("something else than Ringside has written under the prefix {prefix:?}"),
+                detail: format!("another program has written under the prefix {prefix:?}"),
             }),
         }
     }
@@ -126,16 +123,16 @@ impl Redis {
         partition: Partition,
         script: &Script,
         command: Cmd,
-        road: Road,
+        route: Route,
     ) -> Result<Value, EngineError> {
         self.check(partition)?;
-        self.router.send(Request { slot: slot(partition), command, script: Some(script), road }).await
+        self.router.send(Request { slot: slot(partition), command, script: Some(script), route }).await
     }
 
-    /// Sends a command about what belongs to no partition.
-    async fn ask(&self, command: Cmd, script: Option<&Script>, road: Road) -> Result<Value, EngineError> {
+    /// Sends a command on keys that belong to no partition.
+    async fn ask(&self, command: Cmd, script: Option<&Script>, route: Route) -> Result<Value, EngineError> {
         self.check_open()?;
-        self.router.send(Request { slot: installation_slot(), command, script, road }).await
+        self.router.send(Request { slot: installation_slot(), command, script, route }).await
     }
 
     /// Sets a field of a hash if there is none; returns the value that is there now.
@@ -143,7 +140,7 @@ impl Redis {
         let mut command = script::call(&script::GET_OR_CREATE, &[key]);
         command.arg(field).arg(&value[..]);
         let script = Some(&*script::GET_OR_CREATE);
-        let there = self.router.send(Request { slot, command, script, road: Road::Hot }).await?;
+        let there = self.router.send(Request { slot, command, script, route: Route::Shared }).await?;
         Ok(reply::bytes(there)?.unwrap_or_default())
     }
 
@@ -165,8 +162,8 @@ impl Redis {
 impl Engine for Redis {
     async fn ping(&self) -> Result<(), EngineError> {
         self.check_open()?;
-        // First what says more: where news don't travel, commands may well be answered.
-        if let Some(reason) = self.subscriber.trouble() {
+        // First, because commands may be answered while pub/sub is broken.
+        if let Some(reason) = self.subscriber.problem() {
             return Err(EngineError::Unavailable(reason));
         }
         self.router.ping().await
@@ -174,12 +171,13 @@ impl Engine for Redis {
 
     async fn close(&self) -> Result<(), EngineError> {
         self.is_closed.store(true, Ordering::Release);
-        self.tasks.lock().expect("nobody panics while closing").clear();
+        self.tasks.lock().clear();
         self.subscriber.close();
         Ok(())
     }
 }
 
+/// Returns a duration as the scripts take it.
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -3,19 +3,19 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::super::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
-use super::node::Road;
+use super::node::Route;
 use super::{Redis, reply, script};
+use crate::{Checkpoint, EngineError, Partition, PartitionState, Position, Token};
 
 #[async_trait]
 impl PartitionState for Redis {
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
         let keys = [self.keys.meta(partition), self.keys.state(partition)];
         let command = script::call(&script::LOAD, &keys);
-        let [positions, entries] = reply::fixed(self.call(partition, &script::LOAD, command, Road::Bulk).await?)?;
+        let [positions, entries] = reply::fixed(self.call(partition, &script::LOAD, command, Route::Bulk).await?)?;
         let [position, published, seq] = reply::fixed(positions)?;
         let position = Position(reply::number(position)?.unwrap_or_default());
-        // Who committed further than it published had nothing to publish.
+        // An owner that committed further than it published had nothing to publish.
         let published = Position(reply::number(published)?.unwrap_or_default()).max(position);
         let seq = reply::number(seq)?.unwrap_or_default();
         Ok(Checkpoint { position, published, seq, entries: reply::named(entries)? })
@@ -38,7 +38,7 @@ impl PartitionState for Redis {
         for key in &deletes {
             command.arg(&**key);
         }
-        match reply::number(self.call(partition, &script::COMMIT, command, Road::Hot).await?)? {
+        match reply::number(self.call(partition, &script::COMMIT, command, Route::Shared).await?)? {
             Some(1) => Ok(()),
             _ => Err(EngineError::Fenced(token)),
         }

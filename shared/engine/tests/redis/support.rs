@@ -31,9 +31,9 @@ pub(crate) fn settings(url: &str, prefix: &str) -> RedisSettings {
         histories: HISTORIES,
         log_bytes: LOG_BYTES,
         response_timeout: Duration::from_secs(5),
-        pulse_every: Duration::from_millis(200),
+        ping_every: Duration::from_millis(200),
         canary_every: Duration::from_millis(500),
-        survey_every: Duration::from_secs(1),
+        refresh_every: Duration::from_secs(1),
         ..RedisSettings::new(url)
     }
 }

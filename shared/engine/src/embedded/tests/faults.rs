@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use bytes::Bytes;
 use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
-use super::super::{Embedded, EmbeddedSettings, OpenError};
 use super::{Data, settings};
+use crate::embedded::{Embedded, EmbeddedSettings, OpenError};
 use crate::{
     Batch, Engine, EngineError, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom,
     Registry, RoomId, Rooms,

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringside_model::{Room, TenantId};
 
-use super::super::Embedded;
 use super::{Data, settings};
+use crate::embedded::Embedded;
 use crate::{Engine, EngineError, EventLog, Partition, Position, ReadFrom, RoomId, Rooms, Signal};
 
 const FOLDER: &str = "RINGSIDE_TEST_FULL";

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
-use super::super::{Embedded, EmbeddedSettings};
 use super::faults::start_child;
 use super::{Data, settings};
+use crate::embedded::{Embedded, EmbeddedSettings};
 use crate::{
     Batch, Engine, EventLog, Journals, LONGEST_PAGE, Lane, Leases, Partition, PartitionState, Position, Publication,
     ReadFrom, RoomFrame, RoomId, Rooms, Signal, Token,

@@ -1,9 +1,9 @@
-//! The connection that hears the news of one node.
+//! The pub/sub connection to one node.
 //!
-//! It connects, subscribes to what is wanted of its node (one command for each channel: one command for channels of
-//! several slots is refused as a whole), and then hears. It leaves and comes back, for ever, whenever the connection
-//! ends, a pulse stays without an answer, the node is no master any more, or its canary does not come back twice.
-//! Whatever is confirmed again counts as missed in between, and followers read it from the rooms.
+//! It connects, subscribes to its node's channels, and passes messages on. Each channel is a command of its own: Redis
+//! refuses a command for channels of several slots as a whole. The listener reconnects, forever, when the connection
+//! ends, a ping gets no answer, the node is no longer a master, or two canaries in a row do not come back. After each
+//! new confirmation messages count as missed, and subscribers read the rooms.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,41 +16,43 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::channel::{Channel, Ears};
-use super::dial::reconnect_backoff;
-use super::ear::Ear;
-use super::error::sentence;
+use super::channel::{Channel, Consumer};
+use super::channel_registry::ChannelRegistry;
 use super::health::Health;
-use super::node::{Road, Target};
-use super::router::Request;
-use super::subscriber::Subscriber;
+use super::push_buffer::PushBuffer;
+use crate::redis::dialer::reconnect_backoff;
+use crate::redis::error::sentence;
+use crate::redis::keys::slot;
+use crate::redis::node::{Route, Target};
+use crate::redis::router::Request;
 
-/// How long before a subscription that was refused is tried again.
-const REFUSED_PAUSE: Duration = Duration::from_millis(100);
-/// So many canaries may not come back in a row.
-const CANARIES_LOST: u32 = 2;
+/// How long to wait before a refused subscription is retried.
+const RETRY_REFUSED_AFTER: Duration = Duration::from_millis(100);
+/// How many canaries in a row may fail to come back before the listener reconnects.
+const MAX_CANARIES_LOST: u32 = 2;
 
-/// How often a listener looks after its connection.
+/// How often a listener checks its connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    pub(super) pulse_every: Duration,
-    pub(super) canary_every: Duration,
+pub(in crate::redis) struct Pace {
+    pub(in crate::redis) ping_every: Duration,
+    pub(in crate::redis) canary_every: Duration,
 }
 
 /// The listener of one node.
 pub(super) struct Listener {
-    subscriber: Arc<Subscriber>,
+    channels: Arc<ChannelRegistry>,
     target: Target,
     health: Arc<Health>,
     pace: Pace,
+    /// Tells this engine's canaries from those of others.
     engine: u64,
 }
 
-/// One connection's life.
+/// One connection of a listener.
 struct Session<'a> {
     listener: &'a Listener,
     connection: MultiplexedConnection,
-    /// Channels that Redis confirmed.
+    /// Channels whose subscriptions Redis has confirmed.
     confirmed: HashMap<String, Arc<Channel>>,
     canary: Option<Canary>,
     canary_number: u64,
@@ -59,13 +61,13 @@ struct Session<'a> {
 
 struct Canary {
     channel: Arc<Channel>,
-    /// The one that is under way, and since when.
+    /// The number of the canary in flight, and when it was sent.
     sent: Option<(u64, Instant)>,
 }
 
 impl Listener {
-    pub(super) fn new(subscriber: Arc<Subscriber>, target: Target, health: Arc<Health>, pace: Pace) -> Self {
-        Self { subscriber, target, health, pace, engine: rand::random() }
+    pub(super) fn new(channels: Arc<ChannelRegistry>, target: Target, health: Arc<Health>, pace: Pace) -> Self {
+        Self { channels, target, health, pace, engine: rand::random() }
     }
 
     pub(super) async fn run(self) {
@@ -73,14 +75,14 @@ impl Listener {
         loop {
             let begin = Instant::now();
             let reason = self.listen().await;
-            tracing::debug!(node = self.health.name, reason, "no news for now; coming back");
+            tracing::debug!(node = self.health.name, reason, "pub/sub connection lost; reconnecting");
             metrics::counter!("ringside_redis_reconnects_total", "connection" => "news").increment(1);
-            self.health.note(|ills| {
-                let since = ills.away.take().map_or_else(Instant::now, |(since, _)| since);
-                ills.away = Some((since, reason));
+            self.health.update(|state| {
+                let since = state.disconnected.take().map_or_else(Instant::now, |(since, _)| since);
+                state.disconnected = Some((since, reason));
             });
-            // The node may be gone, and others have its slots.
-            self.subscriber.router().note_trouble();
+            // The node may be gone and its slots moved.
+            self.channels.router().request_refresh();
             if begin.elapsed() > Duration::from_secs(5) {
                 backoff.reset();
             }
@@ -88,47 +90,47 @@ impl Listener {
         }
     }
 
-    /// From connecting to the reason why it ended.
+    /// Connects and listens; returns why the connection ended.
     async fn listen(&self) -> String {
-        let dial = self.subscriber.router().dial();
-        let (ear, mut heard) = Ear::new();
-        let (ear, config) = (Arc::new(ear), dial.config());
-        let hear = {
-            let ear = ear.clone();
+        let dialer = self.channels.router().dialer();
+        let (buffer, mut pushes) = PushBuffer::new();
+        let (buffer, config) = (Arc::new(buffer), dialer.config());
+        let push_sender = {
+            let buffer = buffer.clone();
             move |push| {
-                ear.hear(push);
+                buffer.push(push);
                 Ok::<_, ()>(())
             }
         };
-        let address = match self.target.find(dial).await {
+        let address = match self.target.find(dialer).await {
             Ok(address) => address,
             Err(error) => return error.to_string(),
         };
-        let connection = match dial.open(&address, &config.set_push_sender(hear)).await {
+        let connection = match dialer.open(&address, &config.set_push_sender(push_sender)).await {
             Ok(connection) => connection,
             Err(error) => return error.to_string(),
         };
         let (confirmed, canary) = (HashMap::new(), None);
         let mut session = Session { listener: self, connection, confirmed, canary, canary_number: 0, canaries_lost: 0 };
-        let reason = session.run(&ear, &mut heard).await;
-        session.confirmed.values().for_each(|channel| channel.lose());
+        let reason = session.run(&buffer, &mut pushes).await;
+        session.confirmed.values().for_each(|channel| channel.mark_lost());
         reason
     }
 }
 
 impl Session<'_> {
-    async fn run(&mut self, ear: &Ear, heard: &mut mpsc::Receiver<PushInfo>) -> String {
-        let subscriber = &self.listener.subscriber;
-        let (mut wanted, mut layout) = (subscriber.watch(), subscriber.router().watch());
-        let mut pulse = interval(self.listener.pace.pulse_every);
-        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn run(&mut self, buffer: &PushBuffer, pushes: &mut mpsc::Receiver<PushInfo>) -> String {
+        let channels = &self.listener.channels;
+        let (mut wanted, mut slots) = (channels.watch(), channels.router().watch());
+        let mut pings = interval(self.listener.pace.ping_every);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut canaries = interval(self.listener.pace.canary_every);
         canaries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_settled = false;
         loop {
             if !is_settled {
                 wanted.borrow_and_update();
-                layout.borrow_and_update();
+                slots.borrow_and_update();
                 is_settled = match self.settle().await {
                     Ok(is_settled) => is_settled,
                     Err(error) => return sentence(&error),
@@ -136,26 +138,26 @@ impl Session<'_> {
                 if is_settled && self.canary.as_ref().is_some_and(|canary| canary.sent.is_none()) {
                     canaries.reset_immediately();
                 }
-                self.listener.health.note(|ills| ills.away = None);
+                self.listener.health.update(|state| state.disconnected = None);
             }
             tokio::select! {
-                push = heard.recv() => {
+                push = pushes.recv() => {
                     let Some(push) = push else { return "the connection ended".to_owned() };
-                    if ear.has_missed() {
-                        // Not only messages: the end of a subscription may be among what had no place.
-                        return "more news than could be taken".to_owned();
+                    if buffer.has_overflowed() {
+                        // Not only messages may be lost: one of the pushes may have ended a subscription.
+                        return "more messages than could be buffered".to_owned();
                     }
-                    match self.take(ear, push) {
-                        Heard::Known => {}
-                        Heard::Lost => is_settled = false,
-                        Heard::End => return "the connection broke".to_owned(),
+                    match self.handle(buffer, push) {
+                        Handled::Ok => {}
+                        Handled::Unsubscribed => is_settled = false,
+                        Handled::Disconnected => return "the connection broke".to_owned(),
                     }
                 }
                 _ = wanted.changed() => is_settled = false,
-                _ = layout.changed() => is_settled = false,
-                () = tokio::time::sleep(REFUSED_PAUSE), if !is_settled => {}
-                _ = pulse.tick() => {
-                    if let Err(reason) = subscriber.router().dial().check(&mut self.connection).await {
+                _ = slots.changed() => is_settled = false,
+                () = tokio::time::sleep(RETRY_REFUSED_AFTER), if !is_settled => {}
+                _ = pings.tick() => {
+                    if let Err(reason) = channels.router().dialer().check(&mut self.connection).await {
                         return reason;
                     }
                 }
@@ -168,15 +170,14 @@ impl Session<'_> {
         }
     }
 
-    /// Subscribes to what is wanted and lets go of what is not; false where something was refused and is to be tried
-    /// again.
+    /// Subscribes to wanted channels and unsubscribes from others; false if a refusal has to be retried.
     async fn settle(&mut self) -> Result<bool, RedisError> {
         let wanted = self.wanted();
         let names: HashSet<&str> = wanted.iter().map(|channel| channel.name.as_str()).collect();
         let gone: Vec<String> = self.confirmed.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
         for name in gone {
             self.confirmed.remove(&name);
-            // A node that has the slot no more says MOVED, and has ended the subscription by itself.
+            // A node that no longer serves the slot answers MOVED; it has ended the subscription by itself.
             match cmd("SUNSUBSCRIBE").arg(&name).exec_async(&mut self.connection).await {
                 Err(error) if is_broken(&error) => return Err(error),
                 _ => {}
@@ -186,7 +187,7 @@ impl Session<'_> {
         for channel in wanted {
             match self.confirmed.get(&channel.name) {
                 Some(known) if Arc::ptr_eq(known, &channel) => {}
-                // Given up and wanted again before we came to it: Redis has been sending all the time.
+                // Dropped and wanted again in between: the subscription at Redis was never interrupted.
                 Some(_) => {
                     channel.confirm();
                     self.confirmed.insert(channel.name.clone(), channel);
@@ -202,7 +203,7 @@ impl Session<'_> {
         }
         let mut refused = None;
         while let Some(answer) = asked.join_next().await {
-            match answer.expect("asking does not panic") {
+            match answer.expect("the task does not panic and is not aborted") {
                 (channel, Ok(())) => {
                     channel.confirm();
                     self.confirmed.insert(channel.name.clone(), channel);
@@ -213,63 +214,63 @@ impl Session<'_> {
         }
         let is_settled = refused.is_none();
         if let Some(error) = &refused {
-            self.listener.subscriber.router().note_trouble();
-            // A slot on its way is no ill; it will be found.
+            self.listener.channels.router().request_refresh();
+            // A migrating slot is no problem: the refresh finds its node.
             let is_moving = matches!(
                 error.kind(),
                 ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain)
             );
-            self.listener.health.note(|ills| ills.refused = (!is_moving).then(|| sentence(error)));
+            self.listener.health.update(|state| state.refused = (!is_moving).then(|| sentence(error)));
         } else {
-            self.listener.health.note(|ills| ills.refused = None);
+            self.listener.health.update(|state| state.refused = None);
         }
         Ok(is_settled)
     }
 
-    /// What is wanted of this node, with a canary's channel at one of its partitions.
+    /// Returns the wanted channels of this node, and a canary channel in one of its partitions.
     fn wanted(&mut self) -> Vec<Arc<Channel>> {
-        let Listener { subscriber, target, engine, .. } = self.listener;
-        let mut wanted = subscriber.wanted_of(target);
-        let name = subscriber.partition_of(target).map(|p| (subscriber.keys.canary(p, *engine), super::keys::slot(p)));
+        let Listener { channels, target, engine, .. } = self.listener;
+        let mut wanted = channels.of_node(target);
+        let name = channels.partition_of(target).map(|p| (channels.keys().canary(p, *engine), slot(p)));
         if self.canary.as_ref().map(|canary| &canary.channel.name) != name.as_ref().map(|(name, _)| name) {
-            let made = |(name, slot)| Channel::new(name, slot, Ears::Canary(AtomicU64::new(0)));
-            self.canary = name.map(made).map(|channel| Canary { channel, sent: None });
+            let new_channel = |(name, slot)| Channel::new(name, slot, Consumer::Canary(AtomicU64::new(0)));
+            self.canary = name.map(new_channel).map(|channel| Canary { channel, sent: None });
         }
         wanted.extend(self.canary.as_ref().map(|canary| canary.channel.clone()));
         wanted
     }
 
-    fn take(&mut self, ear: &Ear, push: PushInfo) -> Heard {
-        ear.done(&push);
+    fn handle(&mut self, buffer: &PushBuffer, push: PushInfo) -> Handled {
+        buffer.release(&push);
         let mut data = push.data.into_iter();
         match (push.kind, data.next(), data.next()) {
             (PushKind::SMessage, Some(Value::BulkString(name)), Some(Value::BulkString(payload))) => {
-                let Ok(name) = str::from_utf8(&name) else { return Heard::Known };
+                let Ok(name) = str::from_utf8(&name) else { return Handled::Ok };
                 if let Some(canary) = self.canary.as_ref().filter(|canary| canary.channel.name == name) {
-                    canary.channel.tell(payload.into());
-                    self.see_canary();
-                } else if let Some(channel) = self.listener.subscriber.by_name(name) {
-                    channel.tell(payload.into());
+                    canary.channel.deliver(payload.into());
+                    self.check_canary();
+                } else if let Some(channel) = self.listener.channels.by_name(name) {
+                    channel.deliver(payload.into());
                 }
-                Heard::Known
+                Handled::Ok
             }
             (PushKind::SUnsubscribe, Some(Value::BulkString(name)), _) => {
-                // Not by our wish: its slot has gone to another node.
+                // Redis ended the subscription: the slot has moved to another node.
                 match str::from_utf8(&name).ok().and_then(|name| self.confirmed.remove(name)) {
                     Some(channel) => {
-                        channel.lose();
-                        self.listener.subscriber.router().note_trouble();
-                        Heard::Lost
+                        channel.mark_lost();
+                        self.listener.channels.router().request_refresh();
+                        Handled::Unsubscribed
                     }
-                    None => Heard::Known,
+                    None => Handled::Ok,
                 }
             }
-            (PushKind::Disconnection, ..) => Heard::End,
-            _ => Heard::Known,
+            (PushKind::Disconnection, ..) => Handled::Disconnected,
+            _ => Handled::Ok,
         }
     }
 
-    /// Sends the next canary; the reason to leave where too many did not come back.
+    /// Sends the next canary; returns the reason to reconnect if too many did not come back.
     fn send_canary(&mut self) -> Option<String> {
         let canary = self.canary.as_mut()?;
         if !self.confirmed.contains_key(&canary.channel.name) {
@@ -277,12 +278,9 @@ impl Session<'_> {
         }
         if canary.sent.is_some() {
             self.canaries_lost += 1;
-            if self.canaries_lost >= CANARIES_LOST {
-                tracing::warn!(
-                    node = self.listener.health.name,
-                    "what is published does not come back; connecting anew"
-                );
-                self.listener.health.note(|ills| ills.is_deaf = true);
+            if self.canaries_lost >= MAX_CANARIES_LOST {
+                tracing::warn!(node = self.listener.health.name, "canaries do not come back; reconnecting");
+                self.listener.health.update(|state| state.is_deaf = true);
                 return Some("its canary did not come back".to_owned());
             }
         }
@@ -290,34 +288,35 @@ impl Session<'_> {
         canary.sent = Some((self.canary_number, Instant::now()));
         let mut command = cmd("SPUBLISH");
         command.arg(&canary.channel.name).arg(self.canary_number);
-        let (router, slot) = (self.listener.subscriber.router().clone(), canary.channel.slot);
+        let (router, slot) = (self.listener.channels.router().clone(), canary.channel.slot);
         tokio::spawn(async move {
-            // One that can't be sent does not come back either, and that is noticed.
-            let _ = router.send(Request { slot, command, script: None, road: Road::Hot }).await;
+            // A canary that can't be sent does not come back either, which counts the same.
+            let _ = router.send(Request { slot, command, script: None, route: Route::Shared }).await;
         });
         None
     }
 
-    fn see_canary(&mut self) {
+    fn check_canary(&mut self) {
         let Some(Canary { channel, sent }) = &mut self.canary else { return };
-        let Ears::Canary(newest) = &channel.ears else { return };
+        let Consumer::Canary(newest) = &channel.consumer else { return };
         if let Some((number, since)) = *sent
             && newest.load(Ordering::Acquire) >= number
         {
             metrics::histogram!("ringside_redis_canary_seconds").record(since.elapsed().as_secs_f64());
             *sent = None;
             self.canaries_lost = 0;
-            self.listener.health.note(|ills| ills.is_deaf = false);
+            self.listener.health.update(|state| state.is_deaf = false);
         }
     }
 }
 
-enum Heard {
-    Known,
+/// The effect of a push.
+enum Handled {
+    Ok,
     /// A subscription has ended.
-    Lost,
-    /// The connection has.
-    End,
+    Unsubscribed,
+    /// The connection has ended.
+    Disconnected,
 }
 
 fn is_broken(error: &RedisError) -> bool {
