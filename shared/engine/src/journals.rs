@@ -1,4 +1,4 @@
-//! Journals: records kept for a limited time and read newest first, such as the audit log.
+//! Journals: records kept for a limited time, read newest first.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,9 @@ pub const LONGEST_PAGE: usize = 10_000;
 /// Named journals of the installation.
 #[async_trait]
 pub trait Journals: Send + Sync {
-    /// Appends records to a journal, in the order given; on success they survive a crash.
+    /// Appends records to a journal, in the order given.
+    ///
+    /// On success they survive a crash.
     ///
     /// Entries older than `keep` may be trimmed from then on.
     async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError>;

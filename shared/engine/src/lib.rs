@@ -32,17 +32,21 @@ pub trait Engine:
     /// Returns Ok if the engine answers and delivers publications: the readiness check.
     async fn ping(&self) -> Result<(), EngineError>;
 
-    /// Makes everything durable and releases all resources. No method may be called after it.
+    /// Makes everything durable and releases all resources.
+    ///
+    /// No method may be called after it.
     async fn close(&self) -> Result<(), EngineError>;
 }
 
 /// An engine's error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The token is superseded: another owner has the partition. The caller must stop writing to it.
+    /// The token is superseded: another owner has the partition.
+    ///
+    /// The caller must stop writing to it.
     #[error("partition {} has another owner", .0.partition.0)]
     Fenced(Token),
-    /// The engine has published another number of batches than the owner expects, so the owner's memory is stale.
+    /// The owner's number of published batches is wrong: its memory is stale.
     #[error("partition {partition} has {actual} published batches and not {expected}")]
     Diverged {
         /// The partition.
@@ -55,7 +59,9 @@ pub enum EngineError {
     /// The log is full until its owner has caught up.
     #[error("the log of partition {0} is full")]
     LogFull(u16),
-    /// The engine can't be reached or can't write. The text is for the operator, never for a client.
+    /// The engine can't be reached or can't write.
+    ///
+    /// The text is for the operator, never for a client.
     #[error("the engine is not available: {0}")]
     Unavailable(String),
     /// Stored data can't be read. The text is for the operator.

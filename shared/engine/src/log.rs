@@ -1,4 +1,4 @@
-//! The event log: what happened, in partitions, in order.
+//! The event log, in partitions.
 
 use std::time::Duration;
 
@@ -23,11 +23,15 @@ pub trait EventLog: Send + Sync {
     /// harmless, because the fold recognizes duplicates.
     async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError>;
 
-    /// Returns at most `limit` entries after a position, oldest first; empty if there are none yet.
+    /// Returns at most `limit` entries after a position, oldest first.
+    ///
+    /// Empty if there are none yet.
     async fn read_log(&self, partition: Partition, after: Position, limit: usize)
     -> Result<Vec<LogEntry>, EngineError>;
 
-    /// Waits until the log has an entry after `after`, at most for `patience`; may return early.
+    /// Waits until the log has an entry after `after`, at most for `patience`.
+    ///
+    /// May return early.
     async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError>;
 
     /// Returns the partitions that have anything in their log or their state.
@@ -39,7 +43,9 @@ pub trait EventLog: Send + Sync {
 pub struct Partition(pub u16);
 
 impl Partition {
-    /// Returns the partition of a campaign's events, or of a tenant's if there is no campaign.
+    /// Returns the partition of a campaign's events.
+    ///
+    /// Without a campaign it is the partition of the tenant's own events.
     ///
     /// The mapping never changes and is the same on every machine: it decides where stored data lies.
     pub fn of(tenant: &TenantId, campaign: Option<&CampaignId>, partitions: u16) -> Self {

@@ -1,4 +1,4 @@
-//! The registry: values that an installation has one of, such as signing keys and accounts.
+//! The registry: values such as signing keys and accounts.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,7 +22,9 @@ pub trait Registry: Send + Sync {
     /// Sets a value, or removes it if the new value is none.
     async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError>;
 
-    /// Sets or removes a value if the current one is `expected`; returns whether it was.
+    /// Sets or removes a value if the current one is `expected`.
+    ///
+    /// Returns whether it was.
     ///
     /// None as the expected value means that there is no value. After an error the value may have been set or not:
     /// read it to find out.
@@ -33,6 +35,6 @@ pub trait Registry: Send + Sync {
         value: Option<Bytes>,
     ) -> Result<bool, EngineError>;
 
-    /// Returns all values of one shelf whose keys begin with `prefix`, in the order of the keys.
+    /// Returns the values of one shelf by key prefix, in the order of the keys.
     async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError>;
 }

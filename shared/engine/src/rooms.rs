@@ -1,4 +1,4 @@
-//! Rooms: live streams that clients subscribe to, with contiguous offsets and a history.
+//! Rooms: live streams with contiguous offsets and a history.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::{EngineError, Partition, Position, Token};
 /// anew. Subscriptions may lose frames but always say so with [`Signal::Missed`]; the room itself is complete.
 #[async_trait]
 pub trait Rooms: Send + Sync {
-    /// Assigns offsets to publications, stores them and notifies the subscribers, in one step.
+    /// Assigns offsets, stores publications and notifies subscribers, in one step.
     ///
     /// Omits event publications of positions that were published before, so that a replay publishes nothing twice;
     /// state publications always replace. Returns the new number of batches. Fails with [`EngineError::Fenced`] if the
@@ -82,7 +82,9 @@ pub struct Publication {
     pub at: Timestamp,
     /// A JSON object: the frame's own members.
     pub body: Bytes,
-    /// A JSON object that replaces the room's snapshot, which new subscribers get with the newest state.
+    /// A JSON object that replaces the room's snapshot.
+    ///
+    /// New subscribers get the snapshot with the newest state.
     ///
     /// Not sent to existing subscribers.
     pub snapshot: Option<Bytes>,
@@ -123,7 +125,9 @@ pub struct RoomFrame {
 pub enum Signal {
     /// A frame was published.
     Frame(RoomFrame),
-    /// Some frames may have been missed: compare offsets and read the missing ones from the rooms.
+    /// Some frames may have been missed.
+    ///
+    /// The reader compares offsets and reads the missing frames from the rooms.
     Missed,
 }
 
@@ -157,7 +161,9 @@ pub struct RoomView {
     pub epoch: Epoch,
     /// The offset of its newest publication; 0 if there is none.
     pub head: u64,
-    /// The newest offset of an event that was trimmed. A cursor below it can't be served.
+    /// The newest offset of an event that was trimmed.
+    ///
+    /// A cursor below it can't be served.
     pub trimmed: u64,
     /// The requested events.
     pub events: Vec<RoomFrame>,

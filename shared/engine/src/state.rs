@@ -5,13 +5,15 @@ use bytes::Bytes;
 
 use super::{EngineError, Partition, Position, Token};
 
-/// The state of each partition: pairs of key and value, and the log position that they reflect.
+/// The state of each partition, with the log position that it reflects.
 #[async_trait]
 pub trait PartitionState: Send + Sync {
     /// Reads a partition's state and positions.
     async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError>;
 
-    /// Writes state and log position in one step that a crash can't split, then may trim the log up to `position`.
+    /// Writes state and log position in one step that a crash can't split.
+    ///
+    /// Then may trim the log up to `position`.
     ///
     /// Fails with [`EngineError::Fenced`], and writes nothing, if the token is superseded.
     async fn commit(
@@ -28,7 +30,9 @@ pub trait PartitionState: Send + Sync {
 pub struct Checkpoint {
     /// The log position up to which the state reflects the log.
     pub position: Position,
-    /// The log position up to which everything is published; at or after `position` after a crash.
+    /// The log position up to which everything is published.
+    ///
+    /// At or after `position` after a crash.
     pub published: Position,
     /// How many batches were published.
     pub seq: u64,

@@ -10,12 +10,14 @@ use crate::{
     Members, Partition, PartitionState, Position, ReadFrom, Registry, RoomId, RoomView, Rooms, Subscription, Token,
 };
 
-/// Declares [`Around`] with every async method of the listed traits, and implements these traits for its implementors.
+/// Declares [`Around`], and implements the listed traits for its implementors.
 macro_rules! around {
     ($($part:ident {
         $(async fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+
     })+) => {
-        /// An engine that passes every method on to the one it wraps, unless the implementor overrides it.
+        /// An engine that passes every call on to the one it wraps.
+        ///
+        /// Implementors override the methods that they interfere with.
         #[async_trait]
         #[expect(missing_docs, reason = "each is the engine's method of the same name")]
         pub trait Around: Send + Sync + 'static {

@@ -23,7 +23,9 @@ pub(super) struct Marks {
 pub(super) struct Acknowledged(File);
 
 impl Acknowledged {
-    /// Opens the file; returns the marks of the last session, or zeros if there is no file.
+    /// Opens the file.
+    ///
+    /// Returns the marks of the last session, or zeros if there is no file.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Marks)> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = [0; 16];
@@ -38,7 +40,9 @@ impl Acknowledged {
         Ok((Self(file), marks))
     }
 
-    /// Writes the marks, without fsync: on disk they may lag, but are never ahead of `synced`.
+    /// Writes the marks, without fsync.
+    ///
+    /// On disk they may lag, but are never ahead of `synced`.
     pub(super) fn write(&self, marks: Marks) -> io::Result<()> {
         let bits = u128::from(marks.synced) | u128::from(marks.written) << 64;
         // Sixteen bytes at the start of a file are in one sector, which is written atomically.

@@ -12,10 +12,14 @@ use crate::{Partition, RoomFrame, Signal, Subscription};
 /// How many batches a subscription may lag behind before it misses some.
 const BACKLOG_BATCHES: usize = 512;
 
-/// The frames of one batch, shared by all subscriptions; none if some may have been missed.
+/// The frames of one batch, shared by all subscriptions.
+///
+/// None if some may have been missed.
 type Message = Option<Arc<[RoomFrame]>>;
 
-/// The broadcast channel of each subscribed partition. None once the engine has closed.
+/// The broadcast channel of each subscribed partition.
+///
+/// None once the engine has closed.
 #[derive(Debug)]
 pub(super) struct Fanout(Mutex<Option<HashMap<Partition, Sender<Message>>>>);
 

@@ -207,7 +207,9 @@ impl Folder {
         OpenError::Damaged { folder: self.path.clone(), detail: detail.into() }
     }
 
-    /// Identifies this lock file. Inode numbers are reused, so the creation time counts too, if the file system has it.
+    /// Identifies this lock file.
+    ///
+    /// Inode numbers are reused, so the creation time counts too, if the file system has it.
     fn lock_id(&self) -> String {
         let Ok(metadata) = self.lock.metadata() else { return String::new() };
         let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -232,8 +234,9 @@ impl Folder {
     }
 }
 
-/// Unlocks the folder at once. Closing the file would not: a child process that is being started may hold a copy of the
-/// descriptor for a moment.
+/// Unlocks the folder at once.
+///
+/// Closing the file would not: a child process that is being started may hold a copy of the descriptor for a moment.
 impl Drop for Folder {
     fn drop(&mut self) {
         // A lock that can't be released ends with the process.

@@ -1,4 +1,6 @@
-//! Journals in the embedded store: entries in the order of their ids, trimmed by age after new ones are written.
+//! Journals in the embedded store, keyed by entry id.
+//!
+//! They are trimmed by age after new entries are written.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -44,7 +46,9 @@ struct Tail {
     newest: Option<JournalEntryId>,
     /// Entries before it had expired when the newest one was written.
     expired: JournalEntryId,
-    /// Everything before it is removed. Scans start here, because the store steps over removed entries one by one.
+    /// Everything before it is removed.
+    ///
+    /// Scans start here, because the store steps over removed entries one by one.
     trimmed_to: JournalEntryId,
 }
 

@@ -123,7 +123,9 @@ impl Log {
         batch.insert(&store.log, log_key(self.partition, self.head), value);
     }
 
-    /// Moves the checkpoint, and trims the log below it if that is worthwhile or `limit_bytes` are near.
+    /// Moves the checkpoint, and may trim the log below it.
+    ///
+    /// It trims if that is worthwhile or `limit_bytes` are near.
     pub(super) fn commit(
         &mut self,
         store: &Store,

@@ -1,4 +1,6 @@
-//! Group membership in the embedded engine: all members are in this process, so a map is enough.
+//! Group membership in the embedded engine.
+//!
+//! All members are in this process, so a map is enough.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};

@@ -48,7 +48,9 @@ use super::{Engine, EngineError, EventLog, Histories, Partition, Position};
 
 /// How many jobs may wait for the writer.
 const QUEUE_JOBS: usize = 1024;
-/// The longest key, far above any that Ringside uses; the store can't take much longer ones.
+/// The longest key, far above any that Ringside uses.
+///
+/// The store can't take much longer ones.
 const KEY_BYTES: usize = 4096;
 
 /// The settings of an embedded engine.
@@ -58,10 +60,13 @@ pub struct EmbeddedSettings {
     pub partitions: u16,
     /// How much history rooms keep.
     pub histories: Histories,
-    /// The size of a partition's log, in bytes, at which appends are refused until its owner has caught up.
+    /// The limit of a partition's log, in bytes.
+    ///
+    /// A full log refuses appends until its owner has caught up.
     pub log_bytes: u64,
-    /// How long the writer waits for more jobs before an fsync. Zero is best unless the disk's fsyncs are scarce: jobs
-    /// that arrive during an fsync share the next one anyway.
+    /// How long the writer waits for more jobs before an fsync.
+    ///
+    /// Zero is best unless the disk's fsyncs are scarce: jobs that arrive during an fsync share the next one anyway.
     pub commit_delay: Duration,
 }
 
@@ -82,7 +87,9 @@ pub struct Embedded {
 /// The state that readers and the writer share.
 struct Shared {
     epoch: AtomicU32,
-    /// None once it is closed, and while it is being reopened. Reads hold the lock while they last.
+    /// None once it is closed, and while it is being reopened.
+    ///
+    /// Reads hold the lock while they last.
     store: RwLock<Option<Store>>,
     /// The newest readable position of each partition's log.
     heads: Vec<watch::Sender<Position>>,
@@ -100,7 +107,9 @@ impl Shared {
         self.stateful[usize::from(partition.0)].store(true, Ordering::Relaxed);
     }
 
-    /// Hands the reopened store to readers, and signals to subscriptions that frames may be missing.
+    /// Hands the reopened store to readers.
+    ///
+    /// Signals to subscriptions that frames may be missing.
     fn reopen(&self, store: &Store, epoch: Epoch, heads: impl Iterator<Item = Position>) {
         self.epoch.store(epoch.0, Ordering::Relaxed);
         self.store.write().replace(store.clone());

@@ -22,7 +22,9 @@ use crate::{
     Subscription, Token,
 };
 
-/// Histories are trimmed once they exceed a limit by this fraction, so that one trim removes many events.
+/// The fraction by which a history may exceed its limits before it is trimmed.
+///
+/// So one trim removes many events.
 const SLACK: u64 = 16;
 
 #[async_trait]
@@ -92,7 +94,9 @@ impl RoomWriter {
         Ok(Self { epoch, histories, heads: HashMap::new(), published })
     }
 
-    /// Assigns offsets to publications; returns the new number of batches and the frames to deliver.
+    /// Assigns offsets to publications.
+    ///
+    /// Returns the new number of batches and the frames to deliver.
     pub(super) fn publish(
         &mut self,
         store: &Store,

@@ -54,7 +54,9 @@ impl Session {
         Ok((session, store))
     }
 
-    /// Reopens the store after a failed write. Writes without fsync may be gone, as after a crash.
+    /// Reopens the store after a failed write.
+    ///
+    /// Writes without fsync may be gone, as after a crash.
     pub(super) fn reopen(&mut self) -> Result<Store, EngineError> {
         let store = Store::open(&self.folder.store(), false)?;
         self.begin(&store, self.marks.synced, false)?;

@@ -24,11 +24,15 @@ use crate::{EngineError, JournalEntryId, Partition, RoomId};
 
 const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
-/// The size of each keyspace's memtable. Small, because three of them and their successors may be in memory at a time.
+/// The size of each keyspace's memtable.
+///
+/// Small, because three of them and their successors may be in memory at a time.
 const WRITE_BUFFER_BYTES: u64 = 4 << 20;
 /// The size of the block cache.
 const CACHE_BYTES: u64 = 4 << 20;
-/// The size of the store's journal at which keyspaces are flushed: the most that a start has to replay.
+/// The size of the store's journal at which keyspaces are flushed.
+///
+/// A start replays at most as much.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
 /// Handles to the store; cloning them is cheap.

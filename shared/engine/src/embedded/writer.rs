@@ -69,7 +69,9 @@ pub(super) struct Writer {
 pub(super) enum Mode {
     /// The store is open.
     Open(Box<WriterState>),
-    /// A write failed. The writer's memory is ahead of the disk, so the store has to be reopened.
+    /// A write failed.
+    ///
+    /// The writer's memory is ahead of the disk, so the store has to be reopened.
     Broken { reason: String, tried: Instant },
 }
 
@@ -112,7 +114,9 @@ impl Writer {
         }
     }
 
-    /// Writes a job and all jobs that wait behind it as one group; returns the answer of a close.
+    /// Writes a job and all jobs that wait behind it as one group.
+    ///
+    /// Returns the answer of a close.
     fn serve(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Option<Answer<()>> {
         if !self.settings.commit_delay.is_zero() {
             thread::sleep(self.settings.commit_delay);
@@ -305,7 +309,9 @@ impl Group {
         Ok(())
     }
 
-    /// Writes the group and sends all answers. On an error some of it may have been written.
+    /// Writes the group and sends all answers.
+    ///
+    /// On an error some of it may have been written.
     fn write(self, state: &mut WriterState, session: &mut Session, shared: &Shared) -> Result<(), EngineError> {
         let mut write = |mut batch: WriteBatch, durable: bool| {
             if batch.is_empty() {

@@ -139,7 +139,9 @@ impl Dialer {
         }
     }
 
-    /// Asks a sentinel for its master. A sentinel that requires a password gets the servers' one.
+    /// Asks a sentinel for its master.
+    ///
+    /// A sentinel that requires a password gets the servers' one.
     pub(super) async fn ask_sentinel(&self, sentinel: &Address, master: &str) -> Result<Option<Address>, ConnectError> {
         let anonymous = RedisConnectionInfo::default().set_skip_set_lib_name();
         let with_login = self.login.clone().set_protocol(ProtocolVersion::RESP2);

@@ -82,7 +82,7 @@ pub enum ConnectError {
         /// The sentinels' answer.
         detail: String,
     },
-    /// The installation was created with another number of partitions, which can't be changed.
+    /// The installation has another number of partitions, which can't be changed.
     #[error(
         "the installation under the prefix {prefix:?} has {there} partitions and {asked} are configured; set {there}, or take another prefix"
     )]

@@ -1,4 +1,4 @@
-//! Journals on Redis: a stream each, with the ids that Redis assigns, a millisecond and a number within it.
+//! Journals on Redis: a stream each, with the ids that Redis assigns.
 //!
 //! Each journal has a slot of its own, so that long journals spread over a cluster.
 
@@ -14,7 +14,9 @@ use super::router::Request;
 use super::{Redis, reply, script};
 use crate::{EngineError, JournalEntry, JournalEntryId, Journals, LONGEST_PAGE};
 
-/// How many entries are read over the shared connection; longer reads take the pool.
+/// How many entries are read over the shared connection.
+///
+/// Longer reads take the pool.
 const SHORT_READ: usize = 128;
 
 #[async_trait]

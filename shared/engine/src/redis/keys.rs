@@ -24,7 +24,7 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// Hash: token, lease and its holder, epoch, serving node, positions, number of batches, bytes of the log.
+    /// Hash: the partition's lease, epoch, serving node, positions and counters.
     pub(super) fn meta(&self, partition: Partition) -> String {
         self.of(partition, "meta")
     }
@@ -100,12 +100,16 @@ pub(super) fn installation_slot() -> u16 {
     slot_of(INSTALLATION)
 }
 
-/// Returns the slot of a journal. A closing brace in its name ends the tag, as the cluster specification says.
+/// Returns the slot of a journal.
+///
+/// A closing brace in its name ends the tag, as the cluster specification says.
 pub(super) fn journal_slot(name: &str) -> u16 {
     slot_of(&format!("{JOURNAL}{}", name.split('}').next().unwrap_or_default()))
 }
 
-/// Returns the slot of a hash tag: CRC-16/XMODEM, as the cluster specification says.
+/// Returns the slot of a hash tag, as the cluster specification says.
+///
+/// It is the CRC-16/XMODEM of the tag.
 fn slot_of(tag: &str) -> u16 {
     let crc = tag.bytes().fold(0_u16, |crc, byte| {
         (0..8)

@@ -16,7 +16,9 @@ use super::router::Request;
 use super::{Redis, reply, script};
 use crate::{EngineError, EventLog, LogEntry, Partition, Position};
 
-/// How many entries are read over the shared connection; a longer read continues over the pool.
+/// How many entries are read over the shared connection.
+///
+/// A longer read continues over the pool.
 const SHORT_READ: usize = 128;
 /// How many entries are read at a time over the pool.
 const LONG_READ: usize = 2_000;

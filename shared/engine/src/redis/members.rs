@@ -1,4 +1,6 @@
-//! Group membership on Redis: a sorted set a group, scored by the time at which a member lapses.
+//! Group membership on Redis: a sorted set a group.
+//!
+//! The score is the time at which the member lapses.
 
 use std::time::Duration;
 

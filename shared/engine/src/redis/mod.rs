@@ -95,7 +95,9 @@ impl Redis {
         Ok(redis)
     }
 
-    /// Fixes the number of partitions, which decides where stored data lies, or compares it.
+    /// Stores the number of partitions at the first start.
+    ///
+    /// Rejects any other number later.
     async fn check_partitions(&self, settings: &RedisSettings) -> Result<(), ConnectError> {
         let asked = settings.partitions;
         let installation = self.keys.installation();

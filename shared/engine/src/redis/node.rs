@@ -1,4 +1,4 @@
-//! One server: a shared connection that reconnects by itself, and a small pool for long answers.
+//! One server: a self-healing shared connection and a pool for long answers.
 //!
 //! All short commands are multiplexed over the shared connection, so it needs no pool. Long reads take a connection of
 //! the pool instead, because a long answer would delay every command behind it. While the server is away commands fail

@@ -44,7 +44,7 @@ pub(super) fn fixed<const N: usize>(value: Value) -> Result<[Value; N], EngineEr
     list(value)?.try_into().map_err(|values| unexpected(&Value::Array(values)))
 }
 
-/// Decodes a stream's entries: the id of each and the values of its fields, in order.
+/// Decodes a stream's entries: ids and the values of fields, in order.
 pub(super) fn entries(value: Value) -> Result<Vec<(String, Vec<Value>)>, EngineError> {
     let entry = |entry| {
         let [id, fields] = fixed(entry)?;

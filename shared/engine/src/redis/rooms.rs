@@ -11,7 +11,9 @@ use super::router::Request;
 use super::{Redis, packed, reply, script};
 use crate::{Batch, EngineError, Lane, Partition, ReadFrom, RoomFrame, RoomId, RoomView, Rooms, Subscription, Token};
 
-/// The size of a pub/sub message: Redis disconnects a subscriber that is megabytes behind.
+/// The largest pub/sub message.
+///
+/// Redis disconnects a subscriber that is megabytes behind.
 const MESSAGE_BYTES: usize = 128 << 10;
 /// How many events are read over the shared connection; longer reads take the pool.
 const SHORT_READ: usize = 64;

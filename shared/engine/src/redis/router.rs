@@ -44,7 +44,9 @@ struct SlotMap {
 /// All servers of the installation.
 pub(super) struct Router {
     dialer: Arc<Dialer>,
-    /// Addresses to ask for the slot map if no known node answers. Empty without a cluster.
+    /// Addresses to ask for the slot map if no known node answers.
+    ///
+    /// Empty without a cluster.
     seeds: Vec<Address>,
     slots: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Target, Arc<Node>>>,
@@ -267,7 +269,9 @@ impl Router {
         })
     }
 
-    /// Returns the node that another one redirects to, as `host:port`; an empty host means its own.
+    /// Returns the node that another one redirects to, as `host:port`.
+    ///
+    /// An empty host means its own.
     fn node_at(&self, from: &Node, there: &str) -> Result<Arc<Node>, EngineError> {
         let malformed = || EngineError::Damaged(format!("a node of the cluster redirects to {there:?}"));
         let (host, port) = there.rsplit_once(':').ok_or_else(malformed)?;

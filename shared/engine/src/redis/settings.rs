@@ -9,7 +9,10 @@ use crate::Histories;
 /// The settings of an engine on Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// `redis://host:port`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`.
+    /// The URL of the Redis.
+    ///
+    /// `redis://host:port`, `redis+sentinel://host:port,host:port/master-name` or
+    /// `redis+cluster://host:port,host:port`.
     ///
     /// `rediss` instead of `redis` means TLS.
     pub url: String,
@@ -25,7 +28,9 @@ pub struct RedisSettings {
     pub partitions: u16,
     /// How much history rooms keep.
     pub histories: Histories,
-    /// The size of a partition's log, in bytes, at which appends are refused until its owner has caught up.
+    /// The limit of a partition's log, in bytes.
+    ///
+    /// A full log refuses appends until its owner has caught up.
     pub log_bytes: u64,
     /// How long connecting may take.
     pub connect_timeout: Duration,

@@ -1,4 +1,4 @@
-//! Partition state on Redis: a hash of its entries beside the positions in the partition's meta hash.
+//! Partition state on Redis: a hash, with the positions in the meta hash.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Announcements of appends, which let a log's owner read at once instead of polling.
+//! Announcements of appends: a log's owner reads at once instead of polling.
 //!
 //! They are hints only. A hint may be lost, so no wait lasts longer than [`POLL_EVERY`]. A hint may also be of a log
 //! that was flushed since, so each one ends one wait only.

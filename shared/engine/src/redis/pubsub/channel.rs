@@ -33,7 +33,7 @@ pub(super) enum Consumer {
     Canary(AtomicU64),
 }
 
-/// The queues of a partition's subscriptions, and the message that should come next.
+/// The queues of a partition's subscriptions, and the next expected message.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
     queues: Vec<Arc<Queue>>,
@@ -68,7 +68,9 @@ impl Channel {
         }
     }
 
-    /// Notes that Redis confirmed the subscription. Messages since the last confirmation are lost.
+    /// Notes that Redis confirmed the subscription.
+    ///
+    /// Messages since the last confirmation are lost.
     pub(super) fn confirm(&self) {
         match &self.consumer {
             Consumer::Subscriptions(fanout) => {
@@ -89,7 +91,9 @@ impl Channel {
         self.is_live.send_replace(false);
     }
 
-    /// Waits until Redis has confirmed the subscription; false if it does not within `patience`.
+    /// Waits until Redis has confirmed the subscription.
+    ///
+    /// False if it does not within `patience`.
     pub(super) async fn wait_live(&self, patience: Duration) -> bool {
         let mut is_live = self.is_live.subscribe();
         tokio::time::timeout(patience, is_live.wait_for(|is_live| *is_live)).await.is_ok_and(|live| live.is_ok())

@@ -1,9 +1,11 @@
 //! The pub/sub connection to one node.
 //!
 //! It connects, subscribes to its node's channels, and passes messages on. Each channel is a command of its own: Redis
-//! refuses a command for channels of several slots as a whole. The listener reconnects, forever, when the connection
-//! ends, a ping gets no answer, the node is no longer a master, or two canaries in a row do not come back. After each
-//! new confirmation messages count as missed, and subscribers read the rooms.
+//! refuses a command for channels of several slots as a whole.
+//!
+//! The listener reconnects, forever, when the connection ends, when a ping gets no answer, or when the node is no longer
+//! a master. It also reconnects when two canaries in a row do not come back. After each new confirmation messages count
+//! as missed, and subscribers read the rooms.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -170,7 +172,9 @@ impl Session<'_> {
         }
     }
 
-    /// Subscribes to wanted channels and unsubscribes from others; false if a refusal has to be retried.
+    /// Subscribes to wanted channels and unsubscribes from others.
+    ///
+    /// False if a refusal has to be retried.
     async fn settle(&mut self) -> Result<bool, RedisError> {
         let wanted = self.wanted();
         let names: HashSet<&str> = wanted.iter().map(|channel| channel.name.as_str()).collect();
@@ -227,7 +231,7 @@ impl Session<'_> {
         Ok(is_settled)
     }
 
-    /// Returns the wanted channels of this node, and a canary channel in one of its partitions.
+    /// Returns the node's wanted channels, and one for its canaries.
     fn wanted(&mut self) -> Vec<Arc<Channel>> {
         let Listener { channels, target, engine, .. } = self.listener;
         let mut wanted = channels.of_node(target);
@@ -270,7 +274,9 @@ impl Session<'_> {
         }
     }
 
-    /// Sends the next canary; returns the reason to reconnect if too many did not come back.
+    /// Sends the next canary.
+    ///
+    /// Returns the reason to reconnect if too many did not come back.
     fn send_canary(&mut self) -> Option<String> {
         let canary = self.canary.as_mut()?;
         if !self.confirmed.contains_key(&canary.channel.name) {

@@ -1,4 +1,4 @@
-//! Sharded pub/sub: how publications and appends are announced to the other processes.
+//! Sharded pub/sub: announcements of publications and appends.
 //!
 //! ```text
 //! subscription ─┐                                 ┌─ listener of node a ── its own connection
