@@ -14,7 +14,7 @@ pub trait Registry: Send + Sync {
     /// Returns a value.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError>;
 
-    /// Sets a value if there is none; returns the value that is there now.
+    /// Sets a value if there is none; returns the current value.
     ///
     /// Concurrent creators all get the same value.
     async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError>;

@@ -135,8 +135,8 @@ impl Model {
                 };
             }
             Step::CompareAndSwap(key, is_right, value) => {
-                let there = self.registry.get(KEYS[key]).cloned();
-                let expected = if is_right { there } else { Some("something else".to_owned()) };
+                let current = self.registry.get(KEYS[key]).cloned();
+                let expected = if is_right { current } else { Some("something else".to_owned()) };
                 let value = value.map(|value| value.to_string());
                 let swapped =
                     self.engine.compare_and_swap(KEYS[key], expected.map(bytes), value.clone().map(bytes)).await;
@@ -148,9 +148,9 @@ impl Model {
                 };
             }
             Step::GetOrCreate(key, value) => {
-                let there = self.registry.entry(KEYS[key].into()).or_insert_with(|| value.to_string());
+                let current = self.registry.entry(KEYS[key].into()).or_insert_with(|| value.to_string());
                 let got = self.engine.get_or_create(KEYS[key], bytes(value.to_string())).await.unwrap();
-                assert_eq!(text(&got), *there);
+                assert_eq!(text(&got), *current);
             }
             Step::Restart => {
                 self.compare().await;

@@ -197,13 +197,13 @@ pub async fn a_subscription_gets_frames_of_its_partition_only<F: Fixture>(fixtur
     let engine = fixture.open().await;
     let here = calls("alpha");
     let names = ["beta", "gamma", "delta", "epsilon", "zeta", "eta"];
-    let there = names
+    let elsewhere = names
         .map(calls)
         .into_iter()
         .find(|room| home(room) != home(&here))
         .expect("six names hash to more than one partition");
     let mut subscription = engine.subscribe(home(&here)).await.unwrap();
-    for room in [&there, &here] {
+    for room in [&elsewhere, &here] {
         let token = own(&*engine, home(room)).await;
         engine.publish(token, batch(0, vec![event(room, 1, "a")])).await.unwrap();
     }

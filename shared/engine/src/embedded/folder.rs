@@ -212,8 +212,8 @@ impl Folder {
     /// Inode numbers are reused, so the creation time counts too, if the file system has it.
     fn lock_id(&self) -> String {
         let Ok(metadata) = self.lock.metadata() else { return String::new() };
-        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        format!("{}-{}", metadata.ino(), made.as_nanos())
+        let created = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        format!("{}-{}", metadata.ino(), created.as_nanos())
     }
 
     /// Replaces a small file atomically, with fsync.

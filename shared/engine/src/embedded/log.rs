@@ -41,11 +41,11 @@ impl EventLog for Embedded {
         self.check(partition)?;
         // Not beyond the announced head: an entry is in the store a moment before its fsync is done.
         let head = *self.shared.heads[usize::from(partition.0)].borrow();
-        let there = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
-        if there == 0 {
+        let available = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
+        if available == 0 {
             return Ok(Vec::new());
         }
-        self.read(move |store| read(store, partition, after, limit.min(there))).await
+        self.read(move |store| read(store, partition, after, limit.min(available))).await
     }
 
     async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {

@@ -196,8 +196,8 @@ impl Embedded {
         if partition.0 < self.partitions() {
             return Ok(());
         }
-        let (asked, there) = (partition.0, self.partitions());
-        Err(EngineError::Unavailable(format!("there is no partition {asked}, only 0 to {}", there - 1)))
+        let (wanted, last) = (partition.0, self.partitions() - 1);
+        Err(EngineError::Unavailable(format!("there is no partition {wanted}, only 0 to {last}")))
     }
 }
 

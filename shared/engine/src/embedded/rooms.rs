@@ -215,15 +215,15 @@ pub(super) fn read(store: &Store, room: &RoomId, from: ReadFrom, epoch: Epoch) -
             (events, false)
         }
     };
-    let one = |tag| snapshot.get(&store.rooms, room_key(&prefix, tag)).map_err(failed);
+    let value = |tag| snapshot.get(&store.rooms, room_key(&prefix, tag)).map_err(failed);
     Ok(RoomView {
         epoch,
         head: head.offset,
         trimmed: head.trimmed,
         events,
         more,
-        state: one(b's')?.map(|value| to_frame(Lane::State, value)).transpose()?,
-        snapshot: one(b'n')?.map(|value| Bytes::copy_from_slice(&value)),
+        state: value(b's')?.map(|value| to_frame(Lane::State, value)).transpose()?,
+        snapshot: value(b'n')?.map(|value| Bytes::copy_from_slice(&value)),
     })
 }
 

@@ -84,15 +84,15 @@ pub enum ConnectError {
     },
     /// The installation has another number of partitions, which can't be changed.
     #[error(
-        "the installation under the prefix {prefix:?} has {there} partitions and {asked} are configured; set {there}, or take another prefix"
+        "the installation under the prefix {prefix:?} has {actual} partitions and {wanted} are configured; set {actual}, or take another prefix"
     )]
     Partitions {
         /// The prefix of its keys.
         prefix: String,
         /// Its number of partitions.
-        there: u16,
+        actual: u16,
         /// The configured number.
-        asked: u16,
+        wanted: u16,
     },
     /// The server's answer is not understood.
     #[error("the Redis at {address} can't be used: {detail}")]

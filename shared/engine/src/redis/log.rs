@@ -93,18 +93,18 @@ impl EventLog for Redis {
 
     async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
         self.check_open()?;
-        let mut asked = JoinSet::new();
+        let mut reads = JoinSet::new();
         for partition in (0..self.partitions).map(Partition) {
             let mut command = cmd("HMGET");
             command.arg(self.keys.meta(partition)).arg(&["head", "position", "seq"]);
             let router = self.router.clone();
-            asked.spawn(async move {
+            reads.spawn(async move {
                 let request = Request { slot: slot(partition), command, script: None, route: Route::Shared };
                 let fields = reply::list(router.send(request).await?)?;
                 Ok(fields.iter().any(|field| *field != Value::Nil).then_some(partition))
             });
         }
-        let used: Result<Vec<_>, EngineError> = asked.join_all().await.into_iter().collect();
+        let used: Result<Vec<_>, EngineError> = reads.join_all().await.into_iter().collect();
         let mut used: Vec<Partition> = used?.into_iter().flatten().collect();
         used.sort();
         Ok(used)

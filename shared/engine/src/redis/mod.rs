@@ -99,19 +99,20 @@ impl Redis {
     ///
     /// Rejects any other number later.
     async fn check_partitions(&self, settings: &RedisSettings) -> Result<(), ConnectError> {
-        let asked = settings.partitions;
+        let wanted = settings.partitions;
         let installation = self.keys.installation();
-        let there = self.create_field(installation_slot(), installation, "partitions", asked.to_string().into()).await;
+        let actual =
+            self.create_field(installation_slot(), installation, "partitions", wanted.to_string().into()).await;
         let prefix = settings.prefix.clone();
-        let there = there.map_err(|error| match error {
+        let actual = actual.map_err(|error| match error {
             EngineError::Unavailable(detail) if detail.starts_with("NOPERM") => {
                 ConnectError::Forbidden { prefix: prefix.clone(), detail }
             }
             other => ConnectError::Unusable { address: "this URL".to_owned(), detail: other.to_string() },
         })?;
-        match str::from_utf8(&there).ok().and_then(|there| there.parse::<u16>().ok()) {
-            Some(there) if there == asked => Ok(()),
-            Some(there) => Err(ConnectError::Partitions { prefix, there, asked }),
+        match str::from_utf8(&actual).ok().and_then(|actual| actual.parse::<u16>().ok()) {
+            Some(actual) if actual == wanted => Ok(()),
+            Some(actual) => Err(ConnectError::Partitions { prefix, actual, wanted }),
             None => Err(ConnectError::Unusable {
                 address: "this URL".to_owned(),
                 detail: format!("another program has written under the prefix {prefix:?}"),
@@ -137,13 +138,13 @@ impl Redis {
         self.router.send(Request { slot: installation_slot(), command, script, route }).await
     }
 
-    /// Sets a field of a hash if there is none; returns the value that is there now.
+    /// Sets a field of a hash if there is none; returns the current value.
     async fn create_field(&self, slot: u16, key: String, field: &str, value: Bytes) -> Result<Bytes, EngineError> {
         let mut command = script::call(&script::GET_OR_CREATE, &[key]);
         command.arg(field).arg(&value[..]);
         let script = Some(&*script::GET_OR_CREATE);
-        let there = self.router.send(Request { slot, command, script, route: Route::Shared }).await?;
-        Ok(reply::bytes(there)?.unwrap_or_default())
+        let value = self.router.send(Request { slot, command, script, route: Route::Shared }).await?;
+        Ok(reply::bytes(value)?.unwrap_or_default())
     }
 
     fn check_open(&self) -> Result<(), EngineError> {
@@ -155,8 +156,8 @@ impl Redis {
         if partition.0 < self.partitions {
             return Ok(());
         }
-        let (asked, last) = (partition.0, self.partitions - 1);
-        Err(EngineError::Unavailable(format!("there is no partition {asked}, only 0 to {last}")))
+        let (wanted, last) = (partition.0, self.partitions - 1);
+        Err(EngineError::Unavailable(format!("there is no partition {wanted}, only 0 to {last}")))
     }
 }
 

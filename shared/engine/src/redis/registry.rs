@@ -36,8 +36,8 @@ impl Registry for Redis {
     ) -> Result<bool, EngineError> {
         let mut command = script::call(&script::COMPARE_AND_SWAP, &[self.keys.shelf(key)]);
         command.arg(key);
-        for one in [&expected, &value] {
-            command.arg(u8::from(one.is_some())).arg(one.as_deref().unwrap_or_default());
+        for argument in [&expected, &value] {
+            command.arg(u8::from(argument.is_some())).arg(argument.as_deref().unwrap_or_default());
         }
         Ok(reply::number(self.ask(command, Some(&script::COMPARE_AND_SWAP), Route::Shared).await?)? == Some(1))
     }

@@ -145,12 +145,12 @@ impl Router {
                 (ErrorKind::Server(ServerErrorKind::NoScript), _) if let Some(script) = request.script => {
                     node.load(script).await.map_err(SendError::into_engine_error)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Moved), Some((there, _))) => {
+                (ErrorKind::Server(ServerErrorKind::Moved), Some((address, _))) => {
                     self.request_refresh();
-                    node = self.node_at(&node, there)?;
+                    node = self.node_at(&node, address)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Ask), Some((there, _))) => {
-                    node = self.node_at(&node, there)?;
+                (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
+                    node = self.node_at(&node, address)?;
                     is_asking = true;
                 }
                 (ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown), _) => {
@@ -272,9 +272,9 @@ impl Router {
     /// Returns the node that another one redirects to, as `host:port`.
     ///
     /// An empty host means its own.
-    fn node_at(&self, from: &Node, there: &str) -> Result<Arc<Node>, EngineError> {
-        let malformed = || EngineError::Damaged(format!("a node of the cluster redirects to {there:?}"));
-        let (host, port) = there.rsplit_once(':').ok_or_else(malformed)?;
+    fn node_at(&self, from: &Node, address: &str) -> Result<Arc<Node>, EngineError> {
+        let malformed = || EngineError::Damaged(format!("a node of the cluster redirects to {address:?}"));
+        let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
         let port = port.parse().map_err(|_| malformed())?;
         let host = match (host, from.target()) {
             ("", Target::Address(address)) => address.host.clone(),

@@ -20,7 +20,7 @@ async fn unusable_servers_are_refused_with_a_sentence() {
     let mut server = RedisServer::start(RedisOptions::default()).await.unwrap();
     connect(settings(&server.url(), "a")).await;
     let other = RedisSettings { partitions: 16, ..settings(&server.url(), "a") };
-    assert!(matches!(refused(other).await, ConnectError::Partitions { there: 8, asked: 16, .. }));
+    assert!(matches!(refused(other).await, ConnectError::Partitions { actual: 8, wanted: 16, .. }));
     let (user, password) = (Some("nobody".to_owned()), Some(Password::new("wrong")));
     let login = RedisSettings { user, password, ..settings(&server.url(), "a") };
     assert!(matches!(refused(login).await, ConnectError::Login { .. }));

@@ -187,7 +187,7 @@ impl Session<'_> {
                 _ => {}
             }
         }
-        let mut asked = JoinSet::new();
+        let mut subscribes = JoinSet::new();
         for channel in wanted {
             match self.confirmed.get(&channel.name) {
                 Some(known) if Arc::ptr_eq(known, &channel) => {}
@@ -198,7 +198,7 @@ impl Session<'_> {
                 }
                 None => {
                     let mut connection = self.connection.clone();
-                    asked.spawn(async move {
+                    subscribes.spawn(async move {
                         let answer = cmd("SSUBSCRIBE").arg(&channel.name).exec_async(&mut connection).await;
                         (channel, answer)
                     });
@@ -206,7 +206,7 @@ impl Session<'_> {
             }
         }
         let mut refused = None;
-        while let Some(answer) = asked.join_next().await {
+        while let Some(answer) = subscribes.join_next().await {
             match answer.expect("the task does not panic and is not aborted") {
                 (channel, Ok(())) => {
                     channel.confirm();
