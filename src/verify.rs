@@ -329,7 +329,7 @@ mod tests {
 
     use bytes::Bytes;
     use ringside_engine::embedded::{Embedded, EmbeddedSettings};
-    use ringside_engine::{Batch, Publication, RoomFrame, Token};
+    use ringside_engine::{Batch, EventLog, Leases, PartitionState, Publication, RoomFrame, Rooms, Token};
     use ringside_model::{CampaignMetrics, Epoch, Timestamp};
     use ringside_wire::{CampaignJson, body_bytes};
     use tempfile::TempDir;

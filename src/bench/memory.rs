@@ -14,7 +14,9 @@ use clap::Args;
 use ringside_collector::fold::day::Day;
 use ringside_collector::fold::{Changes, Fold, FoldSettings};
 use ringside_engine::redis::{Redis, RedisSettings};
-use ringside_engine::{Batch, Engine, Lane, Partition, Position, Publication, RoomId, Token};
+use ringside_engine::{
+    Batch, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, RoomId, Rooms, Token,
+};
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 use ringside_rig::{RedisOptions, RedisServer, redis_server_installed};
 use ringside_wire::{

@@ -12,7 +12,7 @@ use ringside_access::{IssuedKey, Keys, Secret};
 use ringside_collector::webhook::{Limits, Webhook, webhook_routes};
 use ringside_engine::contract::Around;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_engine::{Engine, EngineError, Partition, Position};
+use ringside_engine::{Engine, EngineError, EventLog, Partition, Position};
 use ringside_intake::{Intake, IntakeSettings};
 use ringside_model::{Clock, Event, SourceId, TenantId, Timestamp};
 use ringside_wire::Record;

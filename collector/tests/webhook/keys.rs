@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringside_access::{KeyError, Keys};
-use ringside_engine::Engine;
+use ringside_engine::{Engine, Registry};
 
 use crate::intake_fixture::{IntakeFixture, event, events, source, tenant};
 

@@ -1,6 +1,6 @@
 //! No telephone number gets into the log, in whichever member a sender puts it.
 
-use ringside_engine::{Engine, Partition, Position};
+use ringside_engine::{EventLog, Partition, Position, Registry};
 use ringside_model::{EventKind, MetricSample};
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ async fn aliases_differ_by_tenant_but_not_by_collector() {
 async fn a_registry_that_lost_the_secret_gets_it_back() {
     let fixture = IntakeFixture::new().await;
     fixture.log_after(&[call("e1", "SIP-441632960123", 0)]).await;
-    Engine::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
+    Registry::set(fixture.engine.as_ref(), "secret/alias", None).await.unwrap();
     fixture.pass_ms(6_000);
     fixture.log_after(&[call("e2", "SIP-441632960123", 1)]).await;
     // A new collector has to find it there.

@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use ringside_collector::webhook::Limits;
-use ringside_engine::{Engine, Partition, Position};
+use ringside_engine::{EventLog, Partition, Position};
 use ringside_intake::IntakeSettings;
 use ringside_model::CampaignId;
 use tokio::sync::mpsc;

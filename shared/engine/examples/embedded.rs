@@ -1,4 +1,6 @@
-//! Measures the embedded engine; `docs/decisions/0001-embedded-store.md` has the figures.
+//! Measures the embedded engine.
+//!
+//! `docs/decisions/0001-embedded-store.md` has the figures.
 //!
 //! `cargo run --release -p ringside-engine --example embedded`
 
@@ -7,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
-use ringside_engine::{Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId, Token};
+use ringside_engine::{
+    Batch, Engine, EngineError, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom,
+    RoomId, Rooms, Token,
+};
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 
 const RUN: Duration = Duration::from_secs(5);
@@ -20,12 +25,13 @@ fn record() -> Bytes {
 }
 
 fn resident() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").expect("runs on Linux");
+    let status = std::fs::read_to_string("/proc/self/status").expect("this runs on Linux");
     status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("VmRSS: unknown").replace('\t', " ")
 }
 
-/// Appends groups that spread over all partitions, one in each `pace` at most, until the time is up; returns how long
-/// each took.
+/// Appends groups over all partitions until the time is up.
+///
+/// Appends at most one in each `pace`. Returns their durations.
 async fn append(engine: Arc<Embedded>, pace: Duration) -> Vec<Duration> {
     let (started, mut taken) = (Instant::now(), Vec::new());
     let mut beat = tokio::time::interval(pace);
@@ -43,16 +49,21 @@ async fn append(engine: Arc<Embedded>, pace: Duration) -> Vec<Duration> {
     taken
 }
 
-/// Commits each partition's log again and again, as its owner would.
+/// Commits each partition's log repeatedly, as its owner would.
 async fn catch_up(engine: Arc<Embedded>, tokens: Vec<Token>) {
     loop {
         for token in &tokens {
             let mut position = Position(0);
-            while let Some(last) = engine.read_log(token.partition, position, 1000).await.expect("readable").last() {
+            while let Some(last) =
+                engine.read_log(token.partition, position, 1000).await.expect("the engine can be read").last()
+            {
                 position = last.position;
             }
             if position > Position(0) {
-                engine.commit(*token, position, vec![("k".into(), record())], vec![]).await.expect("is the owner");
+                engine
+                    .commit(*token, position, vec![("k".into(), record())], vec![])
+                    .await
+                    .expect("the caller is the owner");
             }
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -71,11 +82,11 @@ async fn measure_appends(engine: &Arc<Embedded>, appenders: u32, pace: Duration)
     println!("{appenders} appenders: {rate:.0} records/s, call p50 {median:?}, p99 {p99:?}; {}", resident());
 }
 
-/// Publishes ten frames a batch to the rooms of a hundred campaigns, one batch after the other.
+/// Publishes batches of ten frames to the rooms of a hundred campaigns.
 async fn measure_publishing(engine: &Embedded, tokens: &[Token]) {
-    let tenant = TenantId::parse("acme").expect("is a name");
+    let tenant = TenantId::parse("acme").expect("is a valid name");
     let rooms: Vec<_> = (0..100)
-        .map(|n| Room::Calls(CampaignId::parse(&format!("campaign-{n}")).expect("is a name")))
+        .map(|n| Room::Calls(CampaignId::parse(&format!("campaign-{n}")).expect("is a valid name")))
         .map(|room| RoomId::new(tenant.clone(), room))
         .collect();
     let (started, mut taken, mut seqs) = (Instant::now(), Vec::new(), [0_u64; 64]);
@@ -94,7 +105,7 @@ async fn measure_publishing(engine: &Embedded, tokens: &[Token]) {
         let publications = (0..10).map(publication).collect();
         let batch = Batch { expected_seq: seqs[home], position: Position(seqs[home] + 1), publications };
         let asked = Instant::now();
-        seqs[home] = engine.publish(tokens[home], batch).await.expect("is the owner");
+        seqs[home] = engine.publish(tokens[home], batch).await.expect("the caller is the owner");
         taken.push(asked.elapsed());
     }
     taken.sort();
@@ -102,19 +113,25 @@ async fn measure_publishing(engine: &Embedded, tokens: &[Token]) {
     let (median, p99) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
     println!("publishing: {rate:.0} frames/s, batch of ten p50 {median:?}, p99 {p99:?}; {}", resident());
     let asked = Instant::now();
-    let view = engine.read_room(&rooms[0], ReadFrom::Newest(100)).await.expect("readable");
+    let view = engine.read_room(&rooms[0], ReadFrom::Newest(100)).await.expect("the engine can be read");
     println!("reading the newest {} events of a room: {:?}", view.events.len(), asked.elapsed());
 }
 
 #[tokio::main]
 async fn main() {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let open = || Embedded::open(folder.path(), EmbeddedSettings::default()).expect("the folder is free");
     let engine = Arc::new(open());
     println!("fresh: {}", resident());
     let mut tokens = Vec::new();
     for partition in 0..64 {
-        tokens.push(engine.acquire(Partition(partition), "example", LONG).await.expect("answers").expect("is free"));
+        tokens.push(
+            engine
+                .acquire(Partition(partition), "example", LONG)
+                .await
+                .expect("the engine answers")
+                .expect("no other holder has it"),
+        );
     }
     let owner = tokio::spawn(catch_up(Arc::clone(&engine), tokens.clone()));
     // The design point: 2,000 events a second.
@@ -123,10 +140,10 @@ async fn main() {
     measure_appends(&engine, 8, AT_ONCE).await;
     owner.abort();
     measure_publishing(&engine, &tokens).await;
-    engine.close().await.expect("the disk takes it");
+    engine.close().await.expect("the disk has space");
     drop(engine);
     let asked = Instant::now();
     let engine = open();
     println!("opened again in {:?}: {}", asked.elapsed(), resident());
-    engine.close().await.expect("the disk takes it");
+    engine.close().await.expect("the disk has space");
 }

@@ -1,7 +1,9 @@
-//! Measures the stores that the embedded engine could stand on; `docs/decisions/0001-embedded-store.md` has the figures.
+//! Measures candidate stores of the embedded engine.
+//!
+//! `docs/decisions/0001-embedded-store.md` has the figures.
 //!
 //! `cargo run --release -p ringside-engine --example stores -- fjall` (or `redb`). Each run is its own process, so that
-//! the memory it prints is the store's. A child that is killed shows what a write without fsync is worth.
+//! the printed memory is the store's. A killed child process shows how many writes without fsync survive.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,7 +16,7 @@ const RECORD: [u8; 300] = [b'x'; 300];
 const GROUP: u64 = 100;
 const RUN: Duration = Duration::from_secs(3);
 
-/// What the engine needs of a store: all of these or none, with or without fsync.
+/// The engine's needs of a store: atomic batches, with or without fsync.
 trait Store: Send {
     fn write(&self, keys: &[u64], durable: bool);
     fn has(&self, key: u64) -> bool;
@@ -57,7 +59,7 @@ impl Store for Redb {
 
     fn has(&self, key: u64) -> bool {
         use redb::ReadableDatabase;
-        let transaction = self.0.begin_read().expect("readers are always let in");
+        let transaction = self.0.begin_read().expect("reads need no lock");
         let table = transaction.open_table(TABLE).expect("the table has one type");
         table.get(key).expect("a store in a fresh folder can be read").is_some()
     }
@@ -76,11 +78,13 @@ fn open(name: &str, folder: &Path) -> Box<dyn Store> {
             let store = redb::Database::builder().set_cache_size(16 << 20).create(folder.join("redb"));
             Box::new(Redb(store.expect("a fresh folder can be opened")))
         }
-        _ => panic!("say which store: fjall or redb"),
+        _ => panic!("name a store: fjall or redb"),
     }
 }
 
-/// Appenders that each wait for their group; one writer takes all that wait, writes once, answers all.
+/// Runs appenders that each wait for their group.
+///
+/// One writer writes all waiting groups at once.
 fn append(store: Box<dyn Store>, appenders: u64) -> Box<dyn Store> {
     type Waiting = (Vec<u64>, SyncSender<()>);
     let (queue, waiting) = sync_channel::<Waiting>(64);
@@ -132,11 +136,13 @@ fn publish(store: &dyn Store) {
 }
 
 fn resident() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").expect("runs on Linux");
+    let status = std::fs::read_to_string("/proc/self/status").expect("this runs on Linux");
     status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("VmRSS: unknown").replace('\t', " ")
 }
 
-/// Writes until it is killed, one in a thousand with fsync, and says each number once it is written.
+/// Writes until it is killed, and prints each number after its write.
+///
+/// One write in a thousand has an fsync.
 fn write_until_killed(store: &dyn Store) {
     let mut said = std::io::stdout().lock();
     for n in 0_u64.. {
@@ -146,20 +152,20 @@ fn write_until_killed(store: &dyn Store) {
 }
 
 fn killed(name: &str) {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    let me = std::env::current_exe().expect("runs from a file");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
+    let me = std::env::current_exe().expect("the program runs from a file");
     let mut child = Command::new(me).args([name, "child"]).arg(folder.path()).stdout(Stdio::piped()).spawn();
-    let child = child.as_mut().expect("can start itself");
-    let said = BufReader::new(child.stdout.take().expect("is piped"));
+    let child = child.as_mut().expect("the program can start itself");
+    let said = BufReader::new(child.stdout.take().expect("its output is piped"));
     let started = Instant::now();
     let mut last = 0;
     for line in said.lines().map_while(Result::ok) {
         last = line.parse().unwrap_or(last);
         if started.elapsed() > RUN {
-            child.kill().expect("it runs");
+            child.kill().expect("the child runs");
         }
     }
-    child.wait().expect("it was started");
+    child.wait().expect("the child was started");
     let reopened = Instant::now();
     let store = open(name, folder.path());
     let took = reopened.elapsed();
@@ -173,7 +179,7 @@ fn main() {
     if let [_, _, folder] = arguments.as_slice() {
         return write_until_killed(open(name, Path::new(folder)).as_ref());
     }
-    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let store = open(name, folder.path());
     println!("{name}, fresh: {}", resident());
     let store = append(append(store, 1), 8);

@@ -1,22 +1,26 @@
-//! How much of a room's past is kept, by what the room is.
+//! How much history each kind of room keeps.
 
 use std::time::Duration;
 
 use ringside_model::Room;
 
-/// How much one room keeps: whichever is reached first. An engine may keep a little more, never less.
+/// The history of one room, limited by number and by age.
+///
+/// An engine may keep a little more, never less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// So many events.
+    /// The number of events.
     pub events: u64,
-    /// Events that are at most so much older than the room's newest publication.
+    /// The age of an event, measured against the room's newest publication.
     pub age: Duration,
 }
 
-/// How much each kind of room keeps. Rooms of state alone keep their newest state, whatever is said here.
+/// The history of each kind of room.
+///
+/// Rooms without events keep their newest state in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Histories {
-    /// `calls:{id}`, and `bench:{n}`, which is measured in its place.
+    /// `calls:{id}`, and `bench:{n}`, which stands in for it in load runs.
     pub calls: History,
     /// `alerts` and `notifications`.
     pub alerts: History,
@@ -25,7 +29,7 @@ pub struct Histories {
 }
 
 impl Histories {
-    /// What this room keeps.
+    /// Returns the history of a room.
     pub fn of(&self, room: &Room) -> History {
         match room {
             Room::Calls(_) | Room::Bench(_) => self.calls,

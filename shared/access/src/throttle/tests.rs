@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use ringside_engine::Registry as _;
 use ringside_engine::contract::Around;
 use ringside_engine::embedded::{Embedded, EmbeddedSettings};
 use ringside_model::TenantId;

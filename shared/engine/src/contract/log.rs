@@ -1,14 +1,14 @@
-//! The log: order, positions, waiting, fullness.
+//! Cases of [`EventLog`](crate::EventLog): order, positions, waiting, full logs.
 
 use std::time::{Duration, Instant};
 
-use super::super::{EngineError, Partition, Position};
-use super::arena::{Arena, LOG_BYTES, SOON, bytes, logged, own};
+use super::fixture::{Fixture, LOG_BYTES, SOON, bytes, logged, own};
+use crate::{EngineError, Partition, Position};
 
 /// Positions begin with 1 and have the order of the call.
-pub async fn records_are_read_back_in_order_of_their_partition<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+pub async fn records_are_read_back_in_order_of_their_partition<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let [one, two] = [Partition(1), Partition(2)];
     engine.append(vec![(one, bytes("a")), (two, bytes("x")), (one, bytes("b"))]).await.unwrap();
     engine.append(vec![(one, bytes("c"))]).await.unwrap();
@@ -19,10 +19,10 @@ pub async fn records_are_read_back_in_order_of_their_partition<A: Arena>(arena: 
     engine.close().await.unwrap();
 }
 
-/// Whatever a door takes in one request goes down together.
-pub async fn one_call_appends_to_many_partitions<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// One request of a sender may contain events of many campaigns.
+pub async fn one_call_appends_to_many_partitions<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let partitions = (0..engine.partitions()).map(Partition);
     let records = (0..100).flat_map(|n| partitions.clone().map(move |p| (p, bytes(format!("{n}")))));
     engine.append(records.collect()).await.unwrap();
@@ -34,9 +34,9 @@ pub async fn one_call_appends_to_many_partitions<A: Arena>(arena: impl Fn() -> A
 }
 
 /// No position is left out or given twice, and each appender's own order is kept.
-pub async fn positions_are_contiguous_under_concurrent_appends<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+pub async fn positions_are_contiguous_under_concurrent_appends<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let appender = |name: usize| {
         let engine = engine.clone();
         async move {
@@ -57,10 +57,10 @@ pub async fn positions_are_contiguous_under_concurrent_appends<A: Arena>(arena: 
     engine.close().await.unwrap();
 }
 
-/// What an owner does in a loop.
-pub async fn reading_begins_after_a_position_and_ends_at_the_limit<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// An owner reads its log this way in a loop.
+pub async fn reading_begins_after_a_position_and_ends_at_the_limit<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.append((1..=10).map(|n| (Partition(0), bytes(format!("{n}")))).collect()).await.unwrap();
     let entries = engine.read_log(Partition(0), Position(4), 3).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.position.0).collect::<Vec<_>>(), [5, 6, 7]);
@@ -70,13 +70,13 @@ pub async fn reading_begins_after_a_position_and_ends_at_the_limit<A: Arena>(are
     engine.close().await.unwrap();
 }
 
-/// Also where the entry was there before the wait began.
-pub async fn waiting_ends_with_an_entry<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Even if the entry was there before the wait began.
+pub async fn waiting_ends_with_an_entry<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let started = Instant::now();
     let entry = async {
-        // It may return early, so an owner asks again until it can read something.
+        // It may return early, so an owner repeats it until there is an entry.
         while engine.read_log(Partition(0), Position(0), 1).await.unwrap().is_empty() {
             engine.wait_log(Partition(0), Position(0), SOON).await.unwrap();
         }
@@ -88,20 +88,20 @@ pub async fn waiting_ends_with_an_entry<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// Entries of other partitions and before the position are not waited for.
-pub async fn waiting_ends_with_patience<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Entries of other partitions and before the position do not end the wait.
+pub async fn waiting_ends_at_the_timeout<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.append(vec![(Partition(0), bytes("a")), (Partition(1), bytes("b"))]).await.unwrap();
     let wait = engine.wait_log(Partition(0), Position(1), Duration::from_millis(20));
-    tokio::time::timeout(SOON, wait).await.expect("patience ends").unwrap();
+    tokio::time::timeout(SOON, wait).await.expect("the wait ends at its timeout").unwrap();
     engine.close().await.unwrap();
 }
 
-/// Refused records are not there; other partitions go on.
-pub async fn a_full_log_takes_more_once_its_owner_has_caught_up<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Refused records are not appended; other partitions are not affected.
+pub async fn a_full_log_takes_more_once_its_owner_has_caught_up<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let record = || bytes("x".repeat(1024));
     let mut taken = 0;
     let refused = loop {
@@ -123,10 +123,10 @@ pub async fn a_full_log_takes_more_once_its_owner_has_caught_up<A: Arena>(arena:
     engine.close().await.unwrap();
 }
 
-/// Collectors only look for owners of these.
-pub async fn a_partition_is_used_once_it_has_log_or_state<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Collectors only assign used partitions.
+pub async fn a_partition_is_used_once_it_has_log_or_state<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     assert_eq!(engine.used_partitions().await.unwrap(), []);
     engine.append(vec![(Partition(5), bytes("a"))]).await.unwrap();
     assert_eq!(engine.used_partitions().await.unwrap(), [Partition(5)]);
@@ -134,7 +134,7 @@ pub async fn a_partition_is_used_once_it_has_log_or_state<A: Arena>(arena: impl 
     engine.commit(token, Position(0), vec![("k".into(), bytes("v"))], vec![]).await.unwrap();
     assert_eq!(engine.used_partitions().await.unwrap(), [Partition(2), Partition(5)]);
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     assert_eq!(engine.used_partitions().await.unwrap(), [Partition(2), Partition(5)]);
     engine.close().await.unwrap();
 }

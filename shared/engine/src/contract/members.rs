@@ -1,13 +1,13 @@
-//! Membership: who shares the work.
+//! Cases of [`Members`](crate::Members).
 
 use std::time::{Duration, Instant};
 
-use super::arena::{Arena, LONG, SOON};
+use super::fixture::{Fixture, LONG, SOON};
 
-/// Each group apart, whoever asks.
-pub async fn members_see_each_other_in_order<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Each group is separate.
+pub async fn members_see_each_other_in_order<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     assert_eq!(engine.heartbeat("collectors", "two", LONG).await.unwrap(), ["two"]);
     assert_eq!(engine.heartbeat("collectors", "one", LONG).await.unwrap(), ["one", "two"]);
     assert_eq!(engine.heartbeat("collectors", "one", LONG).await.unwrap(), ["one", "two"]);
@@ -15,10 +15,10 @@ pub async fn members_see_each_other_in_order<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// At once, and leaving twice is fine.
-pub async fn who_leaves_is_not_counted_any_more<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// It takes effect at once, and leaving twice is fine.
+pub async fn a_member_that_leaves_is_not_counted<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.heartbeat("collectors", "two", LONG).await.unwrap();
     engine.leave("collectors", "two").await.unwrap();
     engine.leave("collectors", "two").await.unwrap();
@@ -26,14 +26,14 @@ pub async fn who_leaves_is_not_counted_any_more<A: Arena>(arena: impl Fn() -> A)
     engine.close().await.unwrap();
 }
 
-/// So a killed one need not say goodbye.
-pub async fn who_is_silent_for_its_ttl_is_not_counted_any_more<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A killed process cannot leave its group.
+pub async fn a_member_without_heartbeats_lapses<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.heartbeat("collectors", "two", Duration::from_millis(50)).await.unwrap();
     let started = Instant::now();
     while engine.heartbeat("collectors", "one", LONG).await.unwrap() != ["one"] {
-        assert!(started.elapsed() < SOON, "a silent member stays for ever");
+        assert!(started.elapsed() < SOON, "the member does not lapse");
     }
     engine.close().await.unwrap();
 }

@@ -1,12 +1,12 @@
-//! The registry: what an installation has one of.
+//! Cases of [`Registry`](crate::Registry).
 
-use super::super::EngineError;
-use super::arena::{Arena, bytes, text};
+use super::fixture::{Fixture, bytes, text};
+use crate::EngineError;
 
-/// Also where they ask at the same time.
-pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Even if they run concurrently.
+pub async fn all_creators_get_the_first_value<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let creators: Vec<_> = (0..32)
         .map(|n| {
             let engine = engine.clone();
@@ -23,10 +23,10 @@ pub async fn all_creators_get_the_first_value<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// A prefix is a text and no pattern, on one shelf.
-pub async fn values_are_set_listed_and_removed<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A prefix is text, not a pattern, and selects from one shelf.
+pub async fn values_are_set_listed_and_removed<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     assert_eq!(engine.get("users/ann").await, Ok(None));
     for (key, value) in [("users/bob", "2"), ("users/ann", "1"), ("user", "0"), ("users0", "3"), ("users/*", "4")] {
         engine.set(key, Some(bytes(value))).await.unwrap();
@@ -45,20 +45,20 @@ pub async fn values_are_set_listed_and_removed<A: Arena>(arena: impl Fn() -> A) 
     engine.close().await.unwrap();
 }
 
-/// Removing leaves nothing behind that would count as there.
-pub async fn a_removed_value_can_be_created_again<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A removed value leaves no trace.
+pub async fn a_removed_value_can_be_created_again<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     assert_eq!(engine.get_or_create("k", bytes("1")).await, Ok::<_, EngineError>(bytes("1")));
     engine.set("k", None).await.unwrap();
     assert_eq!(engine.get_or_create("k", bytes("2")).await, Ok::<_, EngineError>(bytes("2")));
     engine.close().await.unwrap();
 }
 
-/// There, not there, and another one there: nothing but the expected one is replaced.
-pub async fn a_value_is_swapped_only_for_the_expected_one<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Covers a value, no value and another value than the expected one.
+pub async fn a_value_is_swapped_only_for_the_expected_one<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let some = |text: &str| Some(bytes(text));
     for (expected, value, is_swapped, after) in [
         (some("1"), some("2"), false, None),
@@ -82,23 +82,23 @@ pub async fn a_value_is_swapped_only_for_the_expected_one<A: Arena>(arena: impl 
     assert_eq!(engine.get_or_create("k", bytes("5")).await, Ok::<_, EngineError>(bytes("4")));
     assert_eq!(engine.compare_and_swap("k", some("4"), some("6")).await, Ok(true));
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     assert_eq!(engine.get("k").await.unwrap(), some("6"), "it survives a restart");
     engine.close().await.unwrap();
 }
 
-/// Thirty-two that each count one up arrive at thirty-two.
-pub async fn of_many_who_swap_at_once_nobody_is_lost<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Thirty-two concurrent increments add up to thirty-two.
+pub async fn concurrent_swaps_lose_no_update<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let counters: Vec<_> = (0..32)
         .map(|_| {
             let engine = engine.clone();
             tokio::spawn(async move {
                 loop {
-                    let there = engine.get("count").await.unwrap();
-                    let count: u32 = there.as_ref().map_or(0, |there| text(there).parse().unwrap());
-                    if engine.compare_and_swap("count", there, Some(bytes(format!("{}", count + 1)))).await.unwrap() {
+                    let current = engine.get("count").await.unwrap();
+                    let count: u32 = current.as_ref().map_or(0, |current| text(current).parse().unwrap());
+                    if engine.compare_and_swap("count", current, Some(bytes(format!("{}", count + 1)))).await.unwrap() {
                         break;
                     }
                 }

@@ -1,12 +1,12 @@
-//! What a restart leaves as it was.
+//! Cases that restart an engine.
 
-use super::super::{Partition, Position};
-use super::arena::{Arena, SOON, batch, bytes, calls, event, home, logged, own, places, state, view};
+use super::fixture::{Fixture, SOON, batch, bytes, calls, event, home, logged, own, places, state, view};
+use crate::{Partition, Position};
 
-/// Log, state, rooms, registry.
-pub async fn everything_is_there_after_a_restart<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Covers log, state, rooms and registry.
+pub async fn everything_is_there_after_a_restart<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     engine.append(vec![(home(&room), bytes("a")), (home(&room), bytes("b"))]).await.unwrap();
@@ -17,20 +17,20 @@ pub async fn everything_is_there_after_a_restart<A: Arena>(arena: impl Fn() -> A
     engine.set("name", Some(bytes("value"))).await.unwrap();
     let before = (engine.load(home(&room)).await.unwrap(), view(&*engine, &room).await);
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     assert_eq!((engine.load(home(&room)).await.unwrap(), view(&*engine, &room).await), before);
     assert_eq!(logged(&*engine, home(&room), 1).await, [(2, "b".to_owned())]);
     assert_eq!(engine.get("name").await.unwrap(), Some(bytes("value")));
     engine.close().await.unwrap();
 }
 
-/// A cursor of before the restart is as good after it.
-pub async fn epochs_stay_and_offsets_go_on<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
+/// A cursor from before the restart is valid after it.
+pub async fn epochs_stay_and_offsets_continue<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
     let room = calls("alpha");
     let mut epochs = Vec::new();
     for seq in 0..3 {
-        let engine = arena.open().await;
+        let engine = fixture.open().await;
         let token = own(&*engine, home(&room)).await;
         engine.publish(token, batch(seq, vec![event(&room, seq + 1, &format!("{seq}"))])).await.unwrap();
         let view = view(&*engine, &room).await;
@@ -43,15 +43,15 @@ pub async fn epochs_stay_and_offsets_go_on<A: Arena>(arena: impl Fn() -> A) {
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
 }
 
-/// Whoever follows learns that it is over.
-pub async fn closing_twice_is_fine_and_ends_subscriptions<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A subscription learns that the engine has closed.
+pub async fn closing_twice_is_fine_and_ends_subscriptions<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.ping().await.unwrap();
     let mut subscription = engine.subscribe(Partition(0)).await.unwrap();
     engine.close().await.unwrap();
     engine.close().await.unwrap();
-    let end = tokio::time::timeout(SOON, subscription.next()).await.expect("a closed engine tells its followers");
+    let end = tokio::time::timeout(SOON, subscription.next()).await.expect("a closed engine ends its subscriptions");
     assert_eq!(end, None);
     assert!(engine.ping().await.is_err());
 }

@@ -1,16 +1,16 @@
-//! Rooms: offsets, lanes, replays, followers, history.
+//! Cases of [`Rooms`](crate::Rooms).
 
 use ringside_model::{Room, Timestamp};
 
-use super::super::{
-    Batch, EngineError, Lane, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Subscription,
+use super::fixture::{
+    Fixture, HISTORIES, SOON, batch, bytes, calls, event, home, own, places, state, tenant, text, view,
 };
-use super::arena::{Arena, HISTORIES, SOON, batch, bytes, calls, event, home, own, places, state, tenant, text, view};
+use crate::{Batch, EngineError, Lane, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Subscription};
 
 /// A client may subscribe before anything was published, and resume from there.
-pub async fn an_untouched_room_has_a_stable_epoch_and_nothing_else<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+pub async fn an_unused_room_is_empty_and_has_a_stable_epoch<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let first = view(&*engine, &room).await;
     assert_eq!((first.head, first.trimmed, first.more), (0, 0, false));
@@ -22,12 +22,12 @@ pub async fn an_untouched_room_has_a_stable_epoch_and_nothing_else<A: Arena>(are
     engine.close().await.unwrap();
 }
 
-/// Each room counts for itself, over batches.
-pub async fn offsets_are_contiguous_in_each_room<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Each room counts its own publications, over batches.
+pub async fn offsets_are_contiguous_in_each_room<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let calls = calls("alpha");
-    let Room::Calls(campaign) = calls.room.clone() else { unreachable!("it was made so") };
+    let Room::Calls(campaign) = calls.room.clone() else { unreachable!("`calls` names a room of calls") };
     let campaign = RoomId::new(tenant(), Room::Campaign(campaign));
     let token = own(&*engine, home(&calls)).await;
     let first = vec![event(&calls, 1, "a"), event(&campaign, 1, "x"), event(&calls, 2, "b")];
@@ -40,10 +40,10 @@ pub async fn offsets_are_contiguous_in_each_room<A: Arena>(arena: impl Fn() -> A
     engine.close().await.unwrap();
 }
 
-/// State takes offsets too, so that a client sees that it missed some.
-pub async fn the_newest_state_replaces_and_events_stay<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// State takes offsets too, so that a client detects a gap.
+pub async fn the_newest_state_replaces_and_events_stay<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let publications = vec![state(&room, 1, "old"), event(&room, 1, "a"), state(&room, 2, "new"), event(&room, 3, "b")];
@@ -65,10 +65,10 @@ pub async fn the_newest_state_replaces_and_events_stay<A: Arena>(arena: impl Fn(
     engine.close().await.unwrap();
 }
 
-/// Either lane can carry one; publications without leave it as it is.
-pub async fn a_snapshot_replaces_and_is_not_told<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Either lane can carry a snapshot; publications without one leave it as it is.
+pub async fn a_snapshot_replaces_and_is_not_delivered<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let mut subscription = engine.subscribe(home(&room)).await.unwrap();
@@ -78,19 +78,20 @@ pub async fn a_snapshot_replaces_and_is_not_told<A: Arena>(arena: impl Fn() -> A
     assert_eq!(view(&*engine, &room).await.snapshot, Some(bytes("one")));
     engine.publish(token, batch(1, vec![with(state(&room, 3, "s"), "two")])).await.unwrap();
     assert_eq!(view(&*engine, &room).await.snapshot, Some(bytes("two")));
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..3 {
-        told.push(text(&frame(&mut *subscription).await.body));
+        delivered.push(text(&frame(&mut *subscription).await.body));
     }
-    assert_eq!(told, ["a", "b", "s"]);
+    assert_eq!(delivered, ["a", "b", "s"]);
     engine.close().await.unwrap();
 }
 
-/// What a takeover does: it folds again from the checkpoint and publishes what comes of it. An event that is left out
-/// takes its snapshot with it, for that is older than the one that is there.
-pub async fn a_replay_publishes_no_event_twice_but_replaces_state<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// After a takeover the new owner folds and publishes from the checkpoint.
+///
+/// An omitted event takes its snapshot with it, because a newer snapshot is there.
+pub async fn a_replay_publishes_no_event_twice_but_replaces_state<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let with =
@@ -111,19 +112,19 @@ pub async fn a_replay_publishes_no_event_twice_but_replaces_state<A: Arena>(aren
     assert_eq!(places(&seen), [(1, "a".to_owned()), (3, "b".to_owned()), (5, "c".to_owned())]);
     assert_eq!(seen.state.map(|state| (state.offset, text(&state.body))), Some((4, "2".to_owned())));
     assert_eq!((seen.head, seen.snapshot), (5, Some(bytes("newer"))));
-    let told = (frame(&mut *subscription).await, frame(&mut *subscription).await);
-    assert_eq!((text(&told.0.body), text(&told.1.body)), ("2".to_owned(), "c".to_owned()));
-    // A batch of a lower position doesn't take back what was published.
+    let delivered = (frame(&mut *subscription).await, frame(&mut *subscription).await);
+    assert_eq!((text(&delivered.0.body), text(&delivered.1.body)), ("2".to_owned(), "c".to_owned()));
+    // A batch of a lower position does not lower the published position.
     assert_eq!(engine.publish(token, batch(2, vec![event(&room, 2, "late")])).await, Ok(3));
     assert_eq!(engine.load(home(&room)).await.unwrap().published, Position(6));
     assert_eq!(view(&*engine, &room).await.head, 5);
     engine.close().await.unwrap();
 }
 
-/// Both when the owner thinks of more and of fewer.
-pub async fn an_unexpected_batch_number_writes_nothing<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Whether the owner expects more or fewer batches.
+pub async fn an_unexpected_batch_number_writes_nothing<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     engine.publish(token, batch(0, vec![event(&room, 1, "a")])).await.unwrap();
@@ -133,21 +134,21 @@ pub async fn an_unexpected_batch_number_writes_nothing<A: Arena>(arena: impl Fn(
         assert_eq!(refused, Err(EngineError::Diverged { partition: home(&room).0, expected, actual: 1 }));
     }
     assert_eq!((view(&*engine, &room).await, engine.load(home(&room)).await.unwrap()), before);
-    assert_eq!(engine.publish(token, batch(1, vec![])).await, Ok(2), "an empty batch is one too");
+    assert_eq!(engine.publish(token, batch(1, vec![])).await, Ok(2), "an empty batch counts too");
     engine.close().await.unwrap();
 }
 
 async fn frame(subscription: &mut dyn Subscription) -> RoomFrame {
-    match tokio::time::timeout(SOON, subscription.next()).await.expect("what is published is told") {
+    match tokio::time::timeout(SOON, subscription.next()).await.expect("published frames are delivered") {
         Some(Signal::Frame(frame)) => frame,
         other => panic!("{other:?} instead of a frame"),
     }
 }
 
-/// A frame that is told can be read at once.
-pub async fn followers_are_told_in_order_what_they_can_read<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A delivered frame can be read from its room at once.
+pub async fn frames_are_delivered_in_order_and_readable_at_once<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     engine.publish(token, batch(0, vec![event(&room, 1, "before")])).await.unwrap();
@@ -158,7 +159,7 @@ pub async fn followers_are_told_in_order_what_they_can_read<A: Arena>(arena: imp
             engine.publish(token, batch(n, publications)).await.unwrap();
         }
     };
-    let follower = async {
+    let subscriber = async {
         for offset in 2..=61 {
             let frame = frame(&mut *subscription).await;
             assert_eq!(frame.offset, offset);
@@ -166,14 +167,14 @@ pub async fn followers_are_told_in_order_what_they_can_read<A: Arena>(arena: imp
             assert_eq!(engine.read_room(&room, from).await.unwrap().events, [frame]);
         }
     };
-    tokio::join!(publisher, follower);
+    tokio::join!(publisher, subscriber);
     engine.close().await.unwrap();
 }
 
-/// Each at its own pace.
-pub async fn two_followers_are_both_told<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Each one reads at its own pace.
+pub async fn two_subscriptions_both_get_each_frame<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let mut one = engine.subscribe(home(&room)).await.unwrap();
@@ -181,7 +182,7 @@ pub async fn two_followers_are_both_told<A: Arena>(arena: impl Fn() -> A) {
     let mut two = engine.subscribe(home(&room)).await.unwrap();
     engine.publish(token, batch(1, vec![event(&room, 2, "b")])).await.unwrap();
     assert_eq!((frame(&mut *one).await.offset, frame(&mut *one).await.offset), (1, 2));
-    // What was on its way when it joined may be told too; who joins reads the room first and knows it.
+    // Frames that were in flight may be delivered too; a subscriber reads the room first and knows them.
     let first = frame(&mut *two).await.offset;
     assert!(first == 2 || first == 1 && frame(&mut *two).await.offset == 2, "it begins with {first}");
     drop(one);
@@ -190,15 +191,19 @@ pub async fn two_followers_are_both_told<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// One subscription for each partition, none for each room.
-pub async fn a_follower_is_told_of_its_partition_only<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Subscriptions are per partition, not per room.
+pub async fn a_subscription_gets_frames_of_its_partition_only<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let here = calls("alpha");
     let names = ["beta", "gamma", "delta", "epsilon", "zeta", "eta"];
-    let there = names.map(calls).into_iter().find(|room| home(room) != home(&here)).expect("names spread");
+    let elsewhere = names
+        .map(calls)
+        .into_iter()
+        .find(|room| home(room) != home(&here))
+        .expect("six names hash to more than one partition");
     let mut subscription = engine.subscribe(home(&here)).await.unwrap();
-    for room in [&there, &here] {
+    for room in [&elsewhere, &here] {
         let token = own(&*engine, home(room)).await;
         engine.publish(token, batch(0, vec![event(room, 1, "a")])).await.unwrap();
     }
@@ -206,10 +211,10 @@ pub async fn a_follower_is_told_of_its_partition_only<A: Arena>(arena: impl Fn()
     engine.close().await.unwrap();
 }
 
-/// How a client catches up by and by.
-pub async fn reading_after_an_offset_is_limited_and_says_that_there_is_more<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A client catches up this way, page by page.
+pub async fn reading_after_an_offset_is_limited_and_reports_more<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let events = (1..=10).map(|n| event(&room, n, &format!("{n}"))).collect();
@@ -231,10 +236,10 @@ pub async fn reading_after_an_offset_is_limited_and_says_that_there_is_more<A: A
     engine.close().await.unwrap();
 }
 
-/// What a newcomer gets.
-pub async fn the_newest_events_are_read_oldest_first<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// A new subscriber reads this.
+pub async fn the_newest_events_are_read_oldest_first<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let events = (1..=10).map(|n| event(&room, n, &format!("{n}"))).collect();
@@ -247,10 +252,12 @@ pub async fn the_newest_events_are_read_oldest_first<A: Arena>(arena: impl Fn() 
     engine.close().await.unwrap();
 }
 
-/// At least what was promised stays, not much more, and `trimmed` says where it begins.
-pub async fn history_is_trimmed_by_number<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// At least the promised number of events stays, and not many more.
+///
+/// `trimmed` tells the newest removed event.
+pub async fn history_is_trimmed_by_number<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
     let keeps = HISTORIES.calls.events;
@@ -265,7 +272,7 @@ pub async fn history_is_trimmed_by_number<A: Arena>(arena: impl Fn() -> A) {
         assert_eq!(seen.head, keeps * 4);
         let kept = seen.events.len() as u64;
         assert!((keeps..=keeps * 2).contains(&kept), "{kept} events are kept and not about {keeps}");
-        // Every fourth offset is a state's.
+        // Every fourth offset is that of a state.
         let expected: Vec<_> = (seen.trimmed + 1..=keeps * 4).filter(|offset| offset % 4 != 0).collect();
         assert_eq!(seen.events.iter().map(|event| event.offset).collect::<Vec<_>>(), expected);
         assert_ne!(seen.trimmed % 4, 0, "a state is not an event that was trimmed");
@@ -273,18 +280,20 @@ pub async fn history_is_trimmed_by_number<A: Arena>(arena: impl Fn() -> A) {
     };
     let before = check(&*engine).await;
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     assert!(check(&*engine).await.trimmed >= before.trimmed);
     engine.close().await.unwrap();
 }
 
-/// Against the room's own newest publication, for engines have no clock; states count as well.
-pub async fn history_is_trimmed_by_age<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Age is measured against the room's newest publication.
+///
+/// Engines have no clock for it. States count as publications too.
+pub async fn history_is_trimmed_by_age<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let token = own(&*engine, home(&room)).await;
-    let keeps_ms = i64::try_from(HISTORIES.calls.age.as_millis()).expect("is short");
+    let keeps_ms = i64::try_from(HISTORIES.calls.age.as_millis()).expect("the age fits into an i64");
     let at = |publication, at_ms| Publication { at: Timestamp::from_millis(at_ms), ..publication };
     let young = vec![at(event(&room, 1, "old"), 0), at(event(&room, 2, "young"), keeps_ms * 3 / 2)];
     engine.publish(token, batch(0, young)).await.unwrap();

@@ -1,12 +1,12 @@
-//! A partition's state and the log position that is committed with it.
+//! Cases of [`PartitionState`](crate::PartitionState).
 
-use super::super::{Checkpoint, Partition, Position};
-use super::arena::{Arena, batch, bytes, calls, event, home, logged, own};
+use super::fixture::{Fixture, batch, bytes, calls, event, home, logged, own};
+use crate::{Checkpoint, Partition, Position};
 
-/// Before anything was, all of it is empty.
-pub async fn what_is_committed_is_loaded<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Before the first commit it is empty.
+pub async fn committed_state_is_loaded<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let room = calls("alpha");
     let partition = home(&room);
     let nothing = Checkpoint { position: Position(0), published: Position(0), seq: 0, entries: vec![] };
@@ -21,10 +21,10 @@ pub async fn what_is_committed_is_loaded<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// Only what changed is written.
-pub async fn puts_replace_and_deletes_remove<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Keys that are not named stay as they are.
+pub async fn puts_replace_and_deletes_remove<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let token = own(&*engine, Partition(0)).await;
     let put = |key: &str, value: &str| (key.into(), bytes(value));
     engine.commit(token, Position(0), vec![put("a", "1"), put("b", "2"), put("c", "3")], vec![]).await.unwrap();
@@ -33,10 +33,10 @@ pub async fn puts_replace_and_deletes_remove<A: Arena>(arena: impl Fn() -> A) {
     engine.close().await.unwrap();
 }
 
-/// By their bytes, so that both engines and the owner's own map agree.
-pub async fn entries_come_in_the_order_of_their_keys<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// By their bytes, so that all engines and the owner's own map agree.
+pub async fn entries_come_in_the_order_of_their_keys<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let token = own(&*engine, Partition(0)).await;
     let mut keys: Vec<Box<str>> = ["b", "a/10", "a/9", "ä", "A", "a", "", "z\u{1f4de}"].map(Into::into).to_vec();
     let puts = keys.iter().map(|key| (key.clone(), bytes("v"))).collect();
@@ -47,10 +47,10 @@ pub async fn entries_come_in_the_order_of_their_keys<A: Arena>(arena: impl Fn() 
     engine.close().await.unwrap();
 }
 
-/// The same key in two partitions is two keys.
-pub async fn partitions_keep_their_states_apart<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// The same key in two partitions has two values.
+pub async fn partitions_keep_their_states_apart<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     for partition in [Partition(0), Partition(1)] {
         let token = own(&*engine, partition).await;
         engine.commit(token, Position(0), vec![("k".into(), bytes(format!("{partition:?}")))], vec![]).await.unwrap();
@@ -62,10 +62,10 @@ pub async fn partitions_keep_their_states_apart<A: Arena>(arena: impl Fn() -> A)
     engine.close().await.unwrap();
 }
 
-/// Trimming takes no entry that is not in the state, and positions go on.
-pub async fn entries_above_the_commit_stay_in_the_log<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Trimming removes no entry above the commit, and positions continue.
+pub async fn entries_above_the_commit_stay_in_the_log<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let token = own(&*engine, Partition(0)).await;
     let mut appended = 0;
     for round in 1..=20 {
@@ -80,7 +80,7 @@ pub async fn entries_above_the_commit_stay_in_the_log<A: Arena>(arena: impl Fn()
         assert_eq!(logged(&*engine, Partition(0), position).await, expected);
     }
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     engine.append(vec![(Partition(0), bytes("on"))]).await.unwrap();
     assert_eq!(logged(&*engine, Partition(0), appended).await, [(appended + 1, "on".to_owned())]);
     engine.close().await.unwrap();

@@ -1,29 +1,31 @@
-//! Up to where writes were answered, in a file beside the store.
+//! The number of the newest acknowledged write, in a file beside the store.
 //!
-//! A store that finds the end of its journal unreadable can't tell a write that a crash cut off from one that was
-//! answered and got damaged since; it drops both without a word. So each write carries a number, and this file has the
-//! highest one that was answered. A store that ends before it is damaged, and says so.
+//! A store with an unreadable journal tail can't tell a write that a crash cut off from an acknowledged one that was
+//! damaged later; it silently drops both. So each write carries a number, and this file has the highest acknowledged
+//! one. A store that ends before it is reported as damaged.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// The numbers of the newest answered writes.
+/// The numbers of the newest acknowledged writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Marks {
-    /// Of those with fsync: they survive the system.
+    /// The newest with fsync: it survives a crash of the machine.
     pub(super) synced: u64,
-    /// Of all: they survive the process.
+    /// The newest of all: it survives a crash of the process.
     pub(super) written: u64,
 }
 
-/// The file that has them.
+/// The file that holds the marks.
 #[derive(Debug)]
 pub(super) struct Acknowledged(File);
 
 impl Acknowledged {
-    /// Opens the file; the marks are those of the last session, or none where it has no such file.
+    /// Opens the file.
+    ///
+    /// Returns the marks of the last session, or zeros if there is no file.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Marks)> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut bytes = [0; 16];
@@ -38,10 +40,12 @@ impl Acknowledged {
         Ok((Self(file), marks))
     }
 
-    /// Notes the marks. Not synced itself: on disk it may be late, but it is never ahead of `synced`.
-    pub(super) fn note(&self, marks: Marks) -> io::Result<()> {
+    /// Writes the marks, without fsync.
+    ///
+    /// On disk they may lag, but are never ahead of `synced`.
+    pub(super) fn write(&self, marks: Marks) -> io::Result<()> {
         let bits = u128::from(marks.synced) | u128::from(marks.written) << 64;
-        // Sixteen bytes at the start of a file are in one sector, which is written whole.
+        // Sixteen bytes at the start of a file are in one sector, which is written atomically.
         self.0.write_all_at(&bits.to_le_bytes(), 0)
     }
 }

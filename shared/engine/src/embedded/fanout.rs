@@ -1,69 +1,74 @@
-//! The news of what was published, to whoever follows a partition in this process.
+//! Delivery of published frames to the subscriptions of this process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
-use super::super::{Partition, RoomFrame, Signal, Subscription};
+use crate::{Partition, RoomFrame, Signal, Subscription};
 
-/// Batches that a subscription may lag behind before it has missed something.
+/// How many batches a subscription may lag behind before it misses some.
 const BACKLOG_BATCHES: usize = 512;
 
-/// The frames of one batch, shared by all who are told; none where some may have been missed.
-type News = Option<Arc<[RoomFrame]>>;
+/// The frames of one batch, shared by all subscriptions.
+///
+/// None if some may have been missed.
+type Message = Option<Arc<[RoomFrame]>>;
 
-/// Who follows which partition. None once the engine has closed.
+/// The broadcast channel of each subscribed partition.
+///
+/// None once the engine has closed.
 #[derive(Debug)]
-pub(super) struct Fanout(Mutex<Option<HashMap<Partition, Sender<News>>>>);
+pub(super) struct Fanout(Mutex<Option<HashMap<Partition, Sender<Message>>>>);
 
 impl Fanout {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Some(HashMap::new())))
     }
 
-    /// Follows a partition from now on; none where the engine has closed.
+    /// Subscribes to a partition from now on; none if the engine has closed.
     pub(super) fn subscribe(&self, partition: Partition) -> Option<Box<dyn Subscription>> {
-        let mut followed = self.0.lock().expect("nobody panics while following");
-        let sender = followed.as_mut()?.entry(partition).or_insert_with(|| broadcast::channel(BACKLOG_BATCHES).0);
-        Some(Box::new(Follower { news: sender.subscribe(), batch: None }))
+        let mut channels = self.0.lock();
+        let sender = channels.as_mut()?.entry(partition).or_insert_with(|| broadcast::channel(BACKLOG_BATCHES).0);
+        Some(Box::new(EmbeddedSubscription { messages: sender.subscribe(), batch: None }))
     }
 
-    /// Tells the followers of a partition what was published.
-    pub(super) fn tell(&self, partition: Partition, frames: Vec<RoomFrame>) {
-        let mut followed = self.0.lock().expect("nobody panics while following");
-        let Some(followed) = followed.as_mut() else { return };
-        if let Some(sender) = followed.get(&partition)
+    /// Sends published frames to the subscriptions of a partition.
+    pub(super) fn send(&self, partition: Partition, frames: Vec<RoomFrame>) {
+        let mut channels = self.0.lock();
+        let Some(channels) = channels.as_mut() else { return };
+        if let Some(sender) = channels.get(&partition)
             && !frames.is_empty()
             && sender.send(Some(frames.into())).is_err()
         {
-            // The last one has left.
-            followed.remove(&partition);
+            // The last subscription has been dropped.
+            channels.remove(&partition);
         }
     }
 
-    /// Tells all followers that they may have missed something.
-    pub(super) fn tell_missed(&self) {
-        let followed = self.0.lock().expect("nobody panics while following");
-        // A partition that nobody follows any more has nobody to tell.
-        followed.iter().flat_map(HashMap::values).for_each(|sender| drop(sender.send(None)));
+    /// Signals to all subscriptions that they may have missed frames.
+    pub(super) fn send_missed(&self) {
+        let channels = self.0.lock();
+        // A send fails if the partition has no subscriptions left.
+        channels.iter().flat_map(HashMap::values).for_each(|sender| drop(sender.send(None)));
     }
 
-    /// Ends all subscriptions, once they have had what was told before.
+    /// Ends all subscriptions after they have received everything sent before.
     pub(super) fn close(&self) {
-        self.0.lock().expect("nobody panics while following").take();
+        self.0.lock().take();
     }
 }
 
-struct Follower {
-    news: Receiver<News>,
-    /// The batch that is being told and the place of its next frame.
+struct EmbeddedSubscription {
+    messages: Receiver<Message>,
+    /// The batch that is being delivered and the index of its next frame.
     batch: Option<(Arc<[RoomFrame]>, usize)>,
 }
 
 #[async_trait]
-impl Subscription for Follower {
+impl Subscription for EmbeddedSubscription {
     async fn next(&mut self) -> Option<Signal> {
         loop {
             if let Some((frames, next)) = &mut self.batch
@@ -72,7 +77,7 @@ impl Subscription for Follower {
                 *next += 1;
                 return Some(Signal::Frame(frame.clone()));
             }
-            match self.news.recv().await {
+            match self.messages.recv().await {
                 Ok(Some(frames)) => self.batch = Some((frames, 0)),
                 Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => return Some(Signal::Missed),
                 Err(broadcast::error::RecvError::Closed) => return None,

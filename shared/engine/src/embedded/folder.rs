@@ -1,11 +1,11 @@
-//! The data folder: who has it, what format it is in, and how the last session in it ended.
+//! The data folder: its lock, its format, and how the last session ended.
 //!
 //! ```text
-//! lock           held while a process has the folder; its text is that process's id
+//! lock           locked while a process uses the folder; contains the id of that process
 //! format         the version of the layout and the number of partitions, fixed at creation
-//! session        the boot and the lock file of the last session, and whether it was closed
-//! acknowledged   up to where writes were answered (see `acknowledged.rs`)
-//! creating       there only while a new folder is being filled
+//! session        the boot id and the lock file of the last session, and whether it was closed
+//! acknowledged   the number of the newest acknowledged write (see `acknowledged.rs`)
+//! creating       exists only while a new folder is being created
 //! store/         the store itself
 //! ```
 
@@ -15,10 +15,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The layout that this version reads and writes.
+/// The format that this version reads and writes.
 const FORMAT: u32 = 1;
 
-/// Why the data folder can't be opened.
+/// Why a data folder can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder can't be created, read or written.
@@ -27,20 +27,20 @@ pub enum OpenError {
         folder.display()
     )]
     Folder {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Another process, or another engine in this one, has the folder.
+    /// Another process, or another engine in this one, uses the folder.
     #[error(
         "{} is in use by process {holder}; stop that one first, or name another data folder",
         folder.display()
     )]
     InUse {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// The id of the process that has it.
+        /// The id of the process that uses it.
         holder: String,
     },
     /// The folder was created with another number of partitions.
@@ -50,26 +50,26 @@ pub enum OpenError {
         folder.display()
     )]
     Partitions {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// What it has.
+        /// Its number of partitions.
         actual: u16,
-        /// What is configured.
+        /// The configured number.
         wanted: u16,
     },
     /// No partition was configured.
     #[error("an installation needs at least one partition; leave the setting out to get 64")]
     NoPartitions,
-    /// What is stored can't be read, or some of it is missing.
+    /// Stored data can't be read, or some of it is missing.
     #[error(
         "the data in {} is damaged: {detail}; restore it from a backup, or move the folder away to begin with an \
          empty one",
         folder.display()
     )]
     Damaged {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         detail: String,
     },
     /// A newer version wrote the folder.
@@ -78,14 +78,14 @@ pub enum OpenError {
         folder.display()
     )]
     Newer {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
         /// Its format.
         actual: u32,
     },
 }
 
-/// A data folder that this process has.
+/// A data folder that is locked by this process.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -95,21 +95,21 @@ pub(super) struct Folder {
 /// How the last session in a folder ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It was closed.
+    /// It was closed properly.
     Closed,
-    /// Its process died, and the system has been up since: all it wrote is there.
+    /// Its process died but the machine has been up since: everything written is there.
     Killed,
-    /// The system went down with it: what had no fsync may be missing.
+    /// The machine crashed: writes without fsync may be missing.
     Lost,
-    /// It was not here: the folder is a copy, such as a restored backup, of any moment.
+    /// The folder is a copy, such as a restored backup, of any moment.
     Elsewhere,
 }
 
 impl Folder {
-    /// Takes the folder, making it if it isn't there.
+    /// Locks the folder, and creates it if there is none.
     pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Folder { folder: path.to_owned(), source };
-        // Signing keys and password hashes are in it: nobody else's to read.
+        // Only the owner may read it: it holds signing keys and password hashes.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
         let mut lock = lock.map_err(unusable)?;
@@ -128,10 +128,10 @@ impl Folder {
         Ok(Self { path: path.to_owned(), lock })
     }
 
-    /// Checks the format, or, in an empty folder, begins to fill it; true where it is new.
+    /// Checks the format, or begins to create an empty folder; true if it is new.
     pub(super) fn check_format(&self, partitions: u16) -> Result<bool, OpenError> {
         if self.file("creating").exists() {
-            // A creation that never came to its end: nothing was ever acknowledged from it.
+            // An interrupted creation: no write to it was ever acknowledged.
             let _ = fs::remove_file(self.file("format"));
             if self.store().exists() {
                 fs::remove_dir_all(self.store()).map_err(|e| self.unusable(e))?;
@@ -151,7 +151,7 @@ impl Folder {
         };
         let number = |name| value(&text, name).and_then(|v| v.parse::<u32>().ok());
         let (Some(format), Some(actual)) = (number("format"), number("partitions")) else {
-            return Err(self.damaged("its file `format` says neither format nor partitions"));
+            return Err(self.damaged("its file `format` lacks the format or the number of partitions"));
         };
         if format > FORMAT {
             return Err(OpenError::Newer { folder: self.path.clone(), actual: format });
@@ -163,13 +163,13 @@ impl Folder {
         Ok(false)
     }
 
-    /// A new folder is complete now.
-    pub(super) fn created(&self) -> Result<(), OpenError> {
+    /// Marks a new folder as complete.
+    pub(super) fn finish_creation(&self) -> Result<(), OpenError> {
         fs::remove_file(self.file("creating")).map_err(|e| self.unusable(e))?;
         self.sync()
     }
 
-    /// How the last session ended.
+    /// Returns how the last session ended.
     pub(super) fn last_ending(&self) -> Ending {
         let text = fs::read_to_string(self.file("session")).unwrap_or_default();
         // A copy has a lock file of its own.
@@ -183,18 +183,18 @@ impl Folder {
         }
     }
 
-    /// Notes that a session runs, or that it was closed.
-    pub(super) fn note_session(&self, closed: bool) -> Result<(), OpenError> {
+    /// Records that a session is running, or that it was closed.
+    pub(super) fn write_session(&self, closed: bool) -> Result<(), OpenError> {
         let (boot, lock) = (boot_id(), self.lock_id());
         self.write("session", &format!("boot = {boot}\nlock = {lock}\nclosed = {closed}\n"))
     }
 
-    /// Where the store is.
+    /// Returns the path of the store.
     pub(super) fn store(&self) -> PathBuf {
         self.file("store")
     }
 
-    /// A file of this folder.
+    /// Returns the path of a file in the folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -207,15 +207,16 @@ impl Folder {
         OpenError::Damaged { folder: self.path.clone(), detail: detail.into() }
     }
 
-    /// What tells this lock file from any other one. Numbers of files are given again once a file is removed, so when
-    /// it was made counts too, where the file system knows.
+    /// Identifies this lock file.
+    ///
+    /// Inode numbers are reused, so the creation time counts too, if the file system has it.
     fn lock_id(&self) -> String {
         let Ok(metadata) = self.lock.metadata() else { return String::new() };
-        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        format!("{}-{}", metadata.ino(), made.as_nanos())
+        let created = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        format!("{}-{}", metadata.ino(), created.as_nanos())
     }
 
-    /// Replaces a small file in one step that a crash can't split.
+    /// Replaces a small file atomically, with fsync.
     fn write(&self, name: &str, text: &str) -> Result<(), OpenError> {
         let fresh = self.file(&format!("{name}.new"));
         let write = || {
@@ -233,21 +234,22 @@ impl Folder {
     }
 }
 
-/// Gives the folder back at once. Closing the file would not: a process that is just being started may have a copy of
-/// it for a moment.
+/// Unlocks the folder at once.
+///
+/// Closing the file would not: a child process that is being started may hold a copy of the descriptor for a moment.
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A lock that can't be given back ends with the process.
+        // A lock that can't be released ends with the process.
         let _ = self.lock.unlock();
     }
 }
 
-/// The value of `name = value` in a text of such lines.
+/// Returns the value of `name = value` in a text of such lines.
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('=')).map(str::trim)
 }
 
-/// What the kernel calls this run of the system; empty where it doesn't say.
+/// Returns the boot id of the kernel; empty if it has none.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

@@ -1,16 +1,37 @@
-//! Who has which partition.
+//! Leases in the embedded engine, in memory.
 //!
-//! Leases live as long as the process: with it all owners are gone. Their numbers begin above those of every earlier
-//! session, so that a token of one can't pass in the next.
+//! Leases live as long as the process, because all owners are in it. Token numbers begin above those of every earlier
+//! session, so that a token of an earlier session is never valid again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::super::{EngineError, Partition, Token};
+use async_trait::async_trait;
+
+use super::Embedded;
+use super::job::Job;
+use crate::{EngineError, Leases, Partition, Token};
+
+#[async_trait]
+impl Leases for Embedded {
+    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
+        self.check(partition)?;
+        let holder = holder.into();
+        self.request(|answer| Job::Acquire { partition, holder, ttl, answer }).await
+    }
+
+    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
+        self.request(|answer| Job::Renew { token, ttl, answer }).await
+    }
+
+    async fn release(&self, token: Token) -> Result<(), EngineError> {
+        self.request(|answer| Job::Release { token, answer }).await
+    }
+}
 
 /// All leases of this session.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(super) struct LeaseTable {
     next: u64,
     by_partition: HashMap<Partition, Lease>,
 }
@@ -19,17 +40,17 @@ pub(super) struct Leases {
 struct Lease {
     number: u64,
     holder: Box<str>,
-    /// None once it was given up.
+    /// None once it was released.
     until: Option<Instant>,
 }
 
-impl Leases {
-    /// No leases yet, in the session that is the `opening`th of the store.
+impl LeaseTable {
+    /// Creates an empty table in the `opening`th session of the store.
     pub(super) fn new(opening: u32) -> Self {
         Self { next: u64::from(opening) << 32 | 1, by_partition: HashMap::new() }
     }
 
-    /// Takes a partition, unless somebody else has it.
+    /// Takes a partition unless another holder has it.
     pub(super) fn acquire(&mut self, partition: Partition, holder: &str, ttl: Duration) -> Option<Token> {
         let now = Instant::now();
         if let Some(lease) = self.by_partition.get(&partition)
@@ -44,7 +65,7 @@ impl Leases {
         Some(Token { partition, number })
     }
 
-    /// Extends a lease; one that lapsed too, as long as nobody took it.
+    /// Extends a lease, even a lapsed one that no other holder took.
     pub(super) fn renew(&mut self, token: Token, ttl: Duration) -> bool {
         match self.current(token) {
             Some(lease) => {
@@ -55,14 +76,14 @@ impl Leases {
         }
     }
 
-    /// Gives a lease up; one that is no longer held is left as it is.
+    /// Releases a lease if the token is current.
     pub(super) fn release(&mut self, token: Token) {
         if let Some(lease) = self.current(token) {
             lease.until = None;
         }
     }
 
-    /// Ok as long as no later token was given out for its partition and it was not given up.
+    /// Returns Ok if the token is the newest of its partition and was not released.
     pub(super) fn check(&mut self, token: Token) -> Result<(), EngineError> {
         self.current(token).map(|_| ()).ok_or(EngineError::Fenced(token))
     }

@@ -1,30 +1,80 @@
-//! The partitions' logs: what the writer knows of each, and how entries are read.
+//! The event log in the embedded store.
 //!
-//! Each record is stored behind the number of bytes that the partition ever took up to it, so that the size of what
-//! is kept is one subtraction and nothing has to be counted at the start.
+//! Each record is stored after the number of bytes that were ever appended to the partition. So the size of the log is
+//! one subtraction, and opening counts nothing.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 use serde::{Deserialize, Serialize};
 
-use super::super::{EngineError, LogEntry, Partition, Position};
+use super::Embedded;
+use super::job::Job;
 use super::store::{Store, failed, log_key, partition_key};
+use crate::{EngineError, EventLog, LogEntry, Partition, Position};
 
 const TOTAL_BYTES: usize = size_of::<u64>();
 
-/// Trims that would remove fewer entries wait for the next commit.
+/// A trim that would remove fewer entries waits for a later commit.
 const WORTH_TRIMMING: u64 = 256;
+
+#[async_trait]
+impl EventLog for Embedded {
+    fn partitions(&self) -> u16 {
+        u16::try_from(self.shared.heads.len()).expect("it was made from a u16")
+    }
+
+    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
+        records.iter().try_for_each(|(partition, _)| self.check(*partition))?;
+        self.request(|answer| Job::Append { records, answer }).await
+    }
+
+    async fn read_log(
+        &self,
+        partition: Partition,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, EngineError> {
+        self.check(partition)?;
+        // Not beyond the announced head: an entry is in the store a moment before its fsync is done.
+        let head = *self.shared.heads[usize::from(partition.0)].borrow();
+        let available = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
+        if available == 0 {
+            return Ok(Vec::new());
+        }
+        self.read(move |store| read(store, partition, after, limit.min(available))).await
+    }
+
+    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
+        self.check(partition)?;
+        let mut head = self.shared.heads[usize::from(partition.0)].subscribe();
+        // A timeout is a regular result, like a new entry.
+        let _ = tokio::time::timeout(patience, head.wait_for(|head| *head > after)).await;
+        Ok(())
+    }
+
+    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
+        let used = |p: &Partition| {
+            let place = usize::from(p.0);
+            self.shared.heads[place].borrow().0 > 0 || self.shared.stateful[place].load(Ordering::Relaxed)
+        };
+        Ok((0..self.partitions()).map(Partition).filter(used).collect())
+    }
+}
 
 /// A partition's checkpoint as it is stored.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct CheckpointRecord {
-    /// The state is that of the log up to here.
+    /// The log position that the state reflects.
     pub(super) position: u64,
     trimmed: u64,
     trimmed_total: u64,
 }
 
-/// What the writer knows of a partition's log.
+/// The writer's knowledge of a partition's log.
 #[derive(Debug)]
 pub(super) struct Log {
     partition: Partition,
@@ -34,7 +84,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Reads where the log of a partition stands.
+    /// Reads the end of a partition's log.
     pub(super) fn load(store: &Store, partition: Partition) -> Result<Self, EngineError> {
         let checkpoint: CheckpointRecord = store.read(checkpoint_key(partition))?.unwrap_or_default();
         let kept = log_key(partition, checkpoint.trimmed + 1)..=log_key(partition, u64::MAX);
@@ -55,12 +105,12 @@ impl Log {
         Ok(Self { partition, head, total, checkpoint })
     }
 
-    /// The newest position.
+    /// Returns the newest position.
     pub(super) fn head(&self) -> Position {
         Position(self.head)
     }
 
-    /// How many bytes are kept.
+    /// Returns the size of the log.
     pub(super) fn size_bytes(&self) -> u64 {
         self.total - self.checkpoint.trimmed_total
     }
@@ -73,7 +123,9 @@ impl Log {
         batch.insert(&store.log, log_key(self.partition, self.head), value);
     }
 
-    /// Moves the checkpoint, and trims the log below it where that is worth it or `limit_bytes` are near.
+    /// Moves the checkpoint, and may trim the log below it.
+    ///
+    /// It trims if that is worthwhile or `limit_bytes` are near.
     pub(super) fn commit(
         &mut self,
         store: &Store,
@@ -81,13 +133,13 @@ impl Log {
         position: Position,
         limit_bytes: u64,
     ) -> Result<(), EngineError> {
-        // Never back: an owner that committed further has said that what is before is in its state. Never ahead of
-        // the log: entries that come to lie below a checkpoint would never be read.
+        // Never back: the state already reflects the entries before the checkpoint. Never ahead of the log: later
+        // entries below the checkpoint would never be read.
         let position = position.0.clamp(self.checkpoint.position, self.head.max(self.checkpoint.position));
         let checkpoint = &mut self.checkpoint;
         checkpoint.position = position;
         if position - checkpoint.trimmed >= WORTH_TRIMMING || self.total - checkpoint.trimmed_total > limit_bytes / 8 {
-            // An entry that is still on its way to the store keeps its neighbours until the next commit.
+            // An entry that is not in the store yet defers the trim to the next commit.
             if let Some(value) = store.log.get(log_key(self.partition, position)).map_err(failed)? {
                 for trimmed in checkpoint.trimmed + 1..=position {
                     batch.remove(&store.log, log_key(self.partition, trimmed));
@@ -101,7 +153,7 @@ impl Log {
     }
 }
 
-/// Entries after a position, oldest first.
+/// Returns entries after a position, oldest first.
 pub(super) fn read(
     store: &Store,
     partition: Partition,
@@ -109,7 +161,7 @@ pub(super) fn read(
     limit: usize,
 ) -> Result<Vec<LogEntry>, EngineError> {
     let snapshot = store.now();
-    // Begins above what was trimmed: the store walks over removed entries one by one.
+    // Begins after the trimmed entries: the store steps over removed ones one by one.
     let checkpoint = snapshot.get(&store.state, checkpoint_key(partition)).map_err(failed)?;
     let checkpoint: CheckpointRecord =
         checkpoint.map_or(Ok(CheckpointRecord::default()), |v| super::store::decode(&v))?;
@@ -127,7 +179,7 @@ pub(super) fn read(
     Ok(entries)
 }
 
-/// The key of a partition's checkpoint.
+/// Returns the key of a partition's checkpoint.
 pub(super) fn checkpoint_key(partition: Partition) -> Vec<u8> {
     partition_key(b'c', partition, "")
 }
@@ -137,5 +189,5 @@ fn total(value: &[u8]) -> Option<u64> {
 }
 
 fn damaged(partition: Partition) -> EngineError {
-    EngineError::Damaged(format!("the log of partition {} has an entry that is no entry", partition.0))
+    EngineError::Damaged(format!("the log of partition {} has a malformed entry", partition.0))
 }

@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! callers ──jobs──▶ writer (one thread: checks, one batch, one fsync) ──▶ store
-//!    ▲                        └── told: heads of the logs, frames of the rooms
-//!    └──────────── reads, from one moment of the store each ────────────────┘
+//!    ▲                        └── announces heads of logs, frames of rooms
+//!    └──────────── reads, each from one snapshot of the store ──────────────┘
 //! ```
-//! A write without fsync has already left the process when it returns, so killing the process loses nothing; only a
-//! crash of the system can take away what had no fsync. Logs, state, registry and journals are answered after theirs. Rooms are
-//! told before it: after such a crash they get a new epoch.
+//! A write without fsync has already left the process when it returns, so a killed process loses nothing. Only a crash
+//! of the machine can lose it. Logs, state, registry and journals are acknowledged after their fsync. Rooms are
+//! delivered before it; after a crash of the machine they get a new epoch.
 
 mod acknowledged;
-mod checkpoint;
 mod fanout;
 mod folder;
+mod job;
 mod journals;
 mod leases;
 mod log;
@@ -20,6 +20,7 @@ mod members;
 mod registry;
 mod rooms;
 mod session;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,43 +28,45 @@ mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use ringside_model::Epoch;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::fanout::Fanout;
 pub use self::folder::OpenError;
-use ringside_model::Epoch;
-
+use self::job::{Answer, Job};
 use self::session::Session;
 use self::store::Store;
-use self::writer::{Answer, Books, Commit, Job, State, Writer};
-use super::{
-    Batch, Checkpoint, Engine, EngineError, Histories, JournalEntry, JournalEntryId, LogEntry, Partition, Position,
-    ReadFrom, RoomId, RoomView, Subscription, Token,
-};
+use self::writer::{Mode, Writer, WriterState};
+use super::{Engine, EngineError, EventLog, Histories, Partition, Position};
 
-/// Jobs that may wait for the writer before callers wait for a place.
+/// How many jobs may wait for the writer.
 const QUEUE_JOBS: usize = 1024;
-/// Longer keys are refused: the store can't take them, and no key of ours comes near.
+/// The longest key, far above any that Ringside uses.
+///
+/// The store can't take much longer ones.
 const KEY_BYTES: usize = 4096;
 
-/// How an embedded engine is set up.
+/// The settings of an embedded engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
-    /// How many partitions a new folder gets; an old one must have as many.
+    /// The number of partitions; an existing folder must have the same.
     pub partitions: u16,
-    /// How much of their past rooms keep.
+    /// How much history rooms keep.
     pub histories: Histories,
-    /// What a partition's log takes before its owner must catch up, in bytes.
+    /// The limit of a partition's log, in bytes.
+    ///
+    /// A full log refuses appends until its owner has caught up.
     pub log_bytes: u64,
-    /// How long the writer waits for more to put under one fsync. None is best unless the disk's fsyncs are scarce:
-    /// whatever comes during one is under the next anyway.
+    /// How long the writer waits for more jobs before an fsync.
+    ///
+    /// Zero is best unless the disk's fsyncs are scarce: jobs that arrive during an fsync share the next one anyway.
     pub commit_delay: Duration,
 }
 
@@ -78,15 +81,17 @@ pub struct Embedded {
     shared: Arc<Shared>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    members: members::Members,
+    members: members::MemberTable,
 }
 
-/// What readers and the writer both see.
+/// The state that readers and the writer share.
 struct Shared {
     epoch: AtomicU32,
-    /// None once it is closed, and while it is being opened again. Reads hold it for as long as they last.
+    /// None once it is closed, and while it is being reopened.
+    ///
+    /// Reads hold the lock while they last.
     store: RwLock<Option<Store>>,
-    /// The newest entry of each partition's log that can be read.
+    /// The newest readable position of each partition's log.
     heads: Vec<watch::Sender<Position>>,
     /// Partitions that have a state.
     stateful: Vec<AtomicBool>,
@@ -94,39 +99,41 @@ struct Shared {
 }
 
 impl Shared {
-    fn note_head(&self, partition: Partition, head: Position) {
+    fn set_head(&self, partition: Partition, head: Position) {
         self.heads[usize::from(partition.0)].send_replace(head);
     }
 
-    fn note_stateful(&self, partition: Partition) {
+    fn set_stateful(&self, partition: Partition) {
         self.stateful[usize::from(partition.0)].store(true, Ordering::Relaxed);
     }
 
-    /// Readers see the store as it was opened again; followers are told to look what is missing.
+    /// Hands the reopened store to readers.
+    ///
+    /// Signals to subscriptions that frames may be missing.
     fn reopen(&self, store: &Store, epoch: Epoch, heads: impl Iterator<Item = Position>) {
         self.epoch.store(epoch.0, Ordering::Relaxed);
-        self.store.write().expect("no writer of this lock panics").replace(store.clone());
-        for (told, head) in self.heads.iter().zip(heads) {
-            told.send_replace(head);
+        self.store.write().replace(store.clone());
+        for (sender, head) in self.heads.iter().zip(heads) {
+            sender.send_replace(head);
         }
-        self.fanout.tell_missed();
+        self.fanout.send_missed();
     }
 
     fn close(&self) {
         self.fanout.close();
-        self.store.write().expect("no writer of this lock panics").take();
+        self.store.write().take();
     }
 }
 
 impl Embedded {
-    /// Opens the engine of a data folder, making the folder if it isn't there.
+    /// Opens the engine of a data folder, and creates the folder if there is none.
     ///
-    /// Blocks for as long as it takes to read what the last session wrote last; call it where that is fine.
+    /// Blocks while it replays the last writes of the last session; call it from a thread that may block.
     pub fn open(folder: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         if settings.partitions == 0 {
             return Err(OpenError::NoPartitions);
         }
-        // The store asserts some of what it reads of its own files; a damaged one must not take the process down.
+        // The store panics on some damaged files, which must not end the process.
         catch_unwind(AssertUnwindSafe(|| Self::open_store(folder, settings))).unwrap_or_else(|_| {
             let detail = "its store can't be read".to_owned();
             Err(OpenError::Damaged { folder: folder.to_owned(), detail })
@@ -136,51 +143,51 @@ impl Embedded {
     fn open_store(folder: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let (session, store) = Session::open(folder, settings.partitions)?;
         let load = || {
-            let stateful = (0..settings.partitions).map(|p| checkpoint::is_stateful(&store, Partition(p)));
+            let stateful = (0..settings.partitions).map(|p| state::is_stateful(&store, Partition(p)));
             let stateful = stateful.collect::<Result<Vec<_>, EngineError>>()?;
-            Ok((Books::load(store.clone(), session.epoch, &settings)?, stateful))
+            Ok((WriterState::load(store.clone(), session.epoch, &settings)?, stateful))
         };
-        let (books, stateful) = load().map_err(|e| session.broken(e))?;
+        let (state, stateful) = load().map_err(|e| session.open_error(e))?;
         let shared = Arc::new(Shared {
             epoch: AtomicU32::new(session.epoch.0),
             store: RwLock::new(Some(store)),
-            heads: books.heads().map(watch::Sender::new).collect(),
+            heads: state.heads().map(watch::Sender::new).collect(),
             stateful: stateful.into_iter().map(AtomicBool::new).collect(),
             fanout: Fanout::new(),
         });
-        let leases = leases::Leases::new(session.opening);
+        let leases = leases::LeaseTable::new(session.opening);
         let (jobs, waiting) = mpsc::channel(QUEUE_JOBS);
         let writer =
-            Writer { shared: Arc::clone(&shared), settings, leases, session, state: State::Open(Box::new(books)) };
+            Writer { shared: Arc::clone(&shared), settings, leases, session, mode: Mode::Open(Box::new(state)) };
         let spawned = thread::Builder::new().name("engine-writer".to_owned()).spawn(move || writer.run(waiting));
         let writer = spawned.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
         Ok(Self {
             shared,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
-            members: members::Members::default(),
+            members: members::MemberTable::default(),
         })
     }
 
-    /// Asks the writer and waits for its answer.
-    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job + Send) -> Result<T, EngineError> {
-        let jobs = self.jobs.lock().expect("nobody panics while asking").clone().ok_or_else(closed)?;
+    /// Sends a job to the writer and waits for the answer.
+    async fn request<T>(&self, job: impl FnOnce(Answer<T>) -> Job + Send) -> Result<T, EngineError> {
+        let jobs = self.jobs.lock().clone().ok_or_else(closed)?;
         let (answer, answered) = oneshot::channel();
         jobs.send(job(answer)).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
 
-    /// Reads on a thread that may block.
+    /// Runs a read on a thread that may block.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let shared = Arc::clone(&self.shared);
         let read = tokio::task::spawn_blocking(move || {
-            let store = shared.store.read().expect("no writer of this lock panics");
+            let store = shared.store.read();
             read(store.as_ref().ok_or_else(closed)?)
         });
-        // The store asserts some of what it reads; a runtime that shuts down ends reads as well.
+        // The store panics on some damaged files; a runtime that shuts down cancels reads.
         read.await
             .unwrap_or_else(|e| if e.is_panic() { Err(EngineError::Damaged(e.to_string())) } else { Err(closed()) })
     }
@@ -189,181 +196,37 @@ impl Embedded {
         if partition.0 < self.partitions() {
             return Ok(());
         }
-        let (asked, there) = (partition.0, self.partitions());
-        Err(EngineError::Unavailable(format!("there is no partition {asked}, only 0 to {}", there - 1)))
+        let (wanted, last) = (partition.0, self.partitions() - 1);
+        Err(EngineError::Unavailable(format!("there is no partition {wanted}, only 0 to {last}")))
     }
 }
 
 #[async_trait]
 impl Engine for Embedded {
-    fn partitions(&self) -> u16 {
-        u16::try_from(self.shared.heads.len()).expect("it was made from a u16")
-    }
-
-    async fn append(&self, records: Vec<(Partition, Bytes)>) -> Result<(), EngineError> {
-        records.iter().try_for_each(|(partition, _)| self.check(*partition))?;
-        self.ask(|answer| Job::Append { records, answer }).await
-    }
-
-    async fn read_log(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, EngineError> {
-        self.check(partition)?;
-        // Not beyond what was told: an entry is in the store a moment before its fsync is done.
-        let head = *self.shared.heads[usize::from(partition.0)].borrow();
-        let there = usize::try_from(head.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
-        if there == 0 {
-            return Ok(Vec::new());
-        }
-        self.read(move |store| log::read(store, partition, after, limit.min(there))).await
-    }
-
-    async fn wait_log(&self, partition: Partition, after: Position, patience: Duration) -> Result<(), EngineError> {
-        self.check(partition)?;
-        let mut head = self.shared.heads[usize::from(partition.0)].subscribe();
-        // Patience that ran out is as good an answer as an entry.
-        let _ = tokio::time::timeout(patience, head.wait_for(|head| *head > after)).await;
-        Ok(())
-    }
-
-    async fn used_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        let used = |p: &Partition| {
-            let place = usize::from(p.0);
-            self.shared.heads[place].borrow().0 > 0 || self.shared.stateful[place].load(Ordering::Relaxed)
-        };
-        Ok((0..self.partitions()).map(Partition).filter(used).collect())
-    }
-
-    async fn acquire(&self, partition: Partition, holder: &str, ttl: Duration) -> Result<Option<Token>, EngineError> {
-        self.check(partition)?;
-        let holder = holder.into();
-        self.ask(|answer| Job::Acquire { partition, holder, ttl, answer }).await
-    }
-
-    async fn renew(&self, token: Token, ttl: Duration) -> Result<bool, EngineError> {
-        self.ask(|answer| Job::Renew { token, ttl, answer }).await
-    }
-
-    async fn release(&self, token: Token) -> Result<(), EngineError> {
-        self.ask(|answer| Job::Release { token, answer }).await
-    }
-
-    async fn heartbeat(&self, group: &str, member: &str, ttl: Duration) -> Result<Vec<String>, EngineError> {
-        Ok(self.members.attend(group, member, ttl, Instant::now()))
-    }
-
-    async fn leave(&self, group: &str, member: &str) -> Result<(), EngineError> {
-        self.members.leave(group, member);
-        Ok(())
-    }
-
-    async fn load(&self, partition: Partition) -> Result<Checkpoint, EngineError> {
-        self.check(partition)?;
-        self.read(move |store| checkpoint::load(store, partition)).await
-    }
-
-    async fn commit(
-        &self,
-        token: Token,
-        position: Position,
-        puts: Vec<(Box<str>, Bytes)>,
-        deletes: Vec<Box<str>>,
-    ) -> Result<(), EngineError> {
-        puts.iter().map(|(key, _)| key).chain(&deletes).try_for_each(|key| check_key(key))?;
-        let commit = Commit { position, puts, deletes };
-        self.ask(|answer| Job::Commit { token, commit, answer }).await
-    }
-
-    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
-        self.ask(|answer| Job::Publish { token, batch, answer }).await
-    }
-
-    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
-        self.check(partition)?;
-        self.shared.fanout.subscribe(partition).ok_or_else(closed)
-    }
-
-    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
-        let (room, shared) = (room.clone(), Arc::clone(&self.shared));
-        // Asked with the store in hand: a store that is opened again has another epoch.
-        self.read(move |store| rooms::read(store, &room, from, Epoch(shared.epoch.load(Ordering::Relaxed)))).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
-        let key = key.to_owned();
-        self.read(move |store| registry::get(store, &key)).await
-    }
-
-    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Create { key, value, answer }).await
-    }
-
-    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Set { key, value, answer }).await
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: Option<Bytes>,
-        value: Option<Bytes>,
-    ) -> Result<bool, EngineError> {
-        check_key(key)?;
-        let key = key.into();
-        self.ask(|answer| Job::Swap { key, expected, value, answer }).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
-        let prefix = prefix.to_owned();
-        self.read(move |store| registry::list(store, &prefix)).await
-    }
-
-    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
-        check_key(journal)?;
-        let journal = journal.into();
-        self.ask(|answer| Job::JournalEntry { journal, records, keep, answer }).await
-    }
-
-    async fn read_journal(
-        &self,
-        journal: &str,
-        before: Option<JournalEntryId>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>, EngineError> {
-        let journal = journal.to_owned();
-        self.read(move |store| journals::read(store, &journal, before, limit)).await
-    }
-
     async fn ping(&self) -> Result<(), EngineError> {
-        self.ask(|answer| Job::Ping { answer }).await
+        self.request(|answer| Job::Ping { answer }).await
     }
 
     async fn close(&self) -> Result<(), EngineError> {
-        let Some(jobs) = self.jobs.lock().expect("nobody panics while asking").take() else { return Ok(()) };
+        let Some(jobs) = self.jobs.lock().take() else { return Ok(()) };
         let (answer, answered) = oneshot::channel();
         jobs.send(Job::Close { answer }).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
 }
 
-/// An engine that is dropped closes as well; the folder is free when this returns.
+/// Dropping closes the engine; the folder is unlocked when this returns.
 impl Drop for Embedded {
     fn drop(&mut self) {
-        self.jobs.lock().expect("nobody panics while asking").take();
-        if let Some(writer) = self.writer.lock().expect("nobody panics while dropping").take() {
-            // It ends after the group it is at, for nobody is left to ask. If it panicked, it has said so itself.
+        self.jobs.lock().take();
+        if let Some(writer) = self.writer.lock().take() {
+            // It ends after the current group, because all senders are gone. A panic of it has been reported already.
             let _ = writer.join();
         }
     }
 }
 
+/// The error of an engine that was closed.
 fn closed() -> EngineError {
     EngineError::Unavailable("it is closed".to_owned())
 }

@@ -1,35 +1,74 @@
-//! What an installation has one of: named values, each created once.
+//! The registry in the embedded store.
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 
-use super::super::EngineError;
+use super::job::Job;
 use super::store::{Store, failed, registry_key};
+use super::{Embedded, check_key};
+use crate::{EngineError, Registry};
 
-/// Values that are on their way to the store: those who come after in the same group must see them.
+#[async_trait]
+impl Registry for Embedded {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, EngineError> {
+        let key = key.to_owned();
+        self.read(move |store| get(store, &key)).await
+    }
+
+    async fn get_or_create(&self, key: &str, value: Bytes) -> Result<Bytes, EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.request(|answer| Job::GetOrCreate { key, value, answer }).await
+    }
+
+    async fn set(&self, key: &str, value: Option<Bytes>) -> Result<(), EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.request(|answer| Job::Set { key, value, answer }).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Result<bool, EngineError> {
+        check_key(key)?;
+        let key = key.into();
+        self.request(|answer| Job::CompareAndSwap { key, expected, value, answer }).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+        let prefix = prefix.to_owned();
+        self.read(move |store| list(store, &prefix)).await
+    }
+}
+
+/// Values that the current group writes: later jobs of the group must see them.
 #[derive(Debug, Default)]
-pub(super) struct Pending(HashMap<Box<str>, Option<Bytes>>);
+pub(super) struct PendingValues(HashMap<Box<str>, Option<Bytes>>);
 
-impl Pending {
-    /// Sets a value if there is none; returns the one there is now.
-    pub(super) fn create(
+impl PendingValues {
+    /// Sets a value if there is none; returns the current one.
+    pub(super) fn get_or_create(
         &mut self,
         store: &Store,
         batch: &mut WriteBatch,
         key: Box<str>,
         value: Bytes,
     ) -> Result<Bytes, EngineError> {
-        if let Some(there) = self.there(store, &key)? {
-            return Ok(there);
+        if let Some(current) = self.current(store, &key)? {
+            return Ok(current);
         }
         self.set(store, batch, key, Some(value.clone()));
         Ok(value)
     }
 
-    /// Sets or removes a value if the expected one is there.
-    pub(super) fn swap(
+    /// Sets or removes a value if the current one is the expected one.
+    pub(super) fn compare_and_swap(
         &mut self,
         store: &Store,
         batch: &mut WriteBatch,
@@ -37,7 +76,7 @@ impl Pending {
         expected: Option<&Bytes>,
         value: Option<Bytes>,
     ) -> Result<bool, EngineError> {
-        let is_expected = self.there(store, &key)?.as_ref() == expected;
+        let is_expected = self.current(store, &key)?.as_ref() == expected;
         if is_expected {
             self.set(store, batch, key, value);
         }
@@ -53,7 +92,7 @@ impl Pending {
         self.0.insert(key, value);
     }
 
-    fn there(&self, store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+    fn current(&self, store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
         match self.0.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => get(store, key),
@@ -61,14 +100,14 @@ impl Pending {
     }
 }
 
-/// A value.
-pub(super) fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
+/// Returns a value.
+fn get(store: &Store, key: &str) -> Result<Option<Bytes>, EngineError> {
     let value = store.now().get(&store.state, registry_key(key)).map_err(failed)?;
     Ok(value.map(|value| Bytes::copy_from_slice(&value)))
 }
 
-/// All values of a shelf whose keys begin so.
-pub(super) fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
+/// Returns the values of one shelf whose keys begin with `prefix`.
+fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     let mut all = named(store.now().prefix(&store.state, registry_key(prefix)), 1)?;
     if !prefix.contains('/') {
         all.retain(|(key, _)| !key.contains('/'));
@@ -76,7 +115,7 @@ pub(super) fn list(store: &Store, prefix: &str) -> Result<Vec<(Box<str>, Bytes)>
     Ok(all)
 }
 
-/// Reads pairs whose keys are a text behind `skip` bytes.
+/// Decodes pairs whose keys are text after `skip` bytes.
 pub(super) fn named(pairs: fjall::Iter, skip: usize) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     pairs
         .map(|pair| {

@@ -1,23 +1,49 @@
-//! Rooms: offsets for publications, histories and their trimming, and reading.
+//! Rooms in the embedded store: offsets, histories and their trimming, reading.
 //!
-//! The writer keeps the head of each room that was published to in memory, so that publishing reads nothing. Trimming
-//! is done apart, after the news are out.
+//! The writer keeps the head of each room that was published to in memory, so that publishing reads nothing. Histories
+//! are trimmed separately, after the frames are delivered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 use ringside_model::{Epoch, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    Batch, EngineError, Histories, Lane, Partition, Publication, ReadFrom, RoomFrame, RoomId, RoomView,
-};
+use super::Embedded;
+use super::closed;
+use super::job::Job;
 use super::store::{Store, decode, encode, event_key, failed, partition_key, room_key, room_prefix};
+use crate::{
+    Batch, EngineError, Histories, Lane, Partition, Publication, ReadFrom, RoomFrame, RoomId, RoomView, Rooms,
+    Subscription, Token,
+};
 
-/// Histories are trimmed once they are over their limits by this share, so that it is done for many at a time.
+/// The fraction by which a history may exceed its limits before it is trimmed.
+///
+/// So one trim removes many events.
 const SLACK: u64 = 16;
+
+#[async_trait]
+impl Rooms for Embedded {
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+        self.request(|answer| Job::Publish { token, batch, answer }).await
+    }
+
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.check(partition)?;
+        self.shared.fanout.subscribe(partition).ok_or_else(closed)
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        let (room, shared) = (room.clone(), Arc::clone(&self.shared));
+        // Read while the store is locked: a reopened store has another epoch.
+        self.read(move |store| read(store, &room, from, Epoch(shared.epoch.load(Ordering::Relaxed)))).await
+    }
+}
 
 /// A room's head as it is stored.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -26,18 +52,18 @@ struct Head {
     trimmed: u64,
     events: u64,
     newest_at: i64,
-    /// When the oldest event that is kept was made; says nothing where none is.
+    /// When the oldest stored event was made; meaningless if there is none.
     oldest_at: i64,
 }
 
-/// How far a partition is published, as it is stored.
+/// A partition's published position, as it is stored.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Published {
     pub(super) seq: u64,
     pub(super) position: u64,
 }
 
-/// What a stored frame has before its body.
+/// The header of a stored frame; the body follows.
 #[derive(Serialize, Deserialize)]
 struct FrameHeader<'a> {
     offset: u64,
@@ -45,17 +71,17 @@ struct FrameHeader<'a> {
     kind: &'a str,
 }
 
-/// What the writer knows of the rooms.
+/// The writer's knowledge of the rooms.
 #[derive(Debug)]
-pub(super) struct Rooms {
+pub(super) struct RoomWriter {
     epoch: Epoch,
     histories: Histories,
     heads: HashMap<RoomId, Head>,
     published: Vec<Published>,
 }
 
-impl Rooms {
-    /// Reads how far each partition is published.
+impl RoomWriter {
+    /// Reads the published position of each partition.
     pub(super) fn load(
         store: &Store,
         partitions: u16,
@@ -68,7 +94,9 @@ impl Rooms {
         Ok(Self { epoch, histories, heads: HashMap::new(), published })
     }
 
-    /// Gives publications their places; returns the new number of batches and the frames to be told.
+    /// Assigns offsets to publications.
+    ///
+    /// Returns the new number of batches and the frames to deliver.
     pub(super) fn publish(
         &mut self,
         store: &Store,
@@ -81,7 +109,7 @@ impl Rooms {
             let (expected, actual) = (publications.expected_seq, before.seq);
             return Err(EngineError::Diverged { partition: partition.0, expected, actual });
         }
-        // All that can fail comes first, so that a batch is never half applied.
+        // Everything that can fail comes first, so that a batch is never half applied.
         for publication in &publications.publications {
             if !self.heads.contains_key(&publication.room) {
                 let head = head(&store.now(), store, &room_prefix(&publication.room))?;
@@ -93,7 +121,7 @@ impl Rooms {
         let mut frames = Vec::with_capacity(publications.publications.len());
         for publication in publications.publications {
             if publication.lane == Lane::State || publication.position.0 > before.position {
-                frames.push(self.place(store, batch, publication));
+                frames.push(self.assign(store, batch, publication));
             }
         }
         store.put(batch, published_key(partition), &published);
@@ -101,10 +129,10 @@ impl Rooms {
         Ok((published.seq, frames))
     }
 
-    fn place(&mut self, store: &Store, batch: &mut WriteBatch, publication: Publication) -> RoomFrame {
+    fn assign(&mut self, store: &Store, batch: &mut WriteBatch, publication: Publication) -> RoomFrame {
         let Publication { room, lane, kind, at, body, snapshot, position: _ } = publication;
         let prefix = room_prefix(&room);
-        let head = self.heads.get_mut(&room).expect("the heads of all rooms of a batch were read before");
+        let head = self.heads.get_mut(&room).expect("publish reads the heads of all rooms of a batch first");
         head.offset += 1;
         head.newest_at = head.newest_at.max(at.millis());
         let header = FrameHeader { offset: head.offset, at: at.millis(), kind };
@@ -126,7 +154,7 @@ impl Rooms {
         RoomFrame { room, epoch: self.epoch, offset: head.offset, lane, kind: kind.into(), at, body }
     }
 
-    /// Takes out of a room's history what is over its limits, where it is enough to be worth it.
+    /// Removes the events of a room that exceed its history, if they are many enough.
     pub(super) fn trim(&mut self, store: &Store, batch: &mut WriteBatch, room: &RoomId) -> Result<(), EngineError> {
         let Some(head) = self.heads.get_mut(room) else { return Ok(()) };
         let limit = self.histories.of(&room.room);
@@ -155,7 +183,7 @@ impl Rooms {
     }
 }
 
-/// Reads a room as it stands.
+/// Reads a room at one moment.
 pub(super) fn read(store: &Store, room: &RoomId, from: ReadFrom, epoch: Epoch) -> Result<RoomView, EngineError> {
     let snapshot = store.now();
     let prefix = room_prefix(room);
@@ -187,19 +215,19 @@ pub(super) fn read(store: &Store, room: &RoomId, from: ReadFrom, epoch: Epoch) -
             (events, false)
         }
     };
-    let one = |tag| snapshot.get(&store.rooms, room_key(&prefix, tag)).map_err(failed);
+    let value = |tag| snapshot.get(&store.rooms, room_key(&prefix, tag)).map_err(failed);
     Ok(RoomView {
         epoch,
         head: head.offset,
         trimmed: head.trimmed,
         events,
         more,
-        state: one(b's')?.map(|value| to_frame(Lane::State, value)).transpose()?,
-        snapshot: one(b'n')?.map(|value| Bytes::copy_from_slice(&value)),
+        state: value(b's')?.map(|value| to_frame(Lane::State, value)).transpose()?,
+        snapshot: value(b'n')?.map(|value| Bytes::copy_from_slice(&value)),
     })
 }
 
-/// The key of how far a partition is published.
+/// Returns the key of a partition's published position.
 pub(super) fn published_key(partition: Partition) -> Vec<u8> {
     partition_key(b'b', partition, "")
 }

@@ -1,34 +1,34 @@
-//! One opening of the data folder, from what the last one left to what the next one will find.
+//! One opening of the data folder: recovery, epochs, and the numbering of writes.
 
 use std::path::Path;
 
 use fjall::OwnedWriteBatch as WriteBatch;
 use ringside_model::Epoch;
 
-use super::super::EngineError;
 use super::acknowledged::{Acknowledged, Marks};
 use super::folder::{Ending, Folder, OpenError};
 use super::store::{Store, failed};
+use crate::EngineError;
 
 const MARK: &str = "m";
 const EPOCH: &str = "epoch";
 const OPENINGS: &str = "openings";
 
-/// The folder while this process has it.
+/// The folder while this process uses it.
 pub(super) struct Session {
     folder: Folder,
     acknowledged: Acknowledged,
     marks: Marks,
-    /// The mark of a batch that is on its way to the store.
+    /// The mark of the batch that is being written, and whether it has an fsync.
     underway: Option<(u64, bool)>,
     /// The epoch of all rooms.
     pub(super) epoch: Epoch,
-    /// How many sessions there were with this one.
+    /// The number of this session, counted from 1.
     pub(super) opening: u32,
 }
 
 impl Session {
-    /// Takes the folder, checks it, and opens the store in it.
+    /// Locks the folder, checks it, and opens its store.
     pub(super) fn open(path: &Path, partitions: u16) -> Result<(Self, Store), OpenError> {
         let folder = Folder::claim(path)?;
         let is_new = folder.check_format(partitions)?;
@@ -36,7 +36,7 @@ impl Session {
         if !is_new && !folder.store().exists() {
             return Err(folder.damaged("its folder `store` is missing"));
         }
-        let store = Store::open(&folder.store(), is_new).map_err(|e| broken(&folder, e))?;
+        let store = Store::open(&folder.store(), is_new).map_err(|e| open_error(&folder, e))?;
         let (acknowledged, marks) = Acknowledged::open(&folder.file("acknowledged")).map_err(|e| folder.unusable(e))?;
         let expected = match ending {
             _ if is_new => 0,
@@ -46,22 +46,24 @@ impl Session {
         };
         let mut session = Self { folder, acknowledged, marks, underway: None, epoch: Epoch(0), opening: 0 };
         let keeps_epoch = matches!(ending, Ending::Closed | Ending::Killed);
-        session.begin(&store, expected, keeps_epoch).map_err(|e| session.broken(e))?;
-        session.folder.note_session(false)?;
+        session.begin(&store, expected, keeps_epoch).map_err(|e| session.open_error(e))?;
+        session.folder.write_session(false)?;
         if is_new {
-            session.folder.created()?;
+            session.folder.finish_creation()?;
         }
         Ok((session, store))
     }
 
-    /// Opens the store again after it took a write no more. What had no fsync may be gone, as after a crash.
+    /// Reopens the store after a failed write.
+    ///
+    /// Writes without fsync may be gone, as after a crash.
     pub(super) fn reopen(&mut self) -> Result<Store, EngineError> {
         let store = Store::open(&self.folder.store(), false)?;
         self.begin(&store, self.marks.synced, false)?;
         Ok(store)
     }
 
-    /// Checks that all writes up to the `expected` one are there, and notes the begin.
+    /// Checks that all writes up to `expected` are there, and records the new session.
     fn begin(&mut self, store: &Store, expected: u64, keeps_epoch: bool) -> Result<(), EngineError> {
         let mark: u64 = store.read(MARK)?.unwrap_or_default();
         if mark < expected {
@@ -81,14 +83,14 @@ impl Session {
         self.acknowledge()
     }
 
-    /// Numbers a batch before it is written.
+    /// Adds the next mark to a batch that is about to be written.
     pub(super) fn mark(&mut self, store: &Store, batch: &mut WriteBatch, durable: bool) {
         let mark = self.marks.written + 1;
         store.put(batch, MARK, &mark);
         self.underway = Some((mark, durable));
     }
 
-    /// Notes that the batch that was numbered last has been written, before anybody is told so.
+    /// Records that the marked batch was written, before the write is acknowledged.
     pub(super) fn acknowledge(&mut self) -> Result<(), EngineError> {
         if let Some((mark, durable)) = self.underway.take() {
             self.marks.written = mark;
@@ -96,21 +98,21 @@ impl Session {
                 self.marks.synced = mark;
             }
         }
-        self.acknowledged.note(self.marks).map_err(|e| EngineError::Unavailable(e.to_string()))
+        self.acknowledged.write(self.marks).map_err(|e| EngineError::Unavailable(e.to_string()))
     }
 
-    /// Notes that everything is on disk and gives the folder back.
+    /// Records that everything is on disk, and unlocks the folder.
     pub(super) fn close(self) -> Result<(), EngineError> {
-        self.folder.note_session(true).map_err(|e| EngineError::Unavailable(e.to_string()))
+        self.folder.write_session(true).map_err(|e| EngineError::Unavailable(e.to_string()))
     }
 
-    /// What a damaged record found after opening is to the one who opens.
-    pub(super) fn broken(&self, error: EngineError) -> OpenError {
-        broken(&self.folder, error)
+    /// Converts an error from reading the store into one of opening the folder.
+    pub(super) fn open_error(&self, error: EngineError) -> OpenError {
+        open_error(&self.folder, error)
     }
 }
 
-fn broken(folder: &Folder, error: EngineError) -> OpenError {
+fn open_error(folder: &Folder, error: EngineError) -> OpenError {
     match error {
         EngineError::Unavailable(detail) => folder.unusable(std::io::Error::other(detail)),
         EngineError::Damaged(detail) => folder.damaged(detail),
@@ -118,7 +120,7 @@ fn broken(folder: &Folder, error: EngineError) -> OpenError {
     }
 }
 
-/// Another epoch than the last one.
+/// Draws an epoch that differs from the last one.
 fn fresh_epoch(last: Option<u32>) -> u32 {
     loop {
         let epoch = rand::random();

@@ -7,9 +7,9 @@
 //! state   c partition                   → checkpoint;  b partition → published batches
 //!         e partition key               → entry of the partition's state
 //!         r key                         → registry;  m, epoch, openings → one of each
-//!         j journal 0 moment number     → note
+//!         j journal 0 millisecond number → entry
 //! ```
-//! Numbers in keys are big-endian, so that the order of the keys is the order of the things.
+//! Numbers in keys are big-endian, so that keys sort by number.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -20,16 +20,19 @@ use fjall::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::{EngineError, JournalEntryId, Partition, RoomId};
+use crate::{EngineError, JournalEntryId, Partition, RoomId};
 
 const KEYSPACES: [&str; 3] = ["log", "rooms", "state"];
 
-/// Each keyspace's newest writes in memory, before they become a file. Small, because three of them and their
-/// successors may be in memory at a time, beside the rest of the product.
+/// The size of each keyspace's memtable.
+///
+/// Small, because three of them and their successors may be in memory at a time.
 const WRITE_BUFFER_BYTES: u64 = 4 << 20;
-/// Blocks of files that were read lately.
+/// The size of the block cache.
 const CACHE_BYTES: u64 = 4 << 20;
-/// Journal kept before the slowest keyspace is written out: what a start has to replay at most.
+/// The size of the store's journal at which keyspaces are flushed.
+///
+/// A start replays at most as much.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
 /// Handles to the store; cloning them is cheap.
@@ -42,9 +45,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the store; makes it where it `is_new`.
+    /// Opens the store, or creates it if `is_new`.
     pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, EngineError> {
-        // A keyspace without this file counts as one that was never finished, and would be removed without a word.
+        // The store takes a keyspace without this file for an unfinished one, and would silently remove it.
         let is_whole = |keyspace: usize| path.join(format!("keyspaces/{keyspace}/current")).exists();
         if !is_new && !(0..=KEYSPACES.len()).all(is_whole) {
             return Err(EngineError::Damaged("a keyspace of the store has lost its file `current`".to_owned()));
@@ -67,29 +70,29 @@ impl Store {
         Ok(Self { database, log, rooms, state })
     }
 
-    /// One moment of all keyspaces, to read from.
+    /// Returns a snapshot of all keyspaces.
     pub(super) fn now(&self) -> Snapshot {
         self.database.snapshot()
     }
 
-    /// A value of the state keyspace, decoded.
+    /// Reads and decodes a value of the state keyspace.
     pub(super) fn read<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>, EngineError> {
         self.now().get(&self.state, key).map_err(failed)?.map(|value| decode(&value)).transpose()
     }
 
-    /// Puts a value into the state keyspace, encoded.
+    /// Encodes a value into the state keyspace.
     pub(super) fn put<T: Serialize>(&self, batch: &mut WriteBatch, key: impl Into<Slice>, value: &T) {
         batch.insert(&self.state, key, encode(value));
     }
 
-    /// Writes a batch, all of it or nothing; with `durable`, a system crash can't take it away again.
+    /// Writes a batch atomically. A `durable` one survives a crash of the machine.
     pub(super) fn write(&self, batch: WriteBatch, durable: bool) -> Result<(), fjall::Error> {
         let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
         batch.durability(Some(mode)).commit()
     }
 }
 
-/// A key of the log.
+/// Returns the key of a log entry.
 pub(super) fn log_key(partition: Partition, position: u64) -> [u8; 10] {
     let mut key = [0; 10];
     key[..2].copy_from_slice(&partition.0.to_be_bytes());
@@ -97,40 +100,40 @@ pub(super) fn log_key(partition: Partition, position: u64) -> [u8; 10] {
     key
 }
 
-/// A key of the state keyspace that is about a partition.
+/// Returns a key of a partition in the state keyspace.
 pub(super) fn partition_key(tag: u8, partition: Partition, rest: &str) -> Vec<u8> {
     let [high, low] = partition.0.to_be_bytes();
     [&[tag, high, low], rest.as_bytes()].concat()
 }
 
-/// A key of the registry.
+/// Returns the key of a registry value.
 pub(super) fn registry_key(key: &str) -> Vec<u8> {
     [b"r", key.as_bytes()].concat()
 }
 
-/// A key of a note in a journal.
-pub(super) fn note_key(journal: &str, id: JournalEntryId) -> Vec<u8> {
+/// Returns the key of a journal entry.
+pub(super) fn journal_key(journal: &str, id: JournalEntryId) -> Vec<u8> {
     [b"j", journal.as_bytes(), b"\0", &id.at_ms.to_be_bytes(), &id.number.to_be_bytes()].concat()
 }
 
-/// What a room's keys begin with.
+/// Returns the prefix of a room's keys.
 pub(super) fn room_prefix(room: &RoomId) -> Vec<u8> {
     format!("{room}\0").into_bytes()
 }
 
-/// A room's key for what it has one of.
+/// Returns the key of a room's head, state or snapshot.
 pub(super) fn room_key(prefix: &[u8], tag: u8) -> Vec<u8> {
     [prefix, &[tag]].concat()
 }
 
-/// A room's key for an event.
+/// Returns the key of a room's event.
 pub(super) fn event_key(prefix: &[u8], offset: u64) -> Vec<u8> {
     [prefix, b"e", &offset.to_be_bytes()].concat()
 }
 
 /// Encodes a small record.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("plain structs of numbers and texts always encode")
+    postcard::to_stdvec(value).expect("plain structs of numbers and text always encode")
 }
 
 /// Decodes a small record.
@@ -138,11 +141,11 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError
     postcard::from_bytes(bytes).map_err(|e| EngineError::Damaged(e.to_string()))
 }
 
-/// What the store's error means to a caller.
+/// Converts an error of the store.
 pub(super) fn failed(error: fjall::Error) -> EngineError {
     match error {
         fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => match e.kind() {
-            // The store looks for nothing that it didn't write before, and neither past its end nor before its begin.
+            // The store only reads files and ranges that it has written before.
             ErrorKind::NotFound
             | ErrorKind::AlreadyExists
             | ErrorKind::UnexpectedEof

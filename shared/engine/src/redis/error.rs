@@ -1,18 +1,18 @@
-//! What can go wrong with a Redis, in sentences for the operator.
+//! Errors of Redis, in sentences for the operator.
 
 use std::path::PathBuf;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::super::EngineError;
-use super::topology::Address;
+use super::address::Address;
+use crate::EngineError;
 
-/// Why an engine could not be connected to its Redis.
+/// Why an engine can't connect to its Redis.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The URL can't be used.
     #[error(
-        "the Redis URL can't be used: {0}. It has the form redis://host:port, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss in place of redis is TLS"
+        "the Redis URL can't be used: {0}. It has the form redis://host:port, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss instead of redis means TLS"
     )]
     BadUrl(String),
     /// The prefix can't be used.
@@ -21,91 +21,91 @@ pub enum ConnectError {
     /// The file of trusted certificates can't be read.
     #[error("the file of trusted certificates {path} can't be used: {detail}")]
     BadCa {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         detail: String,
     },
-    /// Nothing answers there.
+    /// No server answers at the address.
     #[error("no Redis answers at {address}: {detail}")]
     Unreachable {
-        /// Where.
+        /// The server.
         address: String,
-        /// What happened.
+        /// The cause.
         detail: String,
     },
-    /// It wants another user or password, or some.
+    /// The server requires another user or password.
     #[error("the Redis at {address} refuses the login: {detail}. Set redis_user and redis_password")]
     Login {
-        /// Where.
+        /// The server.
         address: String,
-        /// What it says.
+        /// The server's message.
         detail: String,
     },
-    /// The user may not do what is needed.
+    /// The user lacks permissions that Ringside needs.
     #[error(
-        "the Redis user may not do what Ringside needs: {detail}. Allow it ~{prefix}:* &{prefix}:* +@all -@dangerous +info +role +cluster|slots +cluster|myid"
+        "the Redis user lacks permissions that Ringside needs: {detail}. Allow it ~{prefix}:* &{prefix}:* +@all -@dangerous +info +role +cluster|slots +cluster|myid"
     )]
     Forbidden {
-        /// What keys and channels begin with.
+        /// The prefix of keys and channels.
         prefix: String,
-        /// What it says.
+        /// The server's message.
         detail: String,
     },
-    /// Its version has no sharded pub/sub.
+    /// The server's version has no sharded pub/sub.
     #[error("the Redis at {address} has version {version}; Ringside needs 7.0 or newer")]
     TooOld {
-        /// Where.
+        /// The server.
         address: String,
-        /// Its version.
+        /// The server's version.
         version: String,
     },
-    /// A node of a cluster where a stand-alone Redis was expected, or the other way round.
+    /// A cluster node instead of a stand-alone Redis, or the other way round.
     #[error("the Redis at {address} {}; say so in the URL: {}", if *.is_cluster { "is a node of a cluster" } else { "is no cluster" }, if *.is_cluster { "redis+cluster://" } else { "redis://" })]
     Mode {
-        /// Where.
+        /// The server.
         address: String,
-        /// What it is.
+        /// Whether the server is a cluster node.
         is_cluster: bool,
     },
-    /// It takes no writes.
+    /// The server takes no writes.
     #[error("the Redis at {address} is a read-only replica; name its master, or use redis+sentinel://")]
     Replica {
-        /// Where.
+        /// The server.
         address: String,
     },
     /// No sentinel knows a master of that name.
     #[error("no sentinel knows a master named {master:?}: {detail}")]
     NoMaster {
-        /// What it was called.
+        /// The name in the URL.
         master: String,
-        /// What the sentinels say.
+        /// The sentinels' answer.
         detail: String,
     },
-    /// The installation was made with another number of partitions, which can't be changed.
+    /// The installation has another number of partitions, which can't be changed.
     #[error(
-        "the installation under the prefix {prefix:?} has {there} partitions and {asked} are configured; set {there}, or take another prefix"
+        "the installation under the prefix {prefix:?} has {actual} partitions and {wanted} are configured; set {actual}, or take another prefix"
     )]
     Partitions {
-        /// What keys begin with.
+        /// The prefix of its keys.
         prefix: String,
-        /// How many it has.
-        there: u16,
-        /// How many were asked for.
-        asked: u16,
+        /// Its number of partitions.
+        actual: u16,
+        /// The configured number.
+        wanted: u16,
     },
-    /// It answers in a way that is not understood.
+    /// The server's answer is not understood.
     #[error("the Redis at {address} can't be used: {detail}")]
     Unusable {
-        /// Where.
+        /// The server.
         address: String,
-        /// What happened.
+        /// The cause.
         detail: String,
     },
 }
 
 impl ConnectError {
-    /// What an error on the way to a server means.
+    /// Classifies an error from connecting to a server.
     pub(super) fn at(address: &Address, prefix: &str, error: &RedisError) -> Self {
         let (address, detail) = (address.to_string(), sentence(error));
         match error.kind() {
@@ -126,7 +126,7 @@ impl From<ConnectError> for EngineError {
     }
 }
 
-/// An error's own words, without the library's.
+/// Returns an error's own message, without the library's additions.
 pub(super) fn sentence(error: &RedisError) -> String {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
@@ -137,11 +137,12 @@ pub(super) fn sentence(error: &RedisError) -> String {
     }
 }
 
-/// A failed command as the engine's error.
+/// Converts a failed command's error.
 pub(super) fn unavailable(error: &RedisError) -> EngineError {
     EngineError::Unavailable(sentence(error))
 }
 
+/// The error of an engine that was closed.
 pub(super) fn closed() -> EngineError {
     EngineError::Unavailable("it is closed".to_owned())
 }

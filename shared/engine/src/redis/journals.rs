@@ -1,29 +1,27 @@
-//! Writing journals and reading them.
+//! Journals on Redis: a stream each, with the ids that Redis assigns.
 //!
-//! A journal is a stream whose entries have the ids that Redis gives: the millisecond, and a number in it. Each journal
-//! has a slot of its own, so that a long one lies where there is room for it.
+//! Each journal has a slot of its own, so that long journals spread over a cluster.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use redis::cmd;
 
-use super::super::{EngineError, JournalEntry, JournalEntryId, LONGEST_PAGE};
 use super::keys::journal_slot;
-use super::node::Road;
+use super::node::Route;
 use super::router::Request;
 use super::{Redis, reply, script};
+use crate::{EngineError, JournalEntry, JournalEntryId, Journals, LONGEST_PAGE};
 
-/// More notes than that are read over a connection for bulk.
+/// How many entries are read over the shared connection.
+///
+/// Longer reads take the pool.
 const SHORT_READ: usize = 128;
 
-impl Redis {
-    pub(super) async fn write_notes(
-        &self,
-        journal: &str,
-        records: Vec<Bytes>,
-        keep: Duration,
-    ) -> Result<(), EngineError> {
+#[async_trait]
+impl Journals for Redis {
+    async fn append_journal(&self, journal: &str, records: Vec<Bytes>, keep: Duration) -> Result<(), EngineError> {
         self.check_open()?;
         if records.is_empty() {
             return Ok(());
@@ -34,17 +32,17 @@ impl Redis {
             command.arg(&record[..]);
         }
         let (slot, script) = (journal_slot(journal), Some(&*script::APPEND_JOURNAL));
-        self.router.send(Request { slot, command, script, road: Road::Hot }).await.map(|_| ())
+        self.router.send(Request { slot, command, script, route: Route::Shared }).await.map(|_| ())
     }
 
-    pub(super) async fn read_notes(
+    async fn read_journal(
         &self,
         journal: &str,
         before: Option<JournalEntryId>,
         limit: usize,
     ) -> Result<Vec<JournalEntry>, EngineError> {
         self.check_open()?;
-        // Redis takes no range that ends before the first id there is.
+        // Redis rejects a range that ends before its smallest id.
         if before == Some(JournalEntryId::default()) {
             return Ok(Vec::new());
         }
@@ -52,15 +50,15 @@ impl Redis {
         let mut command = cmd("XREVRANGE");
         let end = before.map_or("+".to_owned(), |before| format!("({before}"));
         command.arg(self.keys.journal(journal)).arg(end).arg("-").arg("COUNT").arg(limit);
-        let (slot, road) = (journal_slot(journal), if limit > SHORT_READ { Road::Bulk } else { Road::Hot });
-        let entries = reply::entries(self.router.send(Request { slot, command, script: None, road }).await?)?;
-        let note = |(id, fields): (String, Vec<_>)| {
+        let (slot, route) = (journal_slot(journal), if limit > SHORT_READ { Route::Bulk } else { Route::Shared });
+        let entries = reply::entries(self.router.send(Request { slot, command, script: None, route }).await?)?;
+        let entry = |(id, fields): (String, Vec<_>)| {
             let record = fields.into_iter().next().map(reply::bytes).transpose()?.flatten();
             match (JournalEntryId::parse(&id), record) {
                 (Some(id), Some(record)) => Ok(JournalEntry { id, record }),
-                _ => Err(EngineError::Damaged(format!("the journal {journal} has an entry {id} that is no note"))),
+                _ => Err(EngineError::Damaged(format!("the journal {journal} has an entry {id} that is malformed"))),
             }
         };
-        entries.into_iter().map(note).collect()
+        entries.into_iter().map(entry).collect()
     }
 }

@@ -1,19 +1,19 @@
-//! The names of everything in Redis.
+//! The names of keys and channels.
 //!
-//! All keys and channels of a partition share its hash tag, so that one script may write them together wherever the
-//! slot lies; the installation's own keys share another,
-//! and each journal has its own. `ringside:{12}:log` is the log of partition 12.
+//! All keys and channels of a partition share its hash tag, so that one script can write them together on any node. The
+//! installation's own keys share another tag, and each journal has its own. `ringside:{12}:log` is the log of partition
+//! 12.
 
-use super::super::{Partition, RoomId};
+use crate::{Partition, RoomId};
 
-/// The tag of what belongs to no partition.
+/// The tag of keys that belong to no partition.
 const INSTALLATION: &str = "installation";
-/// What the tags of journals begin with: no partition's and not the installation's.
+/// The prefix of journals' tags, so that they differ from all others.
 const JOURNAL: &str = "journal:";
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 const SLOTS: u16 = 16384;
 
-/// A prefix and the names that begin with it.
+/// Builds the names under a prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
@@ -24,7 +24,7 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// Hash: token, holder and lease, epoch, who served it, positions, number of batches, bytes of the log.
+    /// Hash: the partition's lease, epoch, serving node, positions and counters.
     pub(super) fn meta(&self, partition: Partition) -> String {
         self.of(partition, "meta")
     }
@@ -49,13 +49,13 @@ impl Keys {
         self.of(partition, &format!("events:{room}"))
     }
 
-    /// Channel: what is published in a partition.
-    pub(super) fn news(&self, partition: Partition) -> String {
+    /// Channel: publications to the rooms of a partition.
+    pub(super) fn publications(&self, partition: Partition) -> String {
         self.of(partition, "news")
     }
 
-    /// Channel: the log has grown.
-    pub(super) fn growth(&self, partition: Partition) -> String {
+    /// Channel: appends to the log.
+    pub(super) fn appends(&self, partition: Partition) -> String {
         self.of(partition, "growth")
     }
 
@@ -64,18 +64,18 @@ impl Keys {
         self.of(partition, &format!("canary:{engine:x}"))
     }
 
-    /// Hash: what was fixed when the installation was made.
+    /// Hash: values fixed when the installation was created.
     pub(super) fn installation(&self) -> String {
         format!("{}:{{{INSTALLATION}}}:fixed", self.prefix)
     }
 
-    /// Hash: the shelf of the registry that this key is on, so that a list reads what it asks for and no more.
+    /// Hash: a key's shelf of the registry, so that a listing reads one shelf only.
     pub(super) fn shelf(&self, key: &str) -> String {
         let shelf = key.split_once('/').map_or("", |(shelf, _)| shelf);
         format!("{}:{{{INSTALLATION}}}:registry:{shelf}", self.prefix)
     }
 
-    /// Sorted set: a group's members, by when they lapse.
+    /// Sorted set: a group's members by the time at which they lapse.
     pub(super) fn members(&self, group: &str) -> String {
         format!("{}:{{{INSTALLATION}}}:members:{group}", self.prefix)
     }
@@ -90,22 +90,26 @@ impl Keys {
     }
 }
 
-/// The slot of a partition.
+/// Returns the slot of a partition.
 pub(super) fn slot(partition: Partition) -> u16 {
     slot_of(&partition.0.to_string())
 }
 
-/// The slot of what belongs to no partition.
+/// Returns the slot of keys that belong to no partition.
 pub(super) fn installation_slot() -> u16 {
     slot_of(INSTALLATION)
 }
 
-/// The slot of a journal. A brace in its name ends the tag there, as it does for the cluster.
+/// Returns the slot of a journal.
+///
+/// A closing brace in its name ends the tag, as the cluster specification says.
 pub(super) fn journal_slot(name: &str) -> u16 {
     slot_of(&format!("{JOURNAL}{}", name.split('}').next().unwrap_or_default()))
 }
 
-/// CRC-16/XMODEM of the hash tag, as the cluster specification says.
+/// Returns the slot of a hash tag, as the cluster specification says.
+///
+/// It is the CRC-16/XMODEM of the tag.
 fn slot_of(tag: &str) -> u16 {
     let crc = tag.bytes().fold(0_u16, |crc, byte| {
         (0..8)
@@ -119,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_those_of_the_cluster_specification() {
-        // The specification's own check value, and two that `CLUSTER KEYSLOT` gave.
+    fn slots_match_the_cluster_specification() {
+        // The specification's check value, and two results of `CLUSTER KEYSLOT`.
         assert_eq!(slot_of("123456789"), 0x31C3 % SLOTS);
         assert_eq!(slot_of("foo"), 12182);
         assert_eq!(slot(Partition(0)), 13907);

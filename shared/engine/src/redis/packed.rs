@@ -1,22 +1,23 @@
-//! Frames as they lie in Redis and as they travel.
+//! The binary form of frames in Redis and in pub/sub messages.
 //!
 //! ```text
 //! frame   made at (ms, i64) · lane (e or s) · length of kind (u8) · kind · body
 //! stored  an event: offset of the event before it (u64) · frame       a state: its own offset (u64) · frame
-//! news    batch (u64) · epoch (u32) · part (u16) · 1 if last (u8) · rooms (u16) · [length (u16) · name] ...
+//! message batch (u64) · epoch (u32) · part (u16) · 1 if last (u8) · rooms (u16) · [length (u16) · name] ...
 //!         then [room's number (u16) · offset (u64) · length (u32) · frame] ...
 //! ```
-//! Numbers are big-endian. The scripts add offsets and lengths and leave the frame as it is.
+//! Numbers are big-endian. A batch is announced in one message or more. The scripts add offsets and lengths and do not
+//! look into frames.
 
 use bytes::{Buf, BufMut, Bytes};
 use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
-use super::super::{EngineError, Lane, Publication, RoomFrame, RoomId};
+use crate::{EngineError, Lane, Publication, RoomFrame, RoomId};
 
-/// Packs what a script needs not look into.
+/// Packs a publication's frame.
 pub(super) fn frame(publication: &Publication) -> Vec<u8> {
     let Publication { kind, body, at, lane, .. } = publication;
-    let kind_bytes = u8::try_from(kind.len()).expect("kinds are short names of ours");
+    let kind_bytes = u8::try_from(kind.len()).expect("kinds are constants of less than 256 bytes");
     let mut packed = Vec::with_capacity(10 + kind.len() + body.len());
     packed.put_i64(at.millis());
     packed.put_u8(match lane {
@@ -32,10 +33,10 @@ pub(super) fn frame(publication: &Publication) -> Vec<u8> {
 /// Packs the names of a batch's rooms.
 pub(super) fn rooms<'a>(rooms: impl ExactSizeIterator<Item = &'a RoomId>) -> Vec<u8> {
     let mut packed = Vec::new();
-    packed.put_u16(u16::try_from(rooms.len()).expect("a partition has fewer rooms"));
+    packed.put_u16(u16::try_from(rooms.len()).expect("a partition has fewer than 65,536 rooms"));
     for room in rooms {
         let name = room.to_string();
-        packed.put_u16(u16::try_from(name.len()).expect("ids are short"));
+        packed.put_u16(u16::try_from(name.len()).expect("ids are shorter than 65,536 bytes"));
         packed.put_slice(name.as_bytes());
     }
     packed
@@ -58,25 +59,27 @@ pub(super) fn unpack(room: &RoomId, epoch: Epoch, offset: u64, mut packed: Bytes
     Ok(RoomFrame { room: room.clone(), epoch, offset, lane, kind, at, body: packed })
 }
 
-/// Unpacks what is stored: a number and a frame.
+/// Unpacks a stored entry: an offset and a frame.
 pub(super) fn unpack_stored(mut stored: Bytes) -> Option<(u64, Bytes)> {
     Some((stored.try_get_u64().ok()?, stored))
 }
 
-/// One part of the news of a batch.
+/// One message about a published batch.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct News {
+pub(super) struct BatchPart {
     pub(super) seq: u64,
-    pub(super) part: u16,
+    /// Counts the messages of the batch.
+    pub(super) index: u16,
     pub(super) is_last: bool,
     pub(super) frames: Vec<RoomFrame>,
 }
 
-impl News {
+impl BatchPart {
+    /// Unpacks a message; none if it is malformed.
     pub(super) fn unpack(mut packed: Bytes) -> Option<Self> {
         let seq = packed.try_get_u64().ok()?;
         let epoch = Epoch(packed.try_get_u32().ok()?);
-        let part = packed.try_get_u16().ok()?;
+        let index = packed.try_get_u16().ok()?;
         let is_last = packed.try_get_u8().ok()? == 1;
         let mut rooms = Vec::new();
         for _ in 0..packed.try_get_u16().ok()? {
@@ -90,7 +93,7 @@ impl News {
             let frame_bytes = packed.try_get_u32().ok()? as usize;
             frames.push(unpack(room, epoch, offset, take(&mut packed, frame_bytes)?).ok()?);
         }
-        Some(Self { seq, part, is_last, frames })
+        Some(Self { seq, index, is_last, frames })
     }
 }
 
@@ -100,7 +103,7 @@ fn take(bytes: &mut Bytes, count: usize) -> Option<Bytes> {
 
 fn room(name: &str) -> Option<RoomId> {
     let (tenant, room) = name.split_once('/')?;
-    // For gateways only, so what clients may name does not include it.
+    // Only gateways subscribe to the directory, so the names that clients may use do not include it.
     let room = if room == "directory" { Room::Directory } else { room.parse().ok()? };
     Some(RoomId::new(TenantId::parse(tenant).ok()?, room))
 }
@@ -111,10 +114,10 @@ fn damaged(room: &RoomId) -> EngineError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Position;
     use super::*;
+    use crate::Position;
 
-    fn news(rooms_packed: &[u8], frames: &[(u16, u64, Vec<u8>)]) -> Bytes {
+    fn message(rooms_packed: &[u8], frames: &[(u16, u64, Vec<u8>)]) -> Bytes {
         let mut packed = Vec::new();
         packed.put_u64(7);
         packed.put_u32(0xf3a1);
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn news_unpack_to_the_frames_that_were_packed_and_a_cut_is_noticed() {
+    fn messages_unpack_to_their_frames_and_a_cut_is_detected() {
         let tenant = TenantId::parse("acme").unwrap();
         let ids = ["calls:alpha", "directory", "alerts"].map(|name| room(&format!("{tenant}/{name}")).unwrap());
         let publication = |id: &RoomId, lane, body: &'static [u8]| Publication {
@@ -145,16 +148,16 @@ mod tests {
         };
         let one = publication(&ids[0], Lane::Event, b"{\"a\":1}");
         let two = publication(&ids[1], Lane::State, b"");
-        let packed = news(&rooms(ids.iter()), &[(0, 41, frame(&one)), (1, 1 << 40, frame(&two))]);
-        let unpacked = News::unpack(packed.clone()).unwrap();
-        assert_eq!((unpacked.seq, unpacked.part, unpacked.is_last), (7, 0, true));
+        let packed = message(&rooms(ids.iter()), &[(0, 41, frame(&one)), (1, 1 << 40, frame(&two))]);
+        let unpacked = BatchPart::unpack(packed.clone()).unwrap();
+        assert_eq!((unpacked.seq, unpacked.index, unpacked.is_last), (7, 0, true));
         let [first, second] = &unpacked.frames[..] else { panic!("{unpacked:?}") };
         assert_eq!((&first.room, first.offset, first.lane, &first.body), (&ids[0], 41, Lane::Event, &one.body));
         assert_eq!((first.epoch, &*first.kind, first.at), (Epoch(0xf3a1), "call_event", one.at));
         assert_eq!((&second.room, second.offset, second.lane), (&ids[1], 1 << 40, Lane::State));
-        let whole_parts = [0, 1].map(|n| news(&rooms(ids.iter()), &[(0, 41, frame(&one))][..n]).len());
+        let whole_parts = [0, 1].map(|n| message(&rooms(ids.iter()), &[(0, 41, frame(&one))][..n]).len());
         for cut in (0..packed.len()).filter(|cut| !whole_parts.contains(cut)) {
-            assert_eq!(News::unpack(packed.slice(..cut)), None, "cut at {cut}");
+            assert_eq!(BatchPart::unpack(packed.slice(..cut)), None, "cut at {cut}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Answers of Redis, taken apart without copying what is long.
+//! Decoding of replies, without copying long values.
 
 use bytes::Bytes;
 use redis::Value;
 
-use super::super::EngineError;
+use crate::EngineError;
 
-/// Bytes; none where there are none.
+/// Decodes bytes; none for nil.
 pub(super) fn bytes(value: Value) -> Result<Option<Bytes>, EngineError> {
     match value {
         Value::Nil => Ok(None),
@@ -13,38 +13,38 @@ pub(super) fn bytes(value: Value) -> Result<Option<Bytes>, EngineError> {
         Value::SimpleString(text) => Ok(Some(text.into())),
         Value::Okay => Ok(Some(Bytes::from_static(b"OK"))),
         Value::Int(number) => Ok(Some(number.to_string().into())),
-        other => Err(strange(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
-/// A text; none where there is none.
+/// Decodes text; none for nil.
 pub(super) fn text(value: Value) -> Result<Option<String>, EngineError> {
     let Some(bytes) = bytes(value)? else { return Ok(None) };
     String::from_utf8(bytes.into()).map(Some).map_err(|_| EngineError::Damaged("a name is not UTF-8".to_owned()))
 }
 
-/// A whole number; none where there is none.
+/// Decodes a whole number; none for nil.
 pub(super) fn number(value: Value) -> Result<Option<u64>, EngineError> {
     let Some(text) = text(value)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| EngineError::Damaged(format!("{text:?} is stored where a number should be")))
+    text.parse().map(Some).map_err(|_| EngineError::Damaged(format!("{text:?} is stored instead of a number")))
 }
 
-/// A list; an empty one where there is none.
+/// Decodes a list; an empty one for nil.
 pub(super) fn list(value: Value) -> Result<Vec<Value>, EngineError> {
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::Array(values) | Value::Set(values) => Ok(values),
         Value::Map(pairs) => Ok(pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()),
-        other => Err(strange(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
-/// A list of just so many.
+/// Decodes a list of exactly `N` values.
 pub(super) fn fixed<const N: usize>(value: Value) -> Result<[Value; N], EngineError> {
-    list(value)?.try_into().map_err(|values| strange(&Value::Array(values)))
+    list(value)?.try_into().map_err(|values| unexpected(&Value::Array(values)))
 }
 
-/// The numbers of a stream's entries and the values of their fields, in order.
+/// Decodes a stream's entries: ids and the values of fields, in order.
 pub(super) fn entries(value: Value) -> Result<Vec<(String, Vec<Value>)>, EngineError> {
     let entry = |entry| {
         let [id, fields] = fixed(entry)?;
@@ -55,7 +55,7 @@ pub(super) fn entries(value: Value) -> Result<Vec<(String, Vec<Value>)>, EngineE
     list(value)?.into_iter().map(entry).collect()
 }
 
-/// Names and values, in the order of the names.
+/// Decodes pairs of name and value, in the order of the names.
 pub(super) fn named(value: Value) -> Result<Vec<(Box<str>, Bytes)>, EngineError> {
     let mut rest = list(value)?.into_iter();
     let mut pairs = Vec::with_capacity(rest.len() / 2);
@@ -66,8 +66,9 @@ pub(super) fn named(value: Value) -> Result<Vec<(Box<str>, Bytes)>, EngineError>
     Ok(pairs)
 }
 
-pub(super) fn strange(value: &Value) -> EngineError {
+/// The error of a reply of an unexpected type.
+pub(super) fn unexpected(value: &Value) -> EngineError {
     let mut shown = format!("{value:?}");
     shown.truncate(shown.floor_char_boundary(200));
-    EngineError::Damaged(format!("the answer {shown} is not understood"))
+    EngineError::Damaged(format!("the reply {shown} is not understood"))
 }

@@ -1,24 +1,28 @@
-//! Publishing to rooms and reading them.
+//! Rooms on Redis: a hash and a stream of events each.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use redis::Value;
 use ringside_model::Epoch;
 
-use super::super::{Batch, EngineError, Lane, ReadFrom, RoomFrame, RoomId, RoomView, Token};
 use super::keys::slot;
-use super::node::Road;
+use super::node::Route;
 use super::router::Request;
 use super::{Redis, packed, reply, script};
+use crate::{Batch, EngineError, Lane, Partition, ReadFrom, RoomFrame, RoomId, RoomView, Rooms, Subscription, Token};
 
-/// News of a batch travel in parts of so many bytes: Redis cuts off who is megabytes behind.
-const NEWS_BYTES: usize = 128 << 10;
-/// More events than that are read over a connection for bulk.
+/// The largest pub/sub message.
+///
+/// Redis disconnects a subscriber that is megabytes behind.
+const MESSAGE_BYTES: usize = 128 << 10;
+/// How many events are read over the shared connection; longer reads take the pool.
 const SHORT_READ: usize = 64;
-/// Nobody reads more at once; there is more, then.
+/// How many events are read at once; the view says that there are more.
 const LONGEST_READ: usize = 100_000;
 
-impl Redis {
-    pub(super) async fn publish_batch(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
+#[async_trait]
+impl Rooms for Redis {
+    async fn publish(&self, token: Token, batch: Batch) -> Result<u64, EngineError> {
         let partition = token.partition;
         self.check(partition)?;
         let mut rooms: Vec<&RoomId> = Vec::new();
@@ -35,8 +39,8 @@ impl Redis {
             keys.extend([self.keys.room(partition, room), self.keys.events(partition, room)]);
         }
         let mut command = script::call(&script::PUBLISH, &keys);
-        command.arg(token.number).arg(batch.expected_seq).arg(batch.position.0).arg(self.keys.news(partition));
-        command.arg(packed::rooms(rooms.iter().copied())).arg(NEWS_BYTES);
+        command.arg(token.number).arg(batch.expected_seq).arg(batch.position.0).arg(self.keys.publications(partition));
+        command.arg(packed::rooms(rooms.iter().copied())).arg(MESSAGE_BYTES);
         for room in &rooms {
             let history = self.histories.of(&room.room);
             command.arg(history.events).arg(u64::try_from(history.age.as_millis()).unwrap_or(u64::MAX));
@@ -54,7 +58,7 @@ impl Redis {
             }
         }
         let script = Some(&*script::PUBLISH);
-        let answer = self.router.send(Request { slot: slot(partition), command, script, road: Road::Hot }).await?;
+        let answer = self.router.send(Request { slot: slot(partition), command, script, route: Route::Shared }).await?;
         let mut answer = reply::list(answer)?.into_iter();
         let verdict = answer.next().map(reply::text).transpose()?.flatten().unwrap_or_default();
         let seq = answer.next().map(reply::number).transpose()?.flatten();
@@ -64,17 +68,23 @@ impl Redis {
             ("DIVERGED", Some(actual)) => {
                 Err(EngineError::Diverged { partition: partition.0, expected: batch.expected_seq, actual })
             }
-            _ => Err(EngineError::Damaged(format!("publishing is answered with {verdict:?}"))),
+            _ => Err(EngineError::Damaged(format!("the publish script answers {verdict:?}"))),
         }
     }
 
-    pub(super) async fn view_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+    async fn subscribe(&self, partition: Partition) -> Result<Box<dyn Subscription>, EngineError> {
+        self.check(partition)?;
+        Ok(Box::new(self.subscriber.subscribe(partition).await?))
+    }
+
+    async fn read_room(&self, room: &RoomId, from: ReadFrom) -> Result<RoomView, EngineError> {
+        self.check_open()?;
         let partition = room.home(self.partitions);
         let meta = self.keys.meta(partition);
         let keys = [meta.clone(), self.keys.room(partition, room), self.keys.events(partition, room)];
         let mut command = script::call(&script::READ_ROOM, &keys);
         let limit = match from {
-            // One more than asked for tells whether there is more.
+            // One more than requested tells whether there are more.
             ReadFrom::After { offset, limit } => {
                 let limit = limit.min(LONGEST_READ);
                 command.arg(offset).arg(limit + 1);
@@ -85,12 +95,12 @@ impl Redis {
                 limit
             }
         };
-        let road = if limit > SHORT_READ { Road::Bulk } else { Road::Hot };
+        let route = if limit > SHORT_READ { Route::Bulk } else { Route::Shared };
         let script = Some(&*script::READ_ROOM);
-        let read = || self.router.send(Request { slot: slot(partition), command: command.clone(), script, road });
+        let read = || self.router.send(Request { slot: slot(partition), command: command.clone(), script, route });
         let mut answer = read().await?;
         if answer == Value::Nil {
-            // Nobody ever owned the partition: its rooms get their epoch from whoever looks first.
+            // The partition never had an owner: the first reader gives its rooms their epoch.
             self.create_field(slot(partition), meta, "epoch", rand::random::<u32>().to_string().into()).await?;
             answer = read().await?;
         }

@@ -1,64 +1,67 @@
-//! Which server a command goes to.
+//! Routing of commands to servers.
 //!
-//! Outside of a cluster there is one for everything. In a cluster each slot has its node; a node that has it no more
-//! says so (`MOVED`), and a slot on its way is answered for by both (`ASK`, `TRYAGAIN`). We route by ourselves, since
-//! the library's cluster client repeats writes after a broken connection, and since the connections that wait for news
-//! need the same map.
+//! Without a cluster one server has all slots. In a cluster each slot has its node. A node that no longer has a slot
+//! answers `MOVED`; during a migration both nodes serve the slot (`ASK`, `TRYAGAIN`). The library's cluster client is not
+//! used: it repeats writes after a broken connection, and pub/sub needs the same slot map.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, RwLock};
 use redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value, cmd};
 use tokio::sync::{Notify, watch};
 
-use super::super::EngineError;
-use super::dial::Dial;
-use super::error::{ConnectError, unavailable};
-use super::node::{Failure, Node, Road, Target};
+use super::address::Address;
+use super::dialer::Dialer;
+use super::error::{ConnectError, sentence, unavailable};
+use super::node::{Node, Route, SendError, Target};
 use super::reply;
 use super::settings::RedisSettings;
-use super::topology::{Address, Location, Topology};
+use super::topology::{Location, Topology};
+use crate::EngineError;
 
-/// How long to wait before a command is repeated that a moving slot refused.
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// How long to wait before the cluster is asked again while one of its nodes is away.
-const BETWEEN_SURVEYS: Duration = Duration::from_millis(250);
+/// How long to wait before retrying a command that a migrating slot refused.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// How often the slot map is refreshed while a node is away.
+const REFRESH_DEGRADED_EVERY: Duration = Duration::from_millis(250);
 
-/// A command and where it belongs.
+/// A command and its destination.
 pub(super) struct Request<'a> {
     pub(super) slot: u16,
     pub(super) command: Cmd,
-    /// The script it calls.
+    /// The script that it calls.
     pub(super) script: Option<&'a Script>,
-    pub(super) road: Road,
+    pub(super) route: Route,
 }
 
-/// Slots and their nodes.
+/// The nodes of slot ranges.
 #[derive(Default)]
-struct Layout {
+struct SlotMap {
     ranges: Vec<(u16, u16, Arc<Node>)>,
 }
 
 /// All servers of the installation.
 pub(super) struct Router {
-    dial: Arc<Dial>,
-    /// Whom to ask about the slots, if none of the known nodes answers. Empty where this is no cluster.
+    dialer: Arc<Dialer>,
+    /// Addresses to ask for the slot map if no known node answers.
+    ///
+    /// Empty without a cluster.
     seeds: Vec<Address>,
-    layout: RwLock<Arc<Layout>>,
+    slots: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Target, Arc<Node>>>,
     version: watch::Sender<u64>,
-    trouble: Notify,
+    refresh: Notify,
     patience: Duration,
     bulk_timeout: Duration,
-    survey_every: Duration,
+    refresh_every: Duration,
 }
 
 impl Router {
-    /// Looks at the Redis for the first time.
+    /// Connects to the Redis of a URL.
     pub(super) async fn connect(settings: &RedisSettings) -> Result<Arc<Self>, ConnectError> {
         let location = Location::parse(&settings.url)?;
-        let dial = Arc::new(Dial::new(settings, &location)?);
+        let dialer = Arc::new(Dialer::new(settings, &location)?);
         let (seeds, target) = match location.topology {
             Topology::Standalone(address) => (Vec::new(), Some(Target::Address(address))),
             Topology::Sentinel { sentinels, master } => {
@@ -67,55 +70,55 @@ impl Router {
             Topology::Cluster(seeds) => (seeds, None),
         };
         let router = Arc::new(Self {
-            dial,
+            dialer,
             seeds,
-            layout: RwLock::default(),
+            slots: RwLock::default(),
             nodes: Mutex::default(),
             version: watch::Sender::new(0),
-            trouble: Notify::new(),
+            refresh: Notify::new(),
             patience: settings.response_timeout,
             bulk_timeout: settings.bulk_timeout,
-            survey_every: settings.survey_every,
+            refresh_every: settings.refresh_every,
         });
         match target {
             Some(target) => {
-                let address = target.find(&router.dial).await?;
-                router.dial.open(&address, &router.dial.config()).await?;
-                router.draw(vec![(0, u16::MAX, target)]);
+                let address = target.find(&router.dialer).await?;
+                router.dialer.open(&address, &router.dialer.config()).await?;
+                router.apply(vec![(0, u16::MAX, target)]);
             }
-            None => router.survey().await?,
+            None => router.refresh_slots().await?,
         }
-        for node in router.layout().nodes() {
-            // One that is away now is looked after like any that goes away later.
+        for node in router.slots().nodes() {
+            // A node that is away now is retried like one that goes away later.
             let _ = node.wait_up(settings.connect_timeout).await;
         }
         Ok(router)
     }
 
-    pub(super) fn dial(&self) -> &Arc<Dial> {
-        &self.dial
+    pub(super) fn dialer(&self) -> &Arc<Dialer> {
+        &self.dialer
     }
 
     pub(super) fn is_cluster(&self) -> bool {
         !self.seeds.is_empty()
     }
 
-    /// Changes whenever slots have other nodes.
+    /// Watches the slot map.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    /// Who has a slot; none where nobody does.
+    /// Returns the server of a slot; none if no server has it.
     pub(super) fn target_of(&self, slot: u16) -> Option<Target> {
-        self.layout().node(slot).map(|node| node.target().clone())
+        self.slots().node(slot).map(|node| node.target().clone())
     }
 
-    /// Asks for a new look at the cluster.
-    pub(super) fn note_trouble(&self) {
-        self.trouble.notify_one();
+    /// Requests a refresh of the slot map.
+    pub(super) fn request_refresh(&self) {
+        self.refresh.notify_one();
     }
 
-    /// Sends a command to where it belongs.
+    /// Sends a command to the node of its slot.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Value, EngineError> {
         let deadline = Instant::now() + self.patience;
         let mut node = self.node(request.slot)?;
@@ -124,46 +127,46 @@ impl Router {
             let answer = if std::mem::take(&mut is_asking) {
                 node.send_asking(&request.command).await
             } else {
-                node.send(request.road, &request.command).await
+                node.send(request.route, &request.command).await
             };
             let error = match answer {
                 Ok(value) => return Ok(value),
-                Err(failure @ Failure::Down(_)) => {
-                    self.note_trouble();
+                Err(failure @ SendError::Down(_)) => {
+                    self.request_refresh();
                     return Err(failure.into_engine_error());
                 }
-                Err(Failure::Redis(error)) => error,
+                Err(SendError::Redis(error)) => error,
             };
             if Instant::now() >= deadline {
                 return Err(unavailable(&error));
             }
-            // Everything that is tried again here was refused before it did anything.
+            // Only commands that were refused before they had any effect are retried.
             match (error.kind(), error.redirect_node()) {
                 (ErrorKind::Server(ServerErrorKind::NoScript), _) if let Some(script) = request.script => {
-                    node.load(script).await.map_err(Failure::into_engine_error)?;
+                    node.load(script).await.map_err(SendError::into_engine_error)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Moved), Some((there, _))) => {
-                    self.note_trouble();
-                    node = self.node_at(&node, there)?;
+                (ErrorKind::Server(ServerErrorKind::Moved), Some((address, _))) => {
+                    self.request_refresh();
+                    node = self.node_at(&node, address)?;
                 }
-                (ErrorKind::Server(ServerErrorKind::Ask), Some((there, _))) => {
-                    node = self.node_at(&node, there)?;
+                (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
+                    node = self.node_at(&node, address)?;
                     is_asking = true;
                 }
                 (ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown), _) => {
-                    tokio::time::sleep(BETWEEN_TRIES).await;
+                    tokio::time::sleep(RETRY_AFTER).await;
                     node = self.node(request.slot)?;
                 }
                 (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => {
-                    // It was a master when we connected; who is it now?
-                    node.doubt();
-                    self.note_trouble();
-                    tokio::time::sleep(BETWEEN_TRIES).await;
+                    // The node was a master when the connection was made, and no longer is.
+                    node.suspect();
+                    self.request_refresh();
+                    tokio::time::sleep(RETRY_AFTER).await;
                     node = self.node(request.slot)?;
                 }
                 _ => {
                     if self.is_cluster() && !node.is_up() {
-                        self.note_trouble();
+                        self.request_refresh();
                     }
                     return Err(unavailable(&error));
                 }
@@ -171,45 +174,45 @@ impl Router {
         }
     }
 
-    /// Asks every node whether it answers.
+    /// Returns Ok if every node answers.
     pub(super) async fn ping(&self) -> Result<(), EngineError> {
-        for node in self.layout().nodes() {
-            node.send(Road::Hot, &cmd("PING")).await.map_err(Failure::into_engine_error)?;
+        for node in self.slots().nodes() {
+            node.send(Route::Shared, &cmd("PING")).await.map_err(SendError::into_engine_error)?;
         }
         Ok(())
     }
 
-    /// Keeps the map of a cluster up to date, for ever.
-    pub(super) async fn keep_surveying(self: Arc<Self>) {
+    /// Keeps the slot map of a cluster up to date, forever.
+    pub(super) async fn keep_refreshing(self: Arc<Self>) {
         if !self.is_cluster() {
             return;
         }
         loop {
-            let all_up = self.layout().nodes().iter().all(|node| node.is_up());
-            let pause = if all_up { self.survey_every } else { BETWEEN_SURVEYS };
-            // Trouble or time, whichever comes first.
-            let _ = tokio::time::timeout(pause, self.trouble.notified()).await;
-            if let Err(reason) = self.survey().await {
-                tracing::debug!(%reason, "the cluster does not say who has which slots");
+            let all_up = self.slots().nodes().iter().all(|node| node.is_up());
+            let pause = if all_up { self.refresh_every } else { REFRESH_DEGRADED_EVERY };
+            // Refreshes on request, or after the pause.
+            let _ = tokio::time::timeout(pause, self.refresh.notified()).await;
+            if let Err(reason) = self.refresh_slots().await {
+                tracing::debug!(error = %reason, "slot map refresh failed");
             }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
-    /// Asks any node who has which slots.
-    async fn survey(&self) -> Result<(), ConnectError> {
-        let mut known = self.layout().nodes();
-        // Another one first each time: one that was cut off may not know the newest.
+    /// Reads the slot map from any node.
+    async fn refresh_slots(&self) -> Result<(), ConnectError> {
+        let mut known = self.slots().nodes();
+        // In random order: a node that was partitioned off may have a stale map.
         if !known.is_empty() {
             let first = rand::random_range(0..known.len());
             known.rotate_left(first);
         }
         for node in known.iter().filter(|node| node.is_up()) {
-            if let Ok(slots) = node.send(Road::Hot, cmd("CLUSTER").arg("SLOTS")).await
+            if let Ok(slots) = node.send(Route::Shared, cmd("CLUSTER").arg("SLOTS")).await
                 && let Target::Address(address) = node.target()
                 && let Some(ranges) = ranges(slots, address)
             {
-                self.draw(ranges);
+                self.apply(ranges);
                 return Ok(());
             }
         }
@@ -217,75 +220,77 @@ impl Router {
         for seed in &self.seeds {
             match self.ask_seed(seed).await {
                 Ok(ranges) => {
-                    self.draw(ranges);
+                    self.apply(ranges);
                     return Ok(());
                 }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Err(failed.expect("a URL of a cluster names somebody"))
+        Err(failed.expect("a cluster URL has at least one address"))
     }
 
     async fn ask_seed(&self, seed: &Address) -> Result<Vec<(u16, u16, Target)>, ConnectError> {
-        let mut connection = self.dial.open(seed, &self.dial.config()).await?;
+        let mut connection = self.dialer.open(seed, &self.dialer.config()).await?;
         let unusable = |detail: String| ConnectError::Unusable { address: seed.to_string(), detail };
         let slots = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await;
-        let slots = slots.map_err(|error| unusable(super::error::sentence(&error)))?;
+        let slots = slots.map_err(|error| unusable(sentence(&error)))?;
         ranges(slots, seed).ok_or_else(|| unusable("its cluster has no slots assigned yet".to_owned()))
     }
 
-    /// Takes over a map, keeping the connections to nodes that stay.
-    fn draw(&self, ranges: Vec<(u16, u16, Target)>) {
-        let mut nodes = self.nodes.lock().expect("nobody panics with the nodes");
+    /// Applies a new slot map, keeping the connections to nodes that stay.
+    fn apply(&self, ranges: Vec<(u16, u16, Target)>) {
+        let mut nodes = self.nodes.lock();
         let ranges = ranges.into_iter().map(|(from, to, target)| (from, to, self.known(&mut nodes, &target)));
-        let layout = Layout { ranges: ranges.collect() };
-        let there = layout.nodes();
-        nodes.retain(|_, node| there.iter().any(|kept| Arc::ptr_eq(kept, node)));
-        let mut current = self.layout.write().expect("nobody panics with the layout");
-        if !current.is_same(&layout) {
-            *current = Arc::new(layout);
+        let slots = SlotMap { ranges: ranges.collect() };
+        let current_nodes = slots.nodes();
+        nodes.retain(|_, node| current_nodes.iter().any(|kept| Arc::ptr_eq(kept, node)));
+        let mut current = self.slots.write();
+        if !current.is_same(&slots) {
+            *current = Arc::new(slots);
             drop(current);
             self.version.send_modify(|version| *version += 1);
         }
     }
 
     fn known(&self, nodes: &mut HashMap<Target, Arc<Node>>, target: &Target) -> Arc<Node> {
-        let made = || Arc::new(Node::new(self.dial.clone(), target.clone(), self.bulk_timeout));
-        nodes.entry(target.clone()).or_insert_with(made).clone()
+        let new_node = || Arc::new(Node::new(self.dialer.clone(), target.clone(), self.bulk_timeout));
+        nodes.entry(target.clone()).or_insert_with(new_node).clone()
     }
 
-    fn layout(&self) -> Arc<Layout> {
-        self.layout.read().expect("nobody panics with the layout").clone()
+    fn slots(&self) -> Arc<SlotMap> {
+        self.slots.read().clone()
     }
 
     fn node(&self, slot: u16) -> Result<Arc<Node>, EngineError> {
-        let nobody = || EngineError::Unavailable(format!("no node of the cluster has slot {slot}"));
-        self.layout().node(slot).cloned().ok_or_else(|| {
-            self.note_trouble();
-            nobody()
+        let unassigned = || EngineError::Unavailable(format!("no node of the cluster has slot {slot}"));
+        self.slots().node(slot).cloned().ok_or_else(|| {
+            self.request_refresh();
+            unassigned()
         })
     }
 
-    /// The node that another one points at, as `host:port`; an empty host is its own.
-    fn node_at(&self, from: &Node, there: &str) -> Result<Arc<Node>, EngineError> {
-        let strange = || EngineError::Damaged(format!("a node of the cluster points at {there:?}"));
-        let (host, port) = there.rsplit_once(':').ok_or_else(strange)?;
-        let port = port.parse().map_err(|_| strange())?;
+    /// Returns the node that another one redirects to, as `host:port`.
+    ///
+    /// An empty host means its own.
+    fn node_at(&self, from: &Node, address: &str) -> Result<Arc<Node>, EngineError> {
+        let malformed = || EngineError::Damaged(format!("a node of the cluster redirects to {address:?}"));
+        let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+        let port = port.parse().map_err(|_| malformed())?;
         let host = match (host, from.target()) {
             ("", Target::Address(address)) => address.host.clone(),
             _ => host.to_owned(),
         };
-        let mut nodes = self.nodes.lock().expect("nobody panics with the nodes");
+        let mut nodes = self.nodes.lock();
         Ok(self.known(&mut nodes, &Target::Address(Address { host, port })))
     }
 }
 
-impl Layout {
+impl SlotMap {
     fn node(&self, slot: u16) -> Option<&Arc<Node>> {
         self.ranges.iter().find(|(from, to, _)| (*from..=*to).contains(&slot)).map(|(_, _, node)| node)
     }
 
-    /// Each node once.
+    /// Returns each node once.
     fn nodes(&self) -> Vec<Arc<Node>> {
         let mut nodes: Vec<Arc<Node>> = Vec::new();
         for (_, _, node) in &self.ranges {
@@ -304,8 +309,10 @@ impl Layout {
     }
 }
 
-/// What `CLUSTER SLOTS` says: each range's first and last slot, then its master's host and port. None where it says
-/// nothing of use. A node that does not know its own host means the one it was asked at.
+/// Decodes a reply to `CLUSTER SLOTS`; none if it is malformed or empty.
+///
+/// Each range has its first and last slot, then its master's host and port. A node that does not know its own host
+/// leaves it out; it is then the address that was asked.
 fn ranges(slots: Value, asked: &Address) -> Option<Vec<(u16, u16, Target)>> {
     let mut ranges = Vec::new();
     for range in reply::list(slots).ok()? {

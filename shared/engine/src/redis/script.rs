@@ -1,7 +1,7 @@
 //! The server-side scripts: every write to a partition is one of them.
 //!
-//! They are in `lua/`, one a file, behind `server.lua`, which all share. A script is called by its digest; a server that
-//! does not know it yet is given it and asked again.
+//! Each is a file in `lua/`, prefixed with the shared `server.lua`. Scripts are called by digest; a server that does not
+//! know a script yet is sent its text, and the call is repeated.
 
 use std::sync::LazyLock;
 
@@ -29,7 +29,7 @@ scripts! {
     COMPARE_AND_SWAP: "compare_and_swap.lua";
 }
 
-/// The call of a script on these keys; arguments follow.
+/// Returns the call of a script on these keys; the caller adds the arguments.
 pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
     let mut call = cmd("EVALSHA");
     call.arg(script.get_hash()).arg(keys.len()).arg(keys);

@@ -1,47 +1,53 @@
-//! How the engine finds its Redis and how patient it is.
+//! Settings of the engine on Redis: where it is, timeouts and intervals.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::Histories;
+use crate::Histories;
 
-/// How an engine on Redis is set up.
+/// The settings of an engine on Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Where it is: `redis://host:port`, `redis+sentinel://host:port,host:port/master-name` or
-    /// `redis+cluster://host:port,host:port`; with `rediss` in place of `redis` over TLS.
+    /// The URL of the Redis.
+    ///
+    /// `redis://host:port`, `redis+sentinel://host:port,host:port/master-name` or
+    /// `redis+cluster://host:port,host:port`.
+    ///
+    /// `rediss` instead of `redis` means TLS.
     pub url: String,
-    /// The ACL user; none is the default user.
+    /// The ACL user; none means the default user.
     pub user: Option<String>,
     /// Its password.
     pub password: Option<Password>,
-    /// A PEM file with the certificates that are trusted in place of the system's.
+    /// A PEM file with the certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// What all keys and channels begin with.
+    /// The prefix of all keys and channels.
     pub prefix: String,
-    /// How many partitions a new installation gets; an old one must have as many.
+    /// The number of partitions; an existing installation must have the same.
     pub partitions: u16,
-    /// How much of their past rooms keep.
+    /// How much history rooms keep.
     pub histories: Histories,
-    /// What a partition's log takes before its owner must catch up, in bytes.
+    /// The limit of a partition's log, in bytes.
+    ///
+    /// A full log refuses appends until its owner has caught up.
     pub log_bytes: u64,
-    /// How long a connection may take to be made.
+    /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long a usual command may take; then its connection counts as broken.
+    /// How long a short command may take; after that its connection is checked.
     pub response_timeout: Duration,
-    /// How long the reading of much may take.
+    /// How long a long read may take.
     pub bulk_timeout: Duration,
-    /// How often a connection that waits for news is asked whether it still stands.
-    pub pulse_every: Duration,
-    /// How often a canary is sent the whole way that news travel, on each node.
+    /// How often a pub/sub connection is pinged.
+    pub ping_every: Duration,
+    /// How often a canary message is published and expected back, on each node.
     pub canary_every: Duration,
-    /// How often a cluster is asked which node has which slots, when there is no reason to.
-    pub survey_every: Duration,
+    /// How often the slot map of a cluster is refreshed without a reason to.
+    pub refresh_every: Duration,
 }
 
 impl RedisSettings {
-    /// The usual settings for the Redis at a URL.
+    /// Returns the default settings for the Redis at a URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -55,19 +61,19 @@ impl RedisSettings {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
             bulk_timeout: Duration::from_secs(20),
-            pulse_every: Duration::from_secs(1),
+            ping_every: Duration::from_secs(1),
             canary_every: Duration::from_secs(5),
-            survey_every: Duration::from_secs(15),
+            refresh_every: Duration::from_secs(15),
         }
     }
 }
 
-/// A password, which no log shows.
+/// A password. Its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// A password.
+    /// Wraps a password.
     pub fn new(password: impl Into<String>) -> Self {
         Self(password.into())
     }

@@ -1,26 +1,12 @@
-//! Where the Redis is, as its URL says.
+//! The Redis that a URL names.
 
-use std::fmt;
-
+use super::address::Address;
 use super::error::ConnectError;
 
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// Host and port of a server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// Which kind of Redis there is, and who can be asked first.
+/// The kind of Redis, and its initial addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Topology {
     Standalone(Address),
@@ -28,7 +14,7 @@ pub(super) enum Topology {
     Cluster(Vec<Address>),
 }
 
-/// What a URL says.
+/// The content of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) topology: Topology,
@@ -38,8 +24,9 @@ pub(super) struct Location {
 }
 
 impl Location {
+    /// Parses a URL.
     pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
-        // The URL may have a password in it and is not repeated.
+        // The URL may contain a password, so no error repeats it.
         let bad = |what: &str| ConnectError::BadUrl(what.to_owned());
         let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         let (tls, kind) = match scheme.split_once('+').unwrap_or((scheme, "")) {
@@ -75,7 +62,7 @@ impl Location {
 
 fn address(text: &str, default_port: u16) -> Option<Address> {
     let (host, port) = match text.strip_prefix('[') {
-        // An IPv6 address, whose colons are not the port's.
+        // An IPv6 address: its colons do not separate a port.
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
             (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
@@ -86,7 +73,7 @@ fn address(text: &str, default_port: u16) -> Option<Address> {
     (!host.is_empty()).then(|| Address { host: host.to_owned(), port })
 }
 
-/// Percent-escapes of a user or password; none where it is empty.
+/// Decodes the percent-escapes of a user or password; none if it is empty.
 fn unescape(text: &str) -> Result<Option<String>, ConnectError> {
     let bad = || ConnectError::BadUrl("its user or password has a broken percent-escape".to_owned());
     let mut bytes = Vec::with_capacity(text.len());
@@ -114,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_say_what_kind_of_redis_there_is() {
+    fn a_url_names_the_kind_of_redis() {
         let topology = |url| Location::parse(url).unwrap().topology;
         assert_eq!(topology("redis://localhost"), Topology::Standalone(at("localhost", 6379)));
         assert_eq!(topology("rediss://[::1]:7000/"), Topology::Standalone(at("::1", 7000)));
@@ -128,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_urls_are_refused_without_repeating_their_password() {
+    fn bad_urls_are_refused_without_repeating_the_password() {
         for url in [
             "localhost:6379",
             "http://a",

@@ -1,42 +1,44 @@
-//! What a cluster can go through: cut connections, a slot that moves, a master that dies.
+//! Faults of a cluster: dropped connections, a migrating slot, a failed master.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringside_engine::redis::RedisSettings;
-use ringside_engine::{Engine, EngineError, Partition, Position, Signal};
+use ringside_engine::{Engine, EngineError, EventLog, Leases, Partition, PartitionState, Position, Rooms, Signal};
 use ringside_rig::{ClusterOptions, RedisCluster, until};
 
-use crate::support::{LONG, SOON, at_last, bytes, connect, hear, own, publish, room_in, settings, view};
+use crate::support::{LONG, SOON, at_last, bytes, connect, own, publish, receive, room_in, settings, view};
 
-/// The client library's own subscriptions don't survive this: it asks for all slots in one command.
+/// The client library's own subscriptions don't survive this.
+///
+/// It subscribes to all slots in one command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twelve_rooms_in_twelve_slots_survive_dropped_connections() {
     let options = ClusterOptions { proxied: true, node_timeout_ms: 30_000, ..ClusterOptions::default() };
     let cluster = RedisCluster::start_with(options).await.unwrap();
     let twelve = RedisSettings { partitions: 12, ..settings(&cluster.url(), "twelve") };
     let engine = connect(twelve).await;
-    let mut floors = Vec::new();
+    let mut rooms = Vec::new();
     for partition in (0..12).map(Partition) {
         let token = own(&engine, partition).await;
         let subscription = engine.subscribe(partition).await.unwrap();
-        floors.push((token, room_in(partition, 12), subscription));
+        rooms.push((token, room_in(partition, 12), subscription));
     }
     for round in 0..2 {
         cluster.proxies().iter().for_each(|proxy| proxy.cut());
-        for (token, room, subscription) in &mut floors {
-            // The first signal says that it was away; what is published after that is heard live.
-            let told = tokio::time::timeout(SOON, subscription.next()).await.expect("it comes back");
-            assert_eq!(told, Some(Signal::Missed), "round {round}, {room}");
+        for (token, room, subscription) in &mut rooms {
+            // The first signal reports the gap; later publications are delivered live.
+            let signal = tokio::time::timeout(SOON, subscription.next()).await.expect("the subscription recovers");
+            assert_eq!(signal, Some(Signal::Missed), "round {round}, {room}");
             let body = format!("round {round}");
             at_last("publishing", || publish(&engine, *token, room, &body)).await;
-            hear(&engine, &mut **subscription, room, &body).await;
+            receive(&engine, &mut **subscription, room, &body).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_that_moves_ends_no_subscription_and_no_lease() {
+async fn a_migrating_slot_keeps_subscriptions_and_leases() {
     let cluster = RedisCluster::start(3, 0).await.unwrap();
     let engine = connect(settings(&cluster.url(), "moves")).await;
     let partition = Partition(2);
@@ -44,7 +46,7 @@ async fn a_slot_that_moves_ends_no_subscription_and_no_lease() {
     let token = own(&engine, partition).await;
     let mut subscription = engine.subscribe(partition).await.unwrap();
     publish(&engine, token, &room, "before").await.unwrap();
-    hear(&engine, &mut *subscription, &room, "before").await;
+    receive(&engine, &mut *subscription, &room, "before").await;
     let epoch = view(&engine, &room).await.epoch;
     let slot = cluster.slot_of("moves:{2}:meta").await.unwrap();
     let from = cluster.owner_of(slot).await.unwrap();
@@ -52,8 +54,8 @@ async fn a_slot_that_moves_ends_no_subscription_and_no_lease() {
         cluster.migrate_slot(slot, to).await.unwrap();
         let body = format!("at node {to}");
         publish(&engine, token, &room, &body).await.unwrap();
-        hear(&engine, &mut *subscription, &room, &body).await;
-        assert_eq!(engine.renew(token, LONG).await, Ok(true), "nothing is lost by moving");
+        receive(&engine, &mut *subscription, &room, &body).await;
+        assert_eq!(engine.renew(token, LONG).await, Ok(true), "a migration loses nothing");
         engine.append(vec![(partition, bytes("a"))]).await.unwrap();
     }
     assert_eq!(engine.commit(token, Position(3), vec![], vec![]).await, Ok(()));
@@ -71,7 +73,7 @@ async fn a_masters_failover_heals_and_changes_the_epoch() {
     let token = own(&engine, partition).await;
     let mut subscription = engine.subscribe(partition).await.unwrap();
     publish(&engine, token, &room, "before").await.unwrap();
-    hear(&engine, &mut *subscription, &room, "before").await;
+    receive(&engine, &mut *subscription, &room, "before").await;
     let epoch = view(&engine, &room).await.epoch;
     let slot = cluster.slot_of("dies:{2}:meta").await.unwrap();
     let master = cluster.owner_of(slot).await.unwrap();
@@ -83,16 +85,18 @@ async fn a_masters_failover_heals_and_changes_the_epoch() {
     assert_eq!(late, Err(EngineError::Fenced(token)));
     let next = own(&engine, partition).await;
     publish(&engine, next, &room, "after").await.unwrap();
-    hear(&engine, &mut *subscription, &room, "after").await;
+    receive(&engine, &mut *subscription, &room, "after").await;
     let after = view(&engine, &room).await;
     assert_ne!(after.epoch, epoch);
     assert_eq!(after.head, 2);
     until("readiness is green", Duration::from_secs(20), async || engine.ping().await.is_ok()).await.unwrap();
 }
 
-/// Scripts whose keys are on both nodes are refused for a moment and tried again; nobody outside notices.
+/// A script whose keys are on both nodes is refused for a moment and retried.
+///
+/// Callers do not notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_go_on_while_their_slot_moves_and_each_is_heard_of_once() {
+async fn writes_continue_during_slot_migration_and_arrive_once() {
     let cluster = RedisCluster::start(3, 0).await.unwrap();
     let engine = connect(settings(&cluster.url(), "load")).await;
     let partition = Partition(5);
@@ -119,8 +123,8 @@ async fn writes_go_on_while_their_slot_moves_and_each_is_heard_of_once() {
         }
         is_moved.store(true, Ordering::Release);
     };
-    let hearing = hear(&engine, &mut *subscription, &room, "last");
-    let (written, (), _) = tokio::join!(writing, moving, hearing);
+    let receiving = receive(&engine, &mut *subscription, &room, "last");
+    let (written, (), _) = tokio::join!(writing, moving, receiving);
     assert_eq!(view(&engine, &room).await.head, written + 1);
     assert_eq!(engine.load(partition).await.unwrap().position, Position(written));
 }

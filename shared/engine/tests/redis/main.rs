@@ -1,7 +1,7 @@
-//! The engine on Redis: the contract on each kind of Redis, and what only Redis can go through.
+//! The contract on each kind of Redis, and cases of Redis alone.
 //!
-//! Every server here is a real one, started for this run. The contract's cases share one of each kind, and each has a
-//! prefix of its own on it.
+//! Every server is a real one, started for this run. The contract's cases share one server of each kind, and each case
+//! has a prefix of its own.
 
 mod cluster;
 mod contract;

@@ -1,9 +1,9 @@
-//! What a Redis behind sentinels can go through.
+//! Failover of a Redis behind sentinels.
 
-use ringside_engine::{Engine, EngineError, Partition};
+use ringside_engine::{Engine, EngineError, EventLog, Leases, Partition, Rooms};
 use ringside_rig::RedisSentinel;
 
-use crate::support::{LONG, at_last, connect, hear, own, publish, room_in, settings, view};
+use crate::support::{LONG, at_last, connect, own, publish, receive, room_in, settings, view};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_heals_and_changes_the_epoch() {
@@ -14,7 +14,7 @@ async fn a_promotion_heals_and_changes_the_epoch() {
     let token = own(&engine, partition).await;
     let mut subscription = engine.subscribe(partition).await.unwrap();
     publish(&engine, token, &room, "before").await.unwrap();
-    hear(&engine, &mut *subscription, &room, "before").await;
+    receive(&engine, &mut *subscription, &room, "before").await;
     let epoch = view(&engine, &room).await.epoch;
     sentinel.wait_for_replica().await.unwrap();
     sentinel.failover().await.unwrap();
@@ -23,7 +23,7 @@ async fn a_promotion_heals_and_changes_the_epoch() {
     assert_eq!(publish(&engine, token, &room, "late").await, Err(EngineError::Fenced(token)));
     let next = own(&engine, partition).await;
     publish(&engine, next, &room, "after").await.unwrap();
-    hear(&engine, &mut *subscription, &room, "after").await;
+    receive(&engine, &mut *subscription, &room, "after").await;
     assert_ne!(view(&engine, &room).await.epoch, epoch);
     at_last("readiness turns green", || engine.ping()).await;
 }

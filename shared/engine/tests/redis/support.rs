@@ -1,4 +1,4 @@
-//! Engines for tests, with prefixes of their own, and small makers of what the tests need.
+//! Engines for tests, each with a prefix of its own, and small constructors.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -7,23 +7,25 @@ use bytes::Bytes;
 use ringside_engine::contract::{HISTORIES, LOG_BYTES, PARTITIONS};
 use ringside_engine::redis::{Redis, RedisSettings};
 use ringside_engine::{
-    Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId, RoomView, Signal,
-    Subscription, Token,
+    Batch, EngineError, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom, RoomId, RoomView,
+    Rooms, Signal, Subscription, Token,
 };
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 
-/// How long anything that must happen may take before a test fails.
+/// The timeout of everything that must happen.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-/// A lease that doesn't lapse during a test.
+/// The duration of a lease that doesn't lapse during a test.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-/// Another one each time.
+/// Returns another prefix each time.
 pub(crate) fn fresh_prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The contract's settings, and more haste than usual; but what is slow on a busy machine is not broken.
+/// Returns the contract's settings with short intervals.
+///
+/// The response timeout is one that a busy machine keeps.
 pub(crate) fn settings(url: &str, prefix: &str) -> RedisSettings {
     RedisSettings {
         prefix: prefix.to_owned(),
@@ -31,32 +33,32 @@ pub(crate) fn settings(url: &str, prefix: &str) -> RedisSettings {
         histories: HISTORIES,
         log_bytes: LOG_BYTES,
         response_timeout: Duration::from_secs(5),
-        pulse_every: Duration::from_millis(200),
+        ping_every: Duration::from_millis(200),
         canary_every: Duration::from_millis(500),
-        survey_every: Duration::from_secs(1),
+        refresh_every: Duration::from_secs(1),
         ..RedisSettings::new(url)
     }
 }
 
 pub(crate) async fn connect(settings: RedisSettings) -> Redis {
-    Redis::connect(settings).await.expect("Redis is there")
+    Redis::connect(settings).await.expect("Redis is reachable")
 }
 
 pub(crate) fn bytes(text: impl Into<String>) -> Bytes {
     Bytes::from(text.into())
 }
 
-/// A room whose home is this partition.
+/// Returns a room whose home is this partition.
 pub(crate) fn room_in(partition: Partition, partitions: u16) -> RoomId {
     let named = |n: u32| {
-        let campaign = CampaignId::parse(&format!("campaign-{n}")).expect("is a name");
-        RoomId::new(TenantId::parse("acme").expect("is a name"), Room::Calls(campaign))
+        let campaign = CampaignId::parse(&format!("campaign-{n}")).expect("is a valid name");
+        RoomId::new(TenantId::parse("acme").expect("is a valid name"), Room::Calls(campaign))
     };
-    (0..).map(named).find(|room| room.home(partitions) == partition).expect("names spread")
+    (0..).map(named).find(|room| room.home(partitions) == partition).expect("some name hashes to each partition")
 }
 
 pub(crate) async fn own(engine: &Redis, partition: Partition) -> Token {
-    engine.acquire(partition, "owner", LONG).await.expect("Redis answers").expect("nobody else has it")
+    engine.acquire(partition, "owner", LONG).await.expect("Redis answers").expect("no other holder has it")
 }
 
 pub(crate) fn event(room: &RoomId, position: u64, body: impl Into<String>) -> Publication {
@@ -71,7 +73,7 @@ pub(crate) fn event(room: &RoomId, position: u64, body: impl Into<String>) -> Pu
     }
 }
 
-/// Publishes an event after whatever was published before.
+/// Publishes an event after the newest published position.
 pub(crate) async fn publish(engine: &Redis, token: Token, room: &RoomId, body: &str) -> Result<u64, EngineError> {
     let before = engine.load(token.partition).await?;
     let position = Position(before.published.0 + 1);
@@ -83,7 +85,7 @@ pub(crate) async fn view(engine: &Redis, room: &RoomId) -> RoomView {
     engine.read_room(room, ReadFrom::After { offset: 0, limit: 10_000 }).await.expect("rooms can be read")
 }
 
-/// Tries until it works.
+/// Repeats an attempt until it succeeds.
 pub(crate) async fn at_last<T, E: std::fmt::Debug>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
     let mut last = None;
     let tries = async {
@@ -101,10 +103,11 @@ pub(crate) async fn at_last<T, E: std::fmt::Debug>(what: &str, mut attempt: impl
     }
 }
 
-/// Hears of an event: by its frame, or by being told that something was missed and finding it in the room. True where
-/// something was missed.
-pub(crate) async fn hear(engine: &Redis, subscription: &mut dyn Subscription, room: &RoomId, body: &str) -> bool {
-    let heard = async {
+/// Waits for an event: as a frame, or in the room after a missed signal.
+///
+/// Returns true if something was missed.
+pub(crate) async fn receive(engine: &Redis, subscription: &mut dyn Subscription, room: &RoomId, body: &str) -> bool {
+    let received = async {
         loop {
             match subscription.next().await.expect("the engine is open") {
                 Signal::Frame(frame) if frame.body == body => return false,
@@ -118,5 +121,5 @@ pub(crate) async fn hear(engine: &Redis, subscription: &mut dyn Subscription, ro
             }
         }
     };
-    tokio::time::timeout(SOON, heard).await.unwrap_or_else(|_| panic!("nothing is heard of {body:?} in {room}"))
+    tokio::time::timeout(SOON, received).await.unwrap_or_else(|_| panic!("{body:?} in {room} is not delivered"))
 }

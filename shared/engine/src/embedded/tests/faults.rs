@@ -1,4 +1,4 @@
-//! Folders that are taken, foreign, damaged, copied or half made.
+//! Folders that are in use, foreign, damaged, copied or incomplete.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,9 +9,12 @@ use std::process::{Child, Command, Stdio};
 use bytes::Bytes;
 use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
-use super::super::{Embedded, EmbeddedSettings, OpenError};
 use super::{Data, settings};
-use crate::{Batch, Engine, EngineError, Lane, Partition, Position, Publication, ReadFrom, RoomId};
+use crate::embedded::{Embedded, EmbeddedSettings, OpenError};
+use crate::{
+    Batch, Engine, EngineError, EventLog, Lane, Leases, Partition, PartitionState, Position, Publication, ReadFrom,
+    Registry, RoomId, Rooms,
+};
 
 fn refusal(folder: &Path, settings: EmbeddedSettings) -> OpenError {
     match Embedded::open(folder, settings) {
@@ -35,10 +38,10 @@ async fn a_folder_in_use_is_refused_with_the_id_of_its_process() {
 
 const HOLDER: &str = "RINGSIDE_TEST_HOLD";
 
-/// Runs a test of this file again, in a process of its own that is told the folder by this variable.
+/// Runs a test in a child process, with the folder in a variable.
 pub(super) fn start_child(test: &str, variable: &str, folder: &Path) -> Child {
     let me = std::env::current_exe().expect("tests run from a file");
-    let test = format!("engine::embedded::tests::{test}");
+    let test = format!("embedded::tests::{test}");
     let mut child = Command::new(me);
     child.args(["--exact", &test, "--nocapture"]).env(variable, folder).stdin(Stdio::piped()).stdout(Stdio::piped());
     child.spawn().expect("tests can start themselves")
@@ -56,8 +59,8 @@ fn a_folder_in_use_by_another_process_is_refused_with_its_id() {
     let data = Data::fresh();
     let test = "faults::a_folder_in_use_by_another_process_is_refused_with_its_id";
     let mut child = start_child(test, HOLDER, data.path());
-    let mut said = BufReader::new(child.stdout.take().expect("is piped")).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "open"), "the child didn't open the folder");
+    let mut lines = BufReader::new(child.stdout.take().expect("its pipes are set up")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "open"), "the child didn't open the folder");
     let sentence = refusal(data.path(), settings()).to_string();
     assert!(sentence.contains(&format!("in use by process {}; stop", child.id())), "{sentence}");
     child.kill().unwrap();
@@ -86,7 +89,7 @@ fn a_folder_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn a_folder_that_cant_be_made_is_refused_with_what_to_do() {
+fn a_folder_that_cannot_be_created_is_refused_with_advice() {
     let data = Data::fresh();
     fs::write(data.path().join("file"), "").unwrap();
     let refused = refusal(&data.path().join("file/data"), settings());
@@ -95,7 +98,7 @@ fn a_folder_that_cant_be_made_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_new_folder_is_for_its_owner_only() {
+fn a_new_folder_is_private_to_its_owner() {
     let data = Data::fresh();
     let folder = data.path().join("some/where");
     drop(Embedded::open(&folder, settings()).unwrap());
@@ -103,7 +106,7 @@ fn a_new_folder_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn a_creation_that_was_cut_off_begins_anew() {
+async fn an_interrupted_creation_is_restarted() {
     let data = Data::fresh();
     fs::write(data.path().join("creating"), "").unwrap();
     fs::write(data.path().join("format"), "format = 1\npartitions = 8\n").unwrap();
@@ -120,7 +123,7 @@ fn room() -> RoomId {
     RoomId::new(TenantId::parse("acme").unwrap(), Room::Alerts)
 }
 
-/// Puts something everywhere, enough of it that some has left the journal.
+/// Writes to everything, enough to flush some of it from the journal.
 async fn fill(engine: &Embedded) {
     let partition = room().home(engine.partitions());
     for n in 0..120_u8 {
@@ -143,7 +146,9 @@ async fn fill(engine: &Embedded) {
     engine.set("k", Some(Bytes::from_static(b"v"))).await.unwrap();
 }
 
-/// What `fill` put there, or else what the engine says of it. Anything else fails.
+/// Reads back everything that `fill` wrote, or returns the engine's error.
+///
+/// Panics on any other content.
 async fn everything(engine: &Embedded) -> Result<Epoch, EngineError> {
     let entries = engine.read_log(Partition(0), Position(0), 1000).await?;
     assert_eq!(entries.len(), 120);
@@ -168,7 +173,7 @@ async fn filled() -> Data {
     fill(&engine).await;
     engine.close().await.unwrap();
     drop(engine);
-    // Opening again cuts the journal to what is in it, so that damage hits something.
+    // Reopening truncates the journal to its content, so that damage hits data.
     drop(Embedded::open(data.path(), big()).unwrap());
     data
 }
@@ -187,7 +192,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn whatever_is_damaged_is_said_or_harmless() {
+async fn damage_is_reported_or_harmless() {
     let data = filled().await;
     let intact = tempfile::tempdir().unwrap();
     copy(data.path(), intact.path());
@@ -206,33 +211,33 @@ async fn whatever_is_damaged_is_said_or_harmless() {
             fs::write(file, bytes).unwrap();
         }),
     ];
-    let (mut said, mut harmless) = (0, 0);
+    let (mut reported, mut harmless) = (0, 0);
     for file in files(intact.path()) {
         let name = file.strip_prefix(intact.path()).unwrap();
         if name == Path::new("lock") {
-            // Says nothing but who has the folder, and another one would make a copy of it.
+            // Only names the process; another lock file would make the folder a copy.
             continue;
         }
         for (way, damage) in ways {
-            // In the folder itself, with the lock file that it had: a copy would be taken for a restored backup.
+            // In the original folder, with its lock file: a copy would be taken for a restored backup.
             fs::remove_dir_all(data.path().join("store")).unwrap();
             copy(intact.path(), data.path());
             damage(&data.path().join(name));
             match Embedded::open(data.path(), big()) {
                 Ok(engine) => match everything(&engine).await {
                     Ok(_) => harmless += 1,
-                    Err(EngineError::Damaged(_) | EngineError::Unavailable(_)) => said += 1,
+                    Err(EngineError::Damaged(_) | EngineError::Unavailable(_)) => reported += 1,
                     Err(other) => panic!("{} {way}: {other}", name.display()),
                 },
                 Err(OpenError::Damaged { detail, .. }) => {
                     assert!(!detail.is_empty());
-                    said += 1;
+                    reported += 1;
                 }
                 Err(other) => panic!("{} {way}: {other}", name.display()),
             }
         }
     }
-    assert!(said >= 10 && harmless >= 4, "{said} damages were said, {harmless} were harmless");
+    assert!(reported >= 10 && harmless >= 4, "{reported} damages were reported, {harmless} were harmless");
 }
 
 #[tokio::test]
@@ -243,7 +248,7 @@ async fn a_copied_folder_opens_with_another_epoch() {
     engine.close().await.unwrap();
     let backup = tempfile::tempdir().unwrap();
     copy(data.path(), backup.path());
-    // Restored elsewhere, and in place of the original.
+    // Restored elsewhere, and over the original.
     let restored = tempfile::tempdir().unwrap();
     for folder in [restored.path(), data.path()] {
         fs::remove_dir_all(folder).unwrap();

@@ -1,4 +1,4 @@
-//! What is there after the process was killed, and after the system went down with it.
+//! Recovery after the process was killed, and after the machine crashed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringside_model::{Epoch, Room, TenantId, Timestamp};
 
-use super::super::{Embedded, EmbeddedSettings};
 use super::faults::start_child;
 use super::{Data, settings};
+use crate::embedded::{Embedded, EmbeddedSettings};
 use crate::{
-    Batch, Engine, LONGEST_PAGE, Lane, Partition, Position, Publication, ReadFrom, RoomFrame, RoomId, Signal, Token,
+    Batch, Engine, EventLog, Journals, LONGEST_PAGE, Lane, Leases, Partition, PartitionState, Position, Publication,
+    ReadFrom, RoomFrame, RoomId, Rooms, Signal, Token,
 };
 
 const FOLDER: &str = "RINGSIDE_TEST_KILL";
@@ -41,15 +42,16 @@ async fn publish(engine: &Embedded, token: Token, seq: u64) -> u64 {
     engine.publish(token, batch).await.unwrap()
 }
 
-/// Appends numbered records to all partitions, notes the number and publishes numbered events, and says each once it
-/// knows of it.
+/// Appends, journals and publishes numbered records, forever.
+///
+/// Prints each step once it is acknowledged or delivered.
 async fn work_until_killed(folder: &Path) {
     let engine = Embedded::open(folder, roomy()).unwrap();
     let token = engine.acquire(room().home(8), "child", Duration::from_secs(600)).await.unwrap().unwrap();
     let mut seq = engine.load(token.partition).await.unwrap().seq;
     let mut number = engine.read_log(Partition(0), Position(0), usize::MAX).await.unwrap().len() as u64 / 2;
-    let mut told = engine.subscribe(token.partition).await.unwrap();
-    let say = |line: String| {
+    let mut subscription = engine.subscribe(token.partition).await.unwrap();
+    let print = |line: String| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "\n{line}").and_then(|()| out.flush()).expect("the parent reads");
     };
@@ -57,47 +59,51 @@ async fn work_until_killed(folder: &Path) {
         number += 1;
         let records = (0..8).flat_map(|p| [format!("{number} a"), format!("{number} b")].map(|r| (Partition(p), r)));
         engine.append(records.map(|(p, record)| (p, Bytes::from(record))).collect()).await.unwrap();
-        say(format!("appended {number}"));
+        print(format!("appended {number}"));
         engine.append_journal("audit", vec![Bytes::from(format!("{number}"))], Duration::MAX).await.unwrap();
-        say(format!("noted {number}"));
+        print(format!("journaled {number}"));
         for _ in 0..3 {
             seq = publish(&engine, token, seq).await;
-            let signal = tokio::time::timeout(Duration::from_secs(20), told.next()).await;
+            let signal = tokio::time::timeout(Duration::from_secs(20), subscription.next()).await;
             let Ok(Some(Signal::Frame(frame))) = signal else { panic!("{signal:?} instead of a frame") };
-            say(format!("told {} {}", frame.offset, frame.epoch.0));
+            print(format!("delivered {} {}", frame.offset, frame.epoch.0));
         }
     }
 }
 
-/// What a child said before it was killed.
+/// The lines that a child printed before it was killed.
 #[derive(Default)]
-struct Said {
+struct Printed {
     appended: u64,
-    noted: u64,
-    told: BTreeMap<u64, u32>,
+    journaled: u64,
+    delivered: BTreeMap<u64, u32>,
 }
 
-/// Lets a child work and kills it once it has said so many lines; what it said until it was dead counts too.
-fn kill_after(lines: usize, test: &str, folder: &Path) -> Said {
+/// Lets a child work and kills it after a number of lines.
+///
+/// Lines until it is dead count too.
+fn kill_after(lines: usize, test: &str, folder: &Path) -> Printed {
     let mut child = start_child(test, FOLDER, folder);
-    let mut said = Said::default();
-    let mut heard = 0;
-    for line in BufReader::new(child.stdout.take().expect("is piped")).lines().map_while(Result::ok) {
+    let mut printed = Printed::default();
+    let mut count = 0;
+    for line in BufReader::new(child.stdout.take().expect("its pipes are set up")).lines().map_while(Result::ok) {
         let words: Vec<_> = line.split(' ').collect();
         match words.as_slice() {
-            ["appended", number] => said.appended = number.parse().unwrap(),
-            ["noted", number] => said.noted = number.parse().unwrap(),
-            ["told", offset, epoch] => drop(said.told.insert(offset.parse().unwrap(), epoch.parse().unwrap())),
+            ["appended", number] => printed.appended = number.parse().unwrap(),
+            ["journaled", number] => printed.journaled = number.parse().unwrap(),
+            ["delivered", offset, epoch] => {
+                printed.delivered.insert(offset.parse().unwrap(), epoch.parse().unwrap());
+            }
             _ => continue,
         }
-        heard += 1;
-        if heard == lines {
+        count += 1;
+        if count == lines {
             child.kill().unwrap();
         }
     }
     child.wait().unwrap();
-    assert!(heard >= lines, "the child ended by itself after {heard} lines");
-    said
+    assert!(count >= lines, "the child ended by itself after {count} lines");
+    printed
 }
 
 async fn events(engine: &Embedded) -> (Epoch, Vec<RoomFrame>) {
@@ -109,7 +115,9 @@ async fn events(engine: &Embedded) -> (Epoch, Vec<RoomFrame>) {
     (view.epoch, view.events)
 }
 
-/// Every partition's log is whole: two records of each number, in order.
+/// Checks that every partition's log has two records of each number, in order.
+///
+/// Returns the newest number.
 async fn numbers(engine: &Embedded) -> u64 {
     let mut numbers = None;
     for partition in 0..8 {
@@ -126,7 +134,7 @@ async fn numbers(engine: &Embedded) -> u64 {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_was_acknowledged_or_told() {
+async fn a_killed_process_loses_nothing_acknowledged_or_delivered() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return work_until_killed(Path::new(&folder)).await;
     }
@@ -135,18 +143,22 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged_or_told() {
     let mut before = 0;
     for _ in 0..ROUNDS {
         let lines = rand::random_range(1..600);
-        let test = "killed::a_killed_process_loses_nothing_that_was_acknowledged_or_told";
-        let said = kill_after(lines, test, data.path());
+        let test = "killed::a_killed_process_loses_nothing_acknowledged_or_delivered";
+        let printed = kill_after(lines, test, data.path());
         let engine = Embedded::open(data.path(), roomy()).unwrap();
         let numbers = numbers(&engine).await;
-        assert!(numbers >= said.appended.max(before), "{numbers} of {} appends are there", said.appended);
-        let notes = engine.read_journal("audit", None, LONGEST_PAGE).await.unwrap();
-        let noted: Vec<u64> = notes.iter().rev().map(|n| str::from_utf8(&n.record).unwrap().parse().unwrap()).collect();
-        assert!(noted.is_sorted() && noted.last().copied().unwrap_or_default() >= said.noted, "{noted:?}");
+        assert!(numbers >= printed.appended.max(before), "{numbers} of {} appends are there", printed.appended);
+        let entries = engine.read_journal("audit", None, LONGEST_PAGE).await.unwrap();
+        let journaled: Vec<u64> =
+            entries.iter().rev().map(|n| str::from_utf8(&n.record).unwrap().parse().unwrap()).collect();
+        assert!(
+            journaled.is_sorted() && journaled.last().copied().unwrap_or_default() >= printed.journaled,
+            "{journaled:?}"
+        );
         let (epoch, events) = events(&engine).await;
-        for (offset, told) in said.told {
-            assert_eq!(told, epoch.0, "what was told in one epoch is in another");
-            assert!(offset <= events.len() as u64, "{offset} was told, {} are there", events.len());
+        for (offset, delivered_in) in printed.delivered {
+            assert_eq!(delivered_in, epoch.0, "a frame of one epoch is in another");
+            assert!(offset <= events.len() as u64, "{offset} was delivered, {} are there", events.len());
         }
         let checkpoint = engine.load(room().home(8)).await.unwrap();
         assert_eq!((checkpoint.seq, checkpoint.published.0), (events.len() as u64, events.len() as u64));
@@ -157,7 +169,7 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged_or_told() {
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
 }
 
-/// The journal's file and how much of it is written; the rest is room for more.
+/// Returns the journal's file and its written length; the rest is preallocated.
 fn journal(folder: &Path) -> (fs::File, u64) {
     let mut journals = fs::read_dir(folder.join("store")).unwrap().map(|entry| entry.unwrap().path());
     let journal = journals.find(|path| path.extension().is_some_and(|e| e == "jnl")).unwrap();
@@ -167,9 +179,11 @@ fn journal(folder: &Path) -> (fs::File, u64) {
     (fs::File::options().write(true).open(journal).unwrap(), written as u64)
 }
 
-/// As if the system had gone down: it is another boot now, and the newest writes, which had no fsync, are cut off.
+/// Simulates a crash of the machine.
+///
+/// The boot id changes, and the newest writes, which had no fsync, are cut off.
 #[tokio::test]
-async fn a_crash_of_the_system_takes_unsynced_publications_as_a_whole_and_gives_a_new_epoch() {
+async fn a_machine_crash_loses_whole_batches_and_changes_the_epoch() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         let engine = Embedded::open(Path::new(&folder), roomy()).unwrap();
         let token = engine.acquire(room().home(8), "child", Duration::from_secs(600)).await.unwrap().unwrap();
@@ -177,14 +191,14 @@ async fn a_crash_of_the_system_takes_unsynced_publications_as_a_whole_and_gives_
         for seq in 0..10 {
             publish(&engine, token, seq).await;
         }
-        println!("\ntold 10 {}", engine.read_room(&room(), ReadFrom::Newest(0)).await.unwrap().epoch.0);
+        println!("\ndelivered 10 {}", engine.read_room(&room(), ReadFrom::Newest(0)).await.unwrap().epoch.0);
         std::io::stdin().read_line(&mut String::new()).unwrap();
         return;
     }
-    let test = "killed::a_crash_of_the_system_takes_unsynced_publications_as_a_whole_and_gives_a_new_epoch";
+    let test = "killed::a_machine_crash_loses_whole_batches_and_changes_the_epoch";
     for cut_bytes in [0, 1, 100, 700] {
         let data = Data::fresh();
-        let said = kill_after(1, test, data.path());
+        let printed = kill_after(1, test, data.path());
         let session = fs::read_to_string(data.path().join("session")).unwrap();
         let boot = session.lines().next().unwrap();
         fs::write(data.path().join("session"), session.replace(boot, "boot = another")).unwrap();
@@ -192,7 +206,7 @@ async fn a_crash_of_the_system_takes_unsynced_publications_as_a_whole_and_gives_
         file.set_len(written - cut_bytes).unwrap();
         let engine = Embedded::open(data.path(), roomy()).unwrap();
         let (epoch, events) = events(&engine).await;
-        assert_ne!(epoch.0, said.told[&10], "places may be given again that were told before");
+        assert_ne!(epoch.0, printed.delivered[&10], "offsets may be reused that were delivered before");
         assert_eq!(events.len() == 10, cut_bytes == 0, "{} events after cutting {cut_bytes} bytes", events.len());
         let partition = room().home(8);
         let checkpoint = engine.load(partition).await.unwrap();

@@ -1,4 +1,4 @@
-//! The contract on this engine, and what only a store on disk can go through.
+//! The contract on the embedded engine, and cases of a store on disk.
 
 mod faults;
 mod full;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use super::{Embedded, EmbeddedSettings};
 use crate::Engine;
-use crate::contract::{Arena, HISTORIES, LOG_BYTES, PARTITIONS};
+use crate::contract::{Fixture, HISTORIES, LOG_BYTES, PARTITIONS};
 
-/// A folder that goes with the test.
+/// A data folder that is removed after the test.
 struct Data(TempDir);
 
 impl Data {
     fn fresh() -> Self {
-        Self(tempfile::tempdir().expect("there is room for a folder"))
+        Self(tempfile::tempdir().expect("a temporary folder can be created"))
     }
 
     fn path(&self) -> &Path {
@@ -37,9 +37,9 @@ fn settings() -> EmbeddedSettings {
 }
 
 #[async_trait]
-impl Arena for Data {
+impl Fixture for Data {
     async fn open(&self) -> Arc<dyn Engine> {
-        Arc::new(Embedded::open(self.path(), settings()).expect("the folder was closed before"))
+        Arc::new(Embedded::open(self.path(), settings()).expect("the folder is not in use"))
     }
 }
 

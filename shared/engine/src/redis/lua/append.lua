@@ -1,6 +1,6 @@
--- Appends records to a partition's log. KEYS: meta, log. ARGV: the log's bytes at most, channel of the wake-ups, records.
--- Returns the newest position, or nothing where the log is full.
--- Each entry carries the bytes that the partition ever took up to it, so that trimming is accounted for by reading one.
+-- Appends records to a partition's log. KEYS: meta, log. ARGV: the log's limit in bytes, channel of appends, records.
+-- Returns the newest position, or nothing if the log is full.
+-- Each entry has the number of bytes ever appended up to it, so that a trim reads one entry to learn the new size.
 local meta, log = KEYS[1], KEYS[2]
 local known = redis.call('HMGET', meta, 'appended', 'trimmed')
 local total = tonumber(known[1]) or 0
@@ -10,7 +10,7 @@ end
 local id
 for i = 3, #ARGV do
   total = total + #ARGV[i]
-  -- Numbered by the stream, which remembers its newest number also when it is empty: 0-1, 0-2, ...
+  -- The stream assigns the ids 0-1, 0-2, ..., and remembers the newest one even when it is empty.
   id = redis.call('XADD', log, '0-*', 'r', ARGV[i], 'b', string.format('%.0f', total))
 end
 local head = id:sub(3)

@@ -1,11 +1,11 @@
--- Writes records to the end of a journal and trims what is too old. KEYS: the journal. ARGV: milliseconds to keep, records.
+-- Appends records to a journal and trims expired entries. KEYS: the journal. ARGV: milliseconds to keep, records.
 local newest
 for i = 2, #ARGV do
-  -- Numbered by the stream: by the clock, and never back where the clock goes back.
+  -- The stream assigns ids by the clock, and keeps them growing if the clock is set back.
   newest = redis.call('XADD', KEYS[1], '*', 'r', ARGV[i])
 end
 if newest then
-  -- Age is counted from the newest note: the clock may tick between two commands of a script.
+  -- Age is measured from the newest entry: the clock may tick between two commands of a script.
   local at = tonumber(newest:match('^(%d+)'))
   redis.call('XTRIM', KEYS[1], 'MINID', whole(math.max(0, at - tonumber(ARGV[1]))) .. '-0')
 end

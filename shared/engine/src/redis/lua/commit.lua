@@ -1,14 +1,14 @@
--- Writes state and log position, and trims the log. KEYS: meta, log, state.
--- ARGV: token, position, how many arguments are puts, key and value of each put, keys to delete. Returns 1, or 0 if fenced.
+-- Commits state and log position, and trims the log. KEYS: meta, log, state.
+-- ARGV: token, position, number of put arguments, key and value of each put, keys to delete. Returns 1, or 0 if fenced.
 local meta, log, state = KEYS[1], KEYS[2], KEYS[3]
 if not owns(meta, ARGV[1]) then
   return 0
 end
 local known = redis.call('HMGET', meta, 'position', 'head')
 local before = tonumber(known[1]) or 0
--- Never back, for what is before is in the state; never ahead of the log, for what comes there would never be read.
+-- Never back: the state reflects the entries before. Never ahead of the log: entries appended there would not be read.
 local position = math.max(before, math.min(tonumber(ARGV[2]), tonumber(known[2]) or 0))
--- In pieces: Lua takes only so many arguments at once.
+-- In pieces, because Lua limits the number of arguments of a call.
 local puts_end, last = 3 + tonumber(ARGV[3]), #ARGV
 for from = 4, puts_end, 1000 do
   redis.call('HSET', state, unpack(ARGV, from, math.min(from + 999, puts_end)))

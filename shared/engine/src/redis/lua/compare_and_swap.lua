@@ -1,6 +1,6 @@
--- Sets or removes a field of a hash if the expected value is there. KEYS: the hash.
--- ARGV: field, 1 and the expected value or 0 and anything for none, 1 and the value or 0 and anything for none.
--- Returns 1 where it was, else 0.
+-- Sets or removes a field of a hash if its value is the expected one. KEYS: the hash.
+-- ARGV: field, then expected and new value, each as 1 and the value, or as 0 and any text for none.
+-- Returns 1 if it was the expected one, else 0.
 local expected = ARGV[2] == '1' and ARGV[3]
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= expected then
   return 0

@@ -1,2 +1,2 @@
--- Reads a partition as its owner last left it, all of one moment. KEYS: meta, state.
+-- Reads a partition's positions and state in one step. KEYS: meta, state.
 return {redis.call('HMGET', KEYS[1], 'position', 'published', 'seq'), redis.call('HGETALL', KEYS[2])}

@@ -1,7 +1,7 @@
--- Publishes a batch: offsets, histories, newest state, news. KEYS: meta, then hash and events of each room.
--- ARGV: token, expected batches, position, channel of the news, the rooms' names packed, bytes of news at most,
---       then of each room how many events it keeps and for how many milliseconds,
---       then of each publication: its room's number, lane, position, packed frame, and the snapshot if the lane is a capital.
+-- Publishes a batch: offsets, histories, newest state, pub/sub messages. KEYS: meta, then hash and events of each room.
+-- ARGV: token, expected number of batches, position, channel of publications, packed names of the rooms, maximum size of
+--       a message, then of each room the number of events and the milliseconds of its history, then of each publication:
+--       its room's index, lane, position, packed frame, and the snapshot if the lane is a capital.
 -- Returns OK and the number of batches, or FENCED, or DIVERGED and the number of batches.
 local meta = KEYS[1]
 if not owns(meta, ARGV[1]) then
@@ -21,20 +21,20 @@ for i = 1, room_count do
   rooms[i] = {head = tonumber(head[1]) or 0, last = tonumber(head[2]) or 0, newest = tonumber(head[3]), written = {}}
 end
 
-local news = {}
+local packed = {}
 local at = 7 + 2 * room_count
 while at <= #ARGV do
   local number, lane, position, frame = tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
   local has_snapshot = lane == 'E' or lane == 'S'
   local is_event = lane == 'e' or lane == 'E'
-  -- An event that was published before is left out, and its snapshot with it: a newer one is there.
+  -- Omits an event that was published before, and its snapshot too, because a newer one is stored.
   if not is_event or position > published then
     local room = rooms[number]
     room.head = room.head + 1
     local made = struct.unpack('>i8', frame)
     room.newest = math.max(room.newest or made, made)
     if is_event then
-      -- With the offset of the event before it, so that the oldest one kept says what was trimmed last.
+      -- With the offset of the previous event, so that the oldest stored event tells the last trimmed offset.
       redis.call('XADD', KEYS[2 * number + 1], whole(room.head) .. '-0', 'f', struct.pack('>I8', room.last) .. frame)
       room.last, room.grown = room.head, true
     else
@@ -43,12 +43,12 @@ while at <= #ARGV do
     if has_snapshot then
       room.written.snapshot = ARGV[at + 4]
     end
-    news[#news + 1] = struct.pack('>I2I8I4', number - 1, room.head, #frame) .. frame
+    packed[#packed + 1] = struct.pack('>I2I8I4', number - 1, room.head, #frame) .. frame
   end
   at = at + (has_snapshot and 5 or 4)
 end
 
--- Trims where it is over its limits by a sixteenth, so that it is done for many at a time.
+-- Trims a history that exceeds a limit by a sixteenth, so that one trim removes many events.
 local function trim(events, most, age_ms, newest)
   if redis.call('XLEN', events) > most + math.floor(most / 16) then
     redis.call('XTRIM', events, 'MAXLEN', whole(most))
@@ -88,17 +88,17 @@ for i, room in ipairs(rooms) do
 end
 redis.call('HSET', meta, 'seq', whole(seq), 'published', whole(math.max(published, tonumber(ARGV[3]))))
 
--- The news, in parts of a bounded size; a batch without frames is told too, so that followers can count.
+-- Sends messages of a bounded size, at least one per batch, so that subscribers detect a missing batch.
 local limit, part, first = tonumber(ARGV[6]), 0, 1
 repeat
   local last, size = first - 1, 0
-  while news[last + 1] and (size == 0 or size + #news[last + 1] <= limit) do
+  while packed[last + 1] and (size == 0 or size + #packed[last + 1] <= limit) do
     last = last + 1
-    size = size + #news[last]
+    size = size + #packed[last]
   end
-  local is_last = last >= #news
+  local is_last = last >= #packed
   local head = struct.pack('>I8I4I2B', seq, tonumber(known[3]), part, is_last and 1 or 0)
-  redis.call('SPUBLISH', ARGV[4], head .. ARGV[5] .. table.concat(news, '', first, last))
+  redis.call('SPUBLISH', ARGV[4], head .. ARGV[5] .. table.concat(packed, '', first, last))
   first, part = last + 1, part + 1
 until is_last
 return {'OK', whole(seq)}

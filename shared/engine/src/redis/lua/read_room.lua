@@ -1,6 +1,6 @@
--- Reads a room, all of one moment. KEYS: meta, the room's hash and events.
--- ARGV: an offset and how many events after it at most; or an empty text and how many of the newest.
--- Returns nothing where the partition has no epoch yet, else epoch, head, trimmed, state, snapshot, events.
+-- Reads a room in one step. KEYS: meta, the room's hash and events.
+-- ARGV: an offset and the maximum number of events after it; or an empty text and the number of newest events.
+-- Returns epoch, head, trimmed, state, snapshot and events, or nothing if the partition has no epoch yet.
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
   return false

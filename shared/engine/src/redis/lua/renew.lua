@@ -1,4 +1,4 @@
--- Holds a partition for longer. KEYS: meta. ARGV: token, microseconds. Returns 1, or 0 where the token is void.
+-- Extends a lease. KEYS: meta. ARGV: token, microseconds. Returns 1, or 0 if the token is void.
 if not owns(KEYS[1], ARGV[1]) then
   return 0
 end

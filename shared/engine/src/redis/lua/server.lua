@@ -1,10 +1,10 @@
--- Says whether this server may have lost writes since `known_replid` and `known_node` were noted in a partition's meta:
--- 'same'   it is the one that was noted: nothing is lost.
+-- Tells whether this server may have lost writes since `known_replid` and `known_node` were stored in a partition's meta:
+-- 'same'   it is the stored server: nothing is lost.
 -- 'moved'  the partition's slot was migrated here from another node of the cluster: nothing is lost either.
--- 'other'  it was restarted, or took over from a failed one: its newest writes may be missing.
--- 'first'  nothing was noted before.
+-- 'other'  it was restarted, or was promoted after a failure: its newest writes may be missing.
+-- 'first'  no server was stored before.
 -- A master draws a new replication id at each start and each promotion; a promoted one keeps its former master's as
--- its second. So a node whose second id is the noted one took over, and any other node of a cluster got the slot.
+-- its second. So a node whose second id is the stored one was promoted, and any other cluster node got the slot.
 local function server(known_replid, known_node)
   local info = redis.call('INFO', 'replication')
   local replid = info:match('master_replid:(%w+)')
@@ -22,7 +22,7 @@ local function server(known_replid, known_node)
   return 'other', replid, node
 end
 
--- True where the token is the partition's newest, was not given up, and was given out by what this server still knows.
+-- Returns true if the token is the partition's newest, was not released, and this server has lost no write since.
 local function owns(meta, token)
   local known = redis.call('HMGET', meta, 'token', 'holder', 'replid', 'node')
   if known[1] ~= token or not known[2] then
@@ -35,12 +35,12 @@ local function owns(meta, token)
   return verdict == 'same' or verdict == 'moved'
 end
 
--- Whole numbers beyond 14 digits, as Lua would not write them.
+-- Formats a whole number; Lua's own format loses digits beyond 14.
 local function whole(number)
   return string.format('%.0f', number)
 end
 
--- Microseconds of this server's clock.
+-- Returns this server's clock in microseconds.
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]

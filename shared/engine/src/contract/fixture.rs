@@ -1,4 +1,4 @@
-//! Where an engine is tried, and small makers of what the cases need.
+//! The engine under test, and small constructors for the cases.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ringside_model::{CampaignId, Room, TenantId, Timestamp};
 
-use super::super::{
+use crate::{
     Batch, Engine, Histories, History, Lane, Partition, Position, Publication, ReadFrom, RoomId, RoomView, Token,
 };
 
-/// How many partitions the engine of an arena has.
+/// The number of partitions of the engine under test.
 pub const PARTITIONS: u16 = 8;
-/// How many bytes a partition's log takes in an arena, give or take one call's records.
+/// The size of a partition's log in bytes, give or take one call's records.
 pub const LOG_BYTES: u64 = 64 << 10;
-/// What rooms keep in an arena.
+/// The histories of rooms.
 pub const HISTORIES: Histories = Histories {
     calls: History { events: 100, age: Duration::from_secs(60) },
     alerts: History { events: 50, age: Duration::from_secs(3600) },
@@ -24,15 +24,16 @@ pub const HISTORIES: Histories = Histories {
 
 /// One installation, empty at first.
 #[async_trait]
-pub trait Arena: Send + Sync {
-    /// Opens its engine with [`PARTITIONS`], [`LOG_BYTES`] and [`HISTORIES`]. Called again after the engine was
-    /// closed, it opens what was there.
+pub trait Fixture: Send + Sync {
+    /// Opens its engine with [`PARTITIONS`], [`LOG_BYTES`] and [`HISTORIES`].
+    ///
+    /// After the engine was closed, it reopens the same installation.
     async fn open(&self) -> Arc<dyn Engine>;
 }
 
-/// How long anything that must happen may take before a case fails.
+/// The timeout of everything that must happen.
 pub(super) const SOON: Duration = Duration::from_secs(20);
-/// A lease that doesn't lapse during a case.
+/// The duration of a lease that doesn't lapse during a case.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 
 pub(super) fn bytes(text: impl Into<String>) -> Bytes {
@@ -40,11 +41,11 @@ pub(super) fn bytes(text: impl Into<String>) -> Bytes {
 }
 
 pub(super) fn tenant() -> TenantId {
-    TenantId::parse("acme").expect("is a name")
+    TenantId::parse("acme").expect("is a valid name")
 }
 
 pub(super) fn calls(campaign: &str) -> RoomId {
-    RoomId::new(tenant(), Room::Calls(CampaignId::parse(campaign).expect("is a name")))
+    RoomId::new(tenant(), Room::Calls(CampaignId::parse(campaign).expect("is a valid name")))
 }
 
 pub(super) fn home(room: &RoomId) -> Partition {
@@ -53,7 +54,7 @@ pub(super) fn home(room: &RoomId) -> Partition {
 
 pub(super) async fn own(engine: &dyn Engine, partition: Partition) -> Token {
     let token = engine.acquire(partition, "owner", LONG).await.expect("the engine answers");
-    token.expect("nobody else has it")
+    token.expect("no other holder has it")
 }
 
 pub(super) fn event(room: &RoomId, position: u64, body: &str) -> Publication {
@@ -72,7 +73,7 @@ pub(super) fn state(room: &RoomId, position: u64, body: &str) -> Publication {
     Publication { lane: Lane::State, kind: "metrics_update", ..event(room, position, body) }
 }
 
-/// A batch that is published up to its last publication.
+/// Returns a batch that is published up to its last publication.
 pub(super) fn batch(expected_seq: u64, publications: Vec<Publication>) -> Batch {
     let position = publications.last().map_or(Position(0), |publication| publication.position);
     Batch { expected_seq, position, publications }
@@ -83,7 +84,7 @@ pub(super) async fn view(engine: &dyn Engine, room: &RoomId) -> RoomView {
     engine.read_room(room, everything).await.expect("rooms can be read")
 }
 
-/// Offset and body of each event.
+/// Returns offset and body of each event.
 pub(super) fn places(view: &RoomView) -> Vec<(u64, String)> {
     view.events.iter().map(|event| (event.offset, text(&event.body))).collect()
 }
@@ -92,7 +93,7 @@ pub(super) fn text(bytes: &Bytes) -> String {
     String::from_utf8(bytes.to_vec()).expect("cases write text")
 }
 
-/// The texts of a partition's log after a position.
+/// Returns positions and texts of a partition's log after a position.
 pub(super) async fn logged(engine: &dyn Engine, partition: Partition, after: u64) -> Vec<(u64, String)> {
     let entries = engine.read_log(partition, Position(after), usize::MAX).await.expect("logs can be read");
     entries.iter().map(|entry| (entry.position.0, text(&entry.record))).collect()

@@ -1,4 +1,4 @@
-//! How a connection to a server is made: TLS, login, and a look at who answers.
+//! Making connections: TLS, login, and a check of the server's version and role.
 
 use std::time::Duration;
 
@@ -11,18 +11,19 @@ use redis::{
 };
 use ringside_pacing::Backoff;
 
+use super::address::Address;
 use super::error::{ConnectError, sentence};
 use super::settings::RedisSettings;
-use super::topology::{Address, Location, Topology};
+use super::topology::{Location, Topology};
 
-/// Pauses between tries to connect.
+/// Returns the pauses between attempts to connect.
 pub(super) const fn reconnect_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(50), Duration::from_secs(1))
 }
 
-/// What all connections of an engine have in common.
+/// Makes connections with the settings that all of an engine's share.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub(super) struct Dialer {
     tls: bool,
     ca: Option<Vec<u8>>,
     login: RedisConnectionInfo,
@@ -32,10 +33,10 @@ pub(super) struct Dial {
     response_timeout: Duration,
 }
 
-impl Dial {
+impl Dialer {
     pub(super) fn new(settings: &RedisSettings, location: &Location) -> Result<Self, ConnectError> {
         if location.tls {
-            // Whoever installed one before is as good.
+            // A provider that was installed before is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let read = |path: &std::path::PathBuf| {
@@ -61,14 +62,14 @@ impl Dial {
         })
     }
 
-    /// A usual connection's configuration.
+    /// Returns the configuration of a normal connection.
     pub(super) fn config(&self) -> AsyncConnectionConfig {
         AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout))
     }
 
-    /// Everything that is needed to connect to a server.
+    /// Returns the parameters of a connection to a server.
     pub(super) fn info(&self, address: &Address) -> Result<ConnectionInfo, ConnectError> {
         self.info_as(address, self.login.clone())
     }
@@ -81,7 +82,7 @@ impl Dial {
         } else {
             ConnectionAddr::Tcp(host, port)
         };
-        // A peer that vanished without a word is noticed also where nothing is asked of it.
+        // Detects a dead peer even if no command is sent.
         let tcp = TcpSettings::default()
             .set_nodelay(true)
             .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)))
@@ -97,7 +98,7 @@ impl Dial {
         }
     }
 
-    /// Connects and makes sure that it is a server that can be used.
+    /// Connects, and rejects servers that can't be used.
     pub(super) async fn open(
         &self,
         address: &Address,
@@ -117,35 +118,37 @@ impl Dial {
         if is_cluster != self.is_cluster {
             return Err(ConnectError::Mode { address: address.to_string(), is_cluster });
         }
-        // In a cluster each node knows which are the masters; elsewhere only this one can say.
+        // In a cluster every node knows the masters; elsewhere only the server itself can say.
         if !is_cluster && !is_master(&mut connection).await.map_err(failed)? {
             return Err(ConnectError::Replica { address: address.to_string() });
         }
         Ok(connection)
     }
 
-    /// Asks a server that was connected to before whether it can still be used; a sentence where it can't.
+    /// Checks that an open connection can still be used; the error says why not.
     pub(super) async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
-        // In a cluster it is known from the map whether it is a master.
+        // In a cluster the slot map tells whether it is a master.
         let can_be_used = match self.is_cluster {
             true => cmd("PING").exec_async(connection).await.map(|()| true),
             false => is_master(connection).await,
         };
         match can_be_used {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it is no master any more".to_owned()),
+            Ok(false) => Err("it is no longer a master".to_owned()),
             Err(error) => Err(sentence(&error)),
         }
     }
 
-    /// Asks a sentinel; its own password is the servers', if it wants one at all.
+    /// Asks a sentinel for its master.
+    ///
+    /// A sentinel that requires a password gets the servers' one.
     pub(super) async fn ask_sentinel(&self, sentinel: &Address, master: &str) -> Result<Option<Address>, ConnectError> {
-        let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let as_us = self.login.clone().set_protocol(ProtocolVersion::RESP2);
+        let anonymous = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let with_login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
         let failed = |e: RedisError| ConnectError::at(sentinel, &self.prefix, &e);
-        let mut answer = self.ask_master_address(sentinel, master, nobody).await?;
+        let mut answer = self.ask_master_address(sentinel, master, anonymous).await?;
         if answer.as_ref().is_err_and(|e| e.code() == Some("NOAUTH")) {
-            answer = self.ask_master_address(sentinel, master, as_us).await?;
+            answer = self.ask_master_address(sentinel, master, with_login).await?;
         }
         Ok(answer.map_err(failed)?.map(|(host, port)| Address { host, port }))
     }
@@ -164,7 +167,7 @@ impl Dial {
     }
 }
 
-/// True where the server says that it is a master.
+/// True if the server reports the role of a master.
 async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
     let role: Vec<Value> = cmd("ROLE").query_async(connection).await?;
     Ok(matches!(role.first(), Some(Value::BulkString(role)) if role == b"master"))

@@ -1,10 +1,10 @@
-//! Journals: notes that are kept for a time, read from the newest backward.
+//! Cases of [`Journals`](crate::Journals).
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::super::{Engine, JournalEntry, JournalEntryId};
-use super::arena::{Arena, SOON, bytes, text};
+use super::fixture::{Fixture, SOON, bytes, text};
+use crate::{Engine, JournalEntry, JournalEntryId};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -12,14 +12,14 @@ async fn read(engine: &dyn Engine, journal: &str) -> Vec<JournalEntry> {
     engine.read_journal(journal, None, 1_000).await.unwrap()
 }
 
-fn texts(notes: &[JournalEntry]) -> Vec<String> {
-    notes.iter().map(|note| text(&note.record)).collect()
+fn texts(entries: &[JournalEntry]) -> Vec<String> {
+    entries.iter().map(|entry| text(&entry.record)).collect()
 }
 
-/// Each page goes on where the one before it ended.
-pub async fn notes_are_read_newest_first_in_pages<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Each page continues where the previous one ended.
+pub async fn entries_are_read_newest_first_in_pages<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     assert_eq!(engine.read_journal("audit/acme", None, 10).await, Ok(vec![]));
     engine.append_journal("audit/acme", vec![], DAY).await.unwrap();
     assert_eq!(read(&*engine, "audit/acme").await, []);
@@ -31,24 +31,24 @@ pub async fn notes_are_read_newest_first_in_pages<A: Arena>(arena: impl Fn() -> 
     loop {
         let page = engine.read_journal("audit/acme", before, 7).await.unwrap();
         let Some(last) = page.last() else { break };
-        // As a client would hand it back.
+        // A client sends the id back as text.
         before = JournalEntryId::parse(&last.id.to_string());
         pages.push(texts(&page));
     }
     let newest_first = |from: u32, to: u32| (to..=from).rev().map(|n| n.to_string()).collect::<Vec<_>>();
     assert_eq!(pages, [newest_first(19, 13), newest_first(12, 6), newest_first(5, 0)]);
-    let notes = read(&*engine, "audit/acme").await;
-    assert!(notes.is_sorted_by(|newer, older| newer.id > older.id), "{notes:?}");
+    let entries = read(&*engine, "audit/acme").await;
+    assert!(entries.is_sorted_by(|newer, older| newer.id > older.id), "{entries:?}");
     assert_eq!(engine.read_journal("audit/acme", None, 0).await, Ok(vec![]));
     assert_eq!(engine.read_journal("audit/acme", None, usize::MAX).await.unwrap().len(), 20);
     assert_eq!(engine.read_journal("audit/acme", Some(JournalEntryId::default()), 5).await, Ok(vec![]));
     engine.close().await.unwrap();
 }
 
-/// Also where the name of one is the beginning of another's.
-pub async fn journals_do_not_mix<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Even if the name of one is a prefix of another's.
+pub async fn journals_do_not_mix<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let names = ["audit/a", "audit/ab", "audit", "audit/a}b", "audit/{a}", "audit/ä"];
     for name in names {
         engine.append_journal(name, vec![bytes(name)], DAY).await.unwrap();
@@ -57,25 +57,27 @@ pub async fn journals_do_not_mix<A: Arena>(arena: impl Fn() -> A) {
     for name in names {
         assert_eq!(texts(&read(&*engine, name).await), [name]);
     }
-    assert_eq!(engine.list("audit/").await.unwrap().len(), 1, "a note is nothing in the registry");
+    assert_eq!(engine.list("audit/").await.unwrap().len(), 1, "entries are not in the registry");
     engine.close().await.unwrap();
 }
 
-/// Age is counted by who keeps the journal: a note that may have no age at all outlives only its own millisecond.
-pub async fn what_is_too_old_is_trimmed_and_nothing_else<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Age is measured by the engine's clock.
+///
+/// An entry kept for no time outlives only its own millisecond.
+pub async fn only_expired_entries_are_trimmed<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.append_journal("short", vec![bytes("old"), bytes("as old")], DAY).await.unwrap();
     engine.append_journal("long", vec![bytes("old")], DAY).await.unwrap();
     let deadline = Instant::now() + SOON;
     loop {
         engine.append_journal("short", vec![bytes("new")], Duration::ZERO).await.unwrap();
-        let notes = texts(&read(&*engine, "short").await);
-        assert_eq!(notes[0], "new");
-        if !notes.iter().any(|note| note.ends_with("old")) {
+        let entries = texts(&read(&*engine, "short").await);
+        assert_eq!(entries[0], "new");
+        if !entries.iter().any(|entry| entry.ends_with("old")) {
             break;
         }
-        assert!(Instant::now() < deadline, "still there: {notes:?}");
+        assert!(Instant::now() < deadline, "still there: {entries:?}");
     }
     engine.append_journal("long", vec![bytes("new")], DAY).await.unwrap();
     engine.append_journal("long", vec![bytes("newer")], Duration::MAX).await.unwrap();
@@ -83,10 +85,10 @@ pub async fn what_is_too_old_is_trimmed_and_nothing_else<A: Arena>(arena: impl F
     engine.close().await.unwrap();
 }
 
-/// Each has its own place, and what one wrote is in the order in which it was written.
-pub async fn nothing_is_lost_of_what_many_write_at_once<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// Each entry has its own place, and the entries of one writer are in order.
+pub async fn concurrent_writers_lose_no_entry<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     let writers: Vec<_> = (0..16)
         .map(|writer| {
             let engine = engine.clone();
@@ -101,25 +103,25 @@ pub async fn nothing_is_lost_of_what_many_write_at_once<A: Arena>(arena: impl Fn
     for writer in writers {
         writer.await.expect("no writer panics");
     }
-    let mut notes = read(&*engine, "audit/acme").await;
-    notes.reverse();
-    assert_eq!(notes.iter().map(|note| note.id).collect::<BTreeSet<_>>().len(), 160);
+    let mut entries = read(&*engine, "audit/acme").await;
+    entries.reverse();
+    assert_eq!(entries.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().len(), 160);
     for writer in 0..16 {
         let prefix = format!("{writer} ");
-        let own = texts(&notes).into_iter().filter_map(|note| note.strip_prefix(&prefix).map(str::to_owned));
-        assert!(own.eq((0..10).map(|n| n.to_string())), "{writer}: {notes:?}");
+        let own = texts(&entries).into_iter().filter_map(|entry| entry.strip_prefix(&prefix).map(str::to_owned));
+        assert!(own.eq((0..10).map(|n| n.to_string())), "{writer}: {entries:?}");
     }
     engine.close().await.unwrap();
 }
 
-/// And a note after it has a greater id than any before.
-pub async fn notes_and_their_order_survive_a_restart<A: Arena>(arena: impl Fn() -> A) {
-    let arena = arena();
-    let engine = arena.open().await;
+/// An entry after it has a greater id than any before.
+pub async fn entries_and_their_order_survive_a_restart<F: Fixture>(fixture: impl Fn() -> F) {
+    let fixture = fixture();
+    let engine = fixture.open().await;
     engine.append_journal("audit/acme", (0..5).map(|n| bytes(format!("{n}"))).collect(), DAY).await.unwrap();
     let before = read(&*engine, "audit/acme").await;
     engine.close().await.unwrap();
-    let engine = arena.open().await;
+    let engine = fixture.open().await;
     assert_eq!(read(&*engine, "audit/acme").await, before);
     engine.append_journal("audit/acme", vec![bytes("5")], DAY).await.unwrap();
     let after = read(&*engine, "audit/acme").await;

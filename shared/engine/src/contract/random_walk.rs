@@ -9,24 +9,28 @@ use proptest::test_runner::{Config, TestRunner};
 use ringside_model::Epoch;
 use tokio::runtime::Handle;
 
-use super::super::{Batch, Engine, Lane, Partition, Position, RoomId, Token};
-use super::arena::{Arena, HISTORIES, PARTITIONS, bytes, calls, event, home, logged, own, places, state, text, view};
+use super::fixture::{
+    Fixture, HISTORIES, PARTITIONS, bytes, calls, event, home, logged, own, places, state, text, view,
+};
+use crate::{Batch, Engine, Lane, Partition, Position, RoomId, Token};
 
 const ROOMS: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 const KEYS: [&str; 4] = ["a", "ab", "b", "c"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many records to a partition.
+    /// Appends a number of records to a partition.
     Append(u16, usize),
-    /// Publications for a room, each with its lane and how far it is from the published position.
+    /// Publishes to a room.
+    ///
+    /// Each publication has a lane and a distance from the published position.
     Publish(usize, Vec<(Lane, i8)>),
-    /// A commit at this share of the log, putting or deleting keys.
+    /// Commits a fraction of the log, putting or deleting keys.
     Commit(u16, u8, Vec<(usize, Option<u8>)>),
     Set(usize, Option<u8>),
-    Create(usize, u8),
-    /// A value for a key, by one who is right about what is there or is not.
-    Swap(usize, bool, Option<u8>),
+    GetOrCreate(usize, u8),
+    /// Swaps a value, with the right expectation or a wrong one.
+    CompareAndSwap(usize, bool, Option<u8>),
     Restart,
 }
 
@@ -38,8 +42,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..ROOMS.len(), vec((lane, -3..4_i8), 0..40)).prop_map(|(room, list)| Step::Publish(room, list)),
         4 => (0..PARTITIONS, any::<u8>(), entries).prop_map(|(partition, share, e)| Step::Commit(partition, share, e)),
         2 => (0..KEYS.len(), any::<Option<u8>>()).prop_map(|(key, value)| Step::Set(key, value)),
-        2 => (0..KEYS.len(), any::<u8>()).prop_map(|(key, value)| Step::Create(key, value)),
-        2 => (0..KEYS.len(), any::<bool>(), any::<Option<u8>>()).prop_map(|(k, right, v)| Step::Swap(k, right, v)),
+        2 => (0..KEYS.len(), any::<u8>()).prop_map(|(key, value)| Step::GetOrCreate(key, value)),
+        2 => (0..KEYS.len(), any::<bool>(), any::<Option<u8>>()).prop_map(|(k, right, v)| Step::CompareAndSwap(k, right, v)),
         1 => Just(Step::Restart),
     ]
 }
@@ -70,18 +74,18 @@ struct Model {
     written: u64,
 }
 
-/// Log, state, rooms and registry are what the steps say, also over restarts.
-pub async fn a_random_walk_matches_a_model<A: Arena>(arena: impl Fn() -> A) {
+/// Log, state, rooms and registry match the model, also over restarts.
+pub async fn a_random_walk_matches_a_model<F: Fixture>(fixture: impl Fn() -> F) {
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     let walk = |steps: Vec<Step>| {
-        let arena = arena();
+        let fixture = fixture();
         Handle::current().block_on(async {
-            let mut model = Model::open(&arena).await;
+            let mut model = Model::open(&fixture).await;
             for step in steps {
-                model.take(&arena, step).await;
+                model.take(&fixture, step).await;
             }
             model.compare().await;
-            model.take(&arena, Step::Restart).await;
+            model.take(&fixture, Step::Restart).await;
             model.engine.close().await.unwrap();
         });
         Ok(())
@@ -90,9 +94,9 @@ pub async fn a_random_walk_matches_a_model<A: Arena>(arena: impl Fn() -> A) {
 }
 
 impl Model {
-    async fn open(arena: &dyn Arena) -> Self {
+    async fn open(fixture: &dyn Fixture) -> Self {
         let mut model = Self {
-            engine: arena.open().await,
+            engine: fixture.open().await,
             tokens: Vec::new(),
             epochs: BTreeMap::new(),
             partitions: (0..PARTITIONS).map(|p| (Partition(p), ModelPartition::default())).collect(),
@@ -111,7 +115,7 @@ impl Model {
         }
     }
 
-    async fn take(&mut self, arena: &dyn Arena, step: Step) {
+    async fn take(&mut self, fixture: &dyn Fixture, step: Step) {
         match step {
             Step::Append(partition, count) => {
                 let partition = Partition(partition);
@@ -130,9 +134,9 @@ impl Model {
                     None => self.registry.remove(KEYS[key]),
                 };
             }
-            Step::Swap(key, is_right, value) => {
-                let there = self.registry.get(KEYS[key]).cloned();
-                let expected = if is_right { there } else { Some("something else".to_owned()) };
+            Step::CompareAndSwap(key, is_right, value) => {
+                let current = self.registry.get(KEYS[key]).cloned();
+                let expected = if is_right { current } else { Some("something else".to_owned()) };
                 let value = value.map(|value| value.to_string());
                 let swapped =
                     self.engine.compare_and_swap(KEYS[key], expected.map(bytes), value.clone().map(bytes)).await;
@@ -143,10 +147,10 @@ impl Model {
                     None => self.registry.remove(KEYS[key]),
                 };
             }
-            Step::Create(key, value) => {
-                let there = self.registry.entry(KEYS[key].into()).or_insert_with(|| value.to_string());
+            Step::GetOrCreate(key, value) => {
+                let current = self.registry.entry(KEYS[key].into()).or_insert_with(|| value.to_string());
                 let got = self.engine.get_or_create(KEYS[key], bytes(value.to_string())).await.unwrap();
-                assert_eq!(text(&got), *there);
+                assert_eq!(text(&got), *current);
             }
             Step::Restart => {
                 self.compare().await;
@@ -154,7 +158,7 @@ impl Model {
                     self.engine.release(token).await.unwrap();
                 }
                 self.engine.close().await.unwrap();
-                self.engine = arena.open().await;
+                self.engine = fixture.open().await;
                 self.own_all().await;
                 self.compare().await;
             }
@@ -163,9 +167,9 @@ impl Model {
 
     async fn publish(&mut self, room: RoomId, list: Vec<(Lane, i8)>) {
         let token = self.tokens[usize::from(home(&room).0)];
-        let partition = self.partitions.get_mut(&home(&room)).expect("all are there");
+        let partition = self.partitions.get_mut(&home(&room)).expect("the model has all of them");
         let before = partition.published;
-        let model = self.rooms.get_mut(&room).expect("all are there");
+        let model = self.rooms.get_mut(&room).expect("the model has all of them");
         let mut publications = Vec::new();
         for (lane, distance) in list {
             self.written += 1;
@@ -214,7 +218,7 @@ impl Model {
     }
 
     fn partition(&mut self, partition: Partition) -> &mut ModelPartition {
-        self.partitions.get_mut(&partition).expect("all are there")
+        self.partitions.get_mut(&partition).expect("the model has all of them")
     }
 
     async fn compare(&mut self) {
