@@ -2,8 +2,8 @@
 
 use ringside_wire::RatioJson;
 
-use super::kpi::FEW;
 use super::number;
+use super::sample::FEW;
 
 /// What a rise means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

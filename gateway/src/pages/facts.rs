@@ -3,8 +3,9 @@
 use ringside_model::Timestamp;
 use ringside_wire::{CampaignJson, OdditiesJson, RatioJson};
 
-use super::kpi::{FEW, Severity, abandon_severity};
+use super::kpi::{Severity, abandon_severity};
 use super::number;
+use super::sample::FEW;
 
 /// An abandon rate under the name of its definition.
 #[derive(Debug)]

@@ -6,14 +6,13 @@ use ringside_wire::{ActiveJson, AggregateJson, CampaignJson, RatioJson, SeriesPo
 
 use super::chip::{Chip, Rise};
 use super::number;
+use super::sample::FEW;
 use super::sparkline::Sparkline;
 
 /// Abandon rates from here on are a warning.
 pub(super) const ABANDON_WARNING: f64 = 0.025;
 /// Abandon rates above this break the rule that most dialers are under.
 pub(super) const ABANDON_LIMIT: f64 = 0.03;
-/// A share of fewer than these says little, and is marked.
-pub(super) const FEW: i64 = 30;
 
 /// One cell.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ mod outcomes;
 mod overview;
 mod packed;
 mod row;
+mod sample;
 mod shell;
 mod sparkline;
 

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use ringside_wire::{CampaignJson, RatioJson, SeriesPointJson};
 
-use super::kpi::{FEW, Severity, abandon_severity};
+use super::kpi::{Severity, abandon_severity};
 use super::number;
+use super::sample::FEW;
 use super::sparkline::Sparkline;
 
 /// One campaign's row.

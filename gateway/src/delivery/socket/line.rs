@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use super::message::CLOSE;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::shard::{Desk, Shard};
+use super::shard::{Desk, Shard, ShardSocket};
 use super::tally::Tally;
 use super::transport::Transport;
 use crate::delivery::Delivery;
@@ -79,6 +79,36 @@ pub(super) enum Delivered {
     Paced(Instant),
 }
 
+impl ShardSocket for Line {
+    fn deliver_now(&self, desk: &mut Desk, now: Instant) {
+        self.post.queued.store(false, Ordering::Release);
+        let Some(mut counter) = self.free_counter() else { return self.bell.notify_one() };
+        let counter = &mut *counter;
+        if counter.ended {
+            return;
+        }
+        if counter.broken || !counter.outbox.is_empty() || counter.pace.wait(now).is_some() {
+            // The task waits for just that, and reads on then.
+            return self.bell.notify_one();
+        }
+        let complete = counter.session.batch_now(&mut desk.scratch, &mut desk.batch);
+        let delivered = self.write(counter, &mut desk.batch, &mut desk.tally, now);
+        if !complete || delivered != Ok(Delivered::All) {
+            self.bell.notify_one();
+        } else if counter.session.has_more() {
+            // More than fits into one write; others come first.
+            self.post.ring();
+        }
+    }
+
+    fn give_up(&self) {
+        if let Some(mut counter) = self.free_counter() {
+            counter.broken = true;
+        }
+        self.bell.notify_one();
+    }
+}
+
 impl Line {
     pub(super) fn open(delivery: &Delivery, viewer: Arc<Viewer>, socket: Transport, deflate: bool) -> Arc<Self> {
         Arc::new_cyclic(|line| {
@@ -114,36 +144,6 @@ impl Line {
     /// The same, unless somebody stands there.
     pub(super) fn free_counter(&self) -> Option<tokio::sync::MutexGuard<'_, Counter>> {
         self.counter.try_lock().ok()
-    }
-
-    /// Writes what is new, as far as that goes without waiting; the rest is the task's.
-    pub(super) fn deliver_now(&self, desk: &mut Desk, now: Instant) {
-        self.post.queued.store(false, Ordering::Release);
-        let Some(mut counter) = self.free_counter() else { return self.bell.notify_one() };
-        let counter = &mut *counter;
-        if counter.ended {
-            return;
-        }
-        if counter.broken || !counter.outbox.is_empty() || counter.pace.wait(now).is_some() {
-            // The task waits for just that, and reads on then.
-            return self.bell.notify_one();
-        }
-        let complete = counter.session.batch_now(&mut desk.scratch, &mut desk.batch);
-        let delivered = self.write(counter, &mut desk.batch, &mut desk.tally, now);
-        if !complete || delivered != Ok(Delivered::All) {
-            self.bell.notify_one();
-        } else if counter.session.has_more() {
-            // More than fits into one write; others come first.
-            self.post.ring();
-        }
-    }
-
-    /// Leaves it to the task to end it.
-    pub(super) fn give_up(&self) {
-        if let Some(mut counter) = self.free_counter() {
-            counter.broken = true;
-        }
-        self.bell.notify_one();
     }
 
     /// Writes what there is, waiting for whoever has to be waited for but not for the socket.

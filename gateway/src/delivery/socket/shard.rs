@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::line::Line;
 use super::tally::Tally;
 use crate::delivery::session::{Outgoing, Scratch};
 
@@ -24,9 +23,18 @@ const SHORT_PASS: Duration = Duration::from_millis(1);
 /// No rest is longer.
 const LONGEST_REST: Duration = Duration::from_millis(40);
 
+/// A socket that a shard writes to.
+pub(super) trait ShardSocket: Send + Sync {
+    /// Writes what is new, as far as that goes without waiting.
+    fn deliver_now(&self, desk: &mut Desk, now: Instant);
+
+    /// Ends the socket, after a fault in it.
+    fn give_up(&self);
+}
+
 /// Some of a gateway's sockets.
 pub(crate) struct Shard {
-    queue: Mutex<Vec<Weak<Line>>>,
+    queue: Mutex<Vec<Weak<dyn ShardSocket>>>,
     bell: Notify,
 }
 
@@ -52,7 +60,7 @@ impl Shard {
     }
 
     /// Puts a socket into the queue; it must not be there already.
-    pub(super) fn enqueue(&self, line: Weak<Line>) {
+    pub(super) fn enqueue(&self, line: Weak<dyn ShardSocket>) {
         let first = {
             let mut queue = self.queue.lock().expect("nobody panics while queueing");
             queue.push(line);
@@ -83,7 +91,7 @@ impl Shard {
 }
 
 /// Serves all who are in line; returns how long that took, without the time that others had in between.
-async fn pass(lines: &mut Vec<Weak<Line>>, desk: &mut Desk) -> Duration {
+async fn pass(lines: &mut Vec<Weak<dyn ShardSocket>>, desk: &mut Desk) -> Duration {
     let mut took = Duration::ZERO;
     let mut lines = lines.drain(..).peekable();
     loop {
