@@ -1,7 +1,6 @@
 //! What an installation has one of: the first account and the first API key. They live in the engine, made once by
 //! whichever process comes first.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use ringside_model::{SourceId, TenantId, system_clock};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::config::Config;
-use crate::run::Role;
+use crate::config::{Config, days};
+use crate::console::print_lines;
+use crate::role::Role;
 
 /// Who the audit log says it was.
 const WHO: &str = "configuration";
@@ -39,7 +39,7 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) fn new(engine: Arc<dyn Engine>, config: &Config, role: Role, tenant: TenantId) -> Self {
         Self {
-            audit: Audit::new(engine.clone(), crate::floor::days(config.audit_days)),
+            audit: Audit::new(engine.clone(), days(config.audit_days)),
             keys: Keys::new(engine.clone(), system_clock()),
             engine,
             tenant,
@@ -107,7 +107,7 @@ impl Installation {
                         Ok(()) => known = Some(life),
                         Err(reason) => warn!(%reason, "could not make the first account and key; trying again"),
                     }
-                    say(&shown);
+                    print_lines(&shown);
                 }
                 Err(reason) => debug!(%reason, "could not look whether the engine has lost everything"),
             }
@@ -121,14 +121,4 @@ impl Installation {
     async fn life(&self) -> Result<Bytes, EngineError> {
         self.engine.get_or_create(LIFE, Bytes::from(rand::random::<u64>().to_string())).await
     }
-}
-
-/// Prints lines for the one who started the process.
-pub(crate) fn say(lines: &[String]) {
-    let mut out = std::io::stdout();
-    for line in lines {
-        // Whoever closed our stdout does not want to read it.
-        let _ = writeln!(out, "{line}");
-    }
-    let _ = out.flush();
 }

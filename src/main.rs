@@ -8,16 +8,18 @@ mod access;
 mod bench;
 mod check;
 mod config;
+mod console;
 mod engine;
-mod floor;
 mod installation;
 mod issuers;
 mod listen;
-mod lobby;
 mod open_files;
+mod role;
+mod roles;
 mod rules;
 mod run;
 mod socket;
+mod startup;
 mod tail;
 mod torture;
 mod verify;
@@ -27,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use config::{Config, Flags, Loaded, LogFormat};
-use run::Role;
+use role::Role;
 use tracing_subscriber::EnvFilter;
 
 /// The live ops dashboard for outbound call campaigns.

@@ -11,34 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
+use crate::console::print_lines;
 use crate::engine::{TRY_AGAIN_AFTER, is_away, open_engine};
-use crate::floor::Floor;
-use crate::installation::say;
 use crate::listen::{certificate, listen};
-use crate::lobby::Lobby;
 use crate::open_files::raise_open_files;
-
-/// Which part of the whole a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Everything.
-    Up,
-    /// The way out: pages, sockets, API.
-    Gateway,
-    /// The way in: sources, intake, a share of the partitions.
-    Collector,
-}
-
-impl Role {
-    /// What log lines call it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Gateway => "gateway",
-            Self::Collector => "collector",
-        }
-    }
-}
+use crate::role::Role;
+use crate::roles::Node;
+use crate::startup::StartupResponder;
 
 /// Each step of a stop is given so long.
 const STEP_WITHIN: Duration = Duration::from_secs(5);
@@ -67,20 +46,20 @@ pub(crate) async fn run(config: &Config, role: Role) -> anyhow::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().context("the listening socket has no address")?;
-    let lobby = Lobby::default();
+    let startup = StartupResponder::default();
     let stop_server = CancellationToken::new();
     let speaking = ServeSettings { tls, ..ServeSettings::default() };
-    let server = tokio::spawn(serve_with(speaking, listener, lobby.router(), stop_server.clone()));
+    let server = tokio::spawn(serve_with(speaking, listener, startup.router(), stop_server.clone()));
     let url = match role {
         Role::Up | Role::Gateway => format!("Ringside is on {scheme}://{address}/"),
         Role::Collector => format!("The collector is on {scheme}://{address}/ingest/events"),
     };
-    let floor = tokio::select! {
-        opened = open(config, role, &lobby, &url) => opened?,
+    let node = tokio::select! {
+        opened = open(config, role, &startup, &url) => opened?,
         () = stop.cancelled() => return Ok(()),
     };
     info!(role = role.name(), %address, "running");
-    run_until(stop, config, floor, Server { task: server, stop: stop_server }).await
+    run_until(stop, config, node, Server { task: server, stop: stop_server }).await
 }
 
 /// Raises the limit of open files, and says so where it stays low.
@@ -100,7 +79,7 @@ struct Server {
 }
 
 /// Opens the role once its engine answers. What is wrong for good ends it, what is away is waited for.
-async fn open(config: &Config, role: Role, lobby: &Lobby, url: &str) -> anyhow::Result<Floor> {
+async fn open(config: &Config, role: Role, startup: &StartupResponder, url: &str) -> anyhow::Result<Node> {
     let metrics = ringside_http::recorder().install_recorder().ok();
     let mut engine = None;
     let mut said: Option<Instant> = None;
@@ -112,20 +91,20 @@ async fn open(config: &Config, role: Role, lobby: &Lobby, url: &str) -> anyhow::
                 Some(engine) => Arc::clone(engine),
                 None => engine.insert(open_engine(config).await?).clone(),
             };
-            Floor::open(config, role, engine, lobby, metrics.clone(), &mut shown).await
+            Node::open(config, role, engine, startup, metrics.clone(), &mut shown).await
         };
         let opened = attempt.await.map_err(|reason| (config.redis.is_some() && is_away(&reason), reason));
         // What was made up is shown whatever comes next; the address only where somebody will listen.
         let address = address.take_if(|_| !matches!(opened, Err((false, _))));
-        say(&address.into_iter().chain(std::mem::take(&mut shown)).collect::<Vec<_>>());
+        print_lines(&address.into_iter().chain(std::mem::take(&mut shown)).collect::<Vec<_>>());
         match opened {
-            Ok(floor) => return Ok(floor),
+            Ok(node) => return Ok(node),
             Err((true, reason)) => {
                 if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
                     said = Some(Instant::now());
                     warn!(reason = format!("{reason:#}"), "waiting for Redis");
                 }
-                lobby.wait_for("Redis does not answer yet".to_owned());
+                startup.wait_for("Redis does not answer yet".to_owned());
             }
             Err((false, reason)) => return Err(reason),
         }
@@ -135,8 +114,8 @@ async fn open(config: &Config, role: Role, lobby: &Lobby, url: &str) -> anyhow::
 
 /// Runs until `stop`, then stops at the top and lets the end of input travel down: sources, readiness, sockets, server,
 /// owners, engine.
-async fn run_until(stop: CancellationToken, config: &Config, floor: Floor, server: Server) -> anyhow::Result<()> {
-    let Floor { engine, gateway, stopping, keep, mut sources, stop_sources, owners, stop_owners, .. } = floor;
+async fn run_until(stop: CancellationToken, config: &Config, node: Node, server: Server) -> anyhow::Result<()> {
+    let Node { engine, gateway, stopping, keep, mut sources, stop_sources, owners, stop_owners, .. } = node;
     stop.cancelled().await;
     info!("stopping");
     keep.cancel();

@@ -22,7 +22,7 @@ pub(crate) use session::SessionArgs;
 pub(crate) use token::TokenArgs;
 pub(crate) use user::UserArgs;
 
-use crate::config::Config;
+use crate::config::{Config, days};
 use crate::engine::open_engine;
 
 pub(crate) use audit::audit;
@@ -76,7 +76,7 @@ async fn with_office(
     let name = tenant.tenant.as_ref().unwrap_or(&config.tenant);
     let tenant = TenantId::parse(name).with_context(|| format!("tenant \"{name}\""))?;
     let engine = open_engine(config).await?;
-    let audit = Audit::new(engine.clone(), crate::floor::days(config.audit_days));
+    let audit = Audit::new(engine.clone(), days(config.audit_days));
     let office = Office { engine, tenant, audit };
     let done = work(&office).await;
     office.engine.close().await?;

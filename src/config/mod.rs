@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -474,6 +475,11 @@ impl<P: Provider> Provider for Named<P> {
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         self.1.data()
     }
+}
+
+/// A key that counts days, as a duration.
+pub(crate) fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use serde_json::Value;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
-use super::site::KEY;
 use super::truth::{FACTS_PER_CALL, MadeUpCall, Truth, notification};
 
+pub(super) const KEY: &str = "torture-key-that-lives-as-long-as-the-torture";
 /// How many tellers there are.
 pub(super) const TELLERS: usize = 4;
 /// Each teller's beat.

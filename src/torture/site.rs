@@ -12,11 +12,10 @@ use ringside_rig::{
 };
 use tempfile::TempDir;
 
-use super::load::Gate;
+use super::load::{Gate, KEY};
 use super::schedule::{Fault, Schedule, Topology};
 
 pub(super) const PASSWORD: &str = "only for this torture";
-pub(super) const KEY: &str = "torture-key-that-lives-as-long-as-the-torture";
 
 /// A role is up, or has stopped, within this.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -19,18 +19,18 @@ use ringside_model::{SourceId, TenantId, system_clock};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, days};
 use crate::installation::Installation;
 use crate::issuers;
-use crate::lobby::Lobby;
+use crate::role::Role;
 use crate::rules::fold_settings;
-use crate::run::Role;
+use crate::startup::StartupResponder;
 
 /// How often it is looked whether somebody simulates.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A process with its role, running.
-pub(crate) struct Floor {
+pub(crate) struct Node {
     pub(crate) engine: Arc<dyn Engine>,
     /// None in a collector.
     pub(crate) gateway: Option<Gateway>,
@@ -45,14 +45,14 @@ pub(crate) struct Floor {
     pub(crate) stop_owners: CancellationToken,
 }
 
-impl Floor {
-    /// Makes sure that somebody can log in, starts the role's parts and opens the lobby to them. Pushes to `shown` what
+impl Node {
+    /// Makes sure that somebody can log in, starts the role's parts and opens the port to them. Pushes to `shown` what
     /// the one who started the process should read, besides the address, also where it fails.
     pub(crate) async fn open(
         config: &Config,
         role: Role,
         engine: Arc<dyn Engine>,
-        lobby: &Lobby,
+        startup: &StartupResponder,
         metrics: Option<PrometheusHandle>,
         shown: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
@@ -116,7 +116,7 @@ impl Floor {
             Some(gateway) => gateway.router(),
             None => collector_health(&engine, readiness, metrics, &keep).routes(),
         };
-        let mut floor = Self {
+        let mut node = Self {
             engine: engine.clone(),
             gateway,
             stopping,
@@ -130,19 +130,19 @@ impl Floor {
             let intake = intake(engine.clone(), &fold);
             let keys = installation.keys().clone();
             router = router.merge(webhook_routes(Webhook { intake: intake.clone(), keys, limits: Limits::default() }));
-            floor.start_sources(config, simulate, &intake, &tenant, &owner_settings.holder)?;
-            let owners = own_partitions(engine, owner_settings, floor.stop_owners.clone());
-            floor.owners = Some(tokio::spawn(owners));
+            node.start_sources(config, simulate, &intake, &tenant, &owner_settings.holder)?;
+            let owners = own_partitions(engine, owner_settings, node.stop_owners.clone());
+            node.owners = Some(tokio::spawn(owners));
         }
         if simulate && config.simulate.is_none() {
-            shown.push("No source is configured: a simulated floor is running (campaigns demo-…).".into());
+            shown.push("No source is configured: a simulated node is running (campaigns demo-…).".into());
         }
         if config.redis.is_some() {
-            tokio::spawn(installation.keep(floor.keep.clone()));
-            tokio::spawn(look_for_simulators(floor.engine.clone(), demo, floor.keep.clone()));
+            tokio::spawn(installation.keep(node.keep.clone()));
+            tokio::spawn(look_for_simulators(node.engine.clone(), demo, node.keep.clone()));
         }
-        lobby.open(router);
-        Ok(floor)
+        startup.open(router);
+        Ok(node)
     }
 
     fn start_sources(
@@ -202,10 +202,6 @@ fn collector_health(
         })
     });
     Health { readiness, metrics, version: env!("CARGO_PKG_VERSION") }
-}
-
-pub(crate) fn days(days: u64) -> Duration {
-    Duration::from_secs(days * 24 * 3600)
 }
 
 /// Says that data is made up once any collector has noted that it simulates, or did, until `shutdown`.
