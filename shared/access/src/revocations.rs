@@ -22,7 +22,7 @@ use crate::viewer::Viewer;
 /// How long a note may go unread.
 const READ_EVERY: Duration = Duration::from_millis(500);
 /// The journal's name.
-const JOURNAL: &str = "revoked-back";
+const JOURNAL: &str = "taken-back";
 /// For so long a note is kept: longer than any access token lasts.
 const KEPT: Duration = Duration::from_secs(25 * 3600);
 /// So many are read at once.
