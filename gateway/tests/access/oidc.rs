@@ -197,7 +197,7 @@ async fn a_provider_that_fails_lets_nobody_in_and_is_told_from_a_code_that_is_ov
 async fn userinfo_adds_what_the_id_token_lacks_and_overrides_nothing() {
     let provider = Provider::start().await;
     let mut settings = provider.settings();
-    settings.sign_on.as_mut().unwrap().userinfo = true;
+    settings.sso.as_mut().unwrap().userinfo = true;
     let settings = access_settings(AccessSettings { issuers: vec![settings], ..AccessSettings::default() });
     let floor = TestGateway::with(settings, Histories::default()).await;
     let lacking: Change = Box::new(|claims| {

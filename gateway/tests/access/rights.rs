@@ -307,7 +307,7 @@ async fn a_gateway_puts_a_lost_signing_key_back_and_adopts_another_ones() {
 async fn the_first_account_is_made_once_and_can_log_in() {
     let floor = TestGateway::start().await;
     let made = Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap();
-    let EnsuredAdmin::MadeUp(made) = made else { panic!("{made:?}") };
+    let EnsuredAdmin::Generated(made) = made else { panic!("{made:?}") };
     let again = Accounts::ensure_admin(floor.engine.as_ref(), &tenant(), None).await.unwrap();
     assert_eq!(again, EnsuredAdmin::AsConfigured);
     let accounts = Account::list(floor.engine.as_ref()).await.unwrap();

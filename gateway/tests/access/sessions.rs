@@ -193,7 +193,7 @@ async fn a_locked_account_and_one_with_another_password_are_not_renewed() {
     Accounts::set_password(engine, "ann", "correct horse").await.unwrap();
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
     let cookies = browser.log_in().await;
-    Accounts::end_logins(engine, "ann").await.unwrap();
+    Accounts::end_sessions(engine, "ann").await.unwrap();
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
     let cookies = browser.log_in().await;
     Accounts::disable(engine, "ann").await.unwrap();
@@ -279,7 +279,7 @@ async fn a_user_who_is_revoked_on_one_gateway_is_gone_from_all() {
     stream.until("initial").await;
     let poll = format!("http://{address}/poll?rooms=calls:alpha@{}&wait=50", browser.floor.head("calls:alpha").await);
     let held = tokio::spawn(reqwest::Client::new().get(poll).bearer_auth(&cookies.access).send());
-    Accounts::end_logins(browser.floor.engine.as_ref(), "ann").await.unwrap();
+    Accounts::end_sessions(browser.floor.engine.as_ref(), "ann").await.unwrap();
     assert_eq!((here.close_code().await, there.close_code().await), (4401, 4401));
     assert!(stream.next().await.is_none(), "the stream ends");
     let answer = tokio::time::timeout(PATIENCE, held).await.expect("long before its time is over");

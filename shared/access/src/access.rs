@@ -20,7 +20,7 @@ use crate::revocations::Revocations;
 use crate::role::Permission;
 use crate::session::{Sessions, short};
 use crate::signing_keys::SigningKeys;
-use crate::sweep::keep_sweeping;
+use crate::sweep;
 use crate::throttle::Throttle;
 use crate::token::Tokens;
 use crate::viewer::Viewer;
@@ -110,7 +110,7 @@ impl Access {
         let issuers = Arc::new(Issuers::new(settings.issuers.clone())?);
         tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
         tokio::spawn(revocations.clone().run(stop.clone()));
-        tokio::spawn(keep_sweeping(engine.clone(), stop.clone()));
+        tokio::spawn(sweep::run(engine.clone(), stop.clone()));
         tokio::spawn(issuers.clone().run(stop.clone()));
         Ok(Self(Arc::new(Inner {
             tokens,
@@ -165,7 +165,7 @@ impl Access {
 
     /// Records a room that a viewer may not watch. Their address is recorded with their sign-in.
     pub fn record_forbidden(&self, viewer: &Viewer, room: &Room) {
-        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).refused("forbidden_room");
+        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).denied("forbidden_room");
         let session = json!({ "session": short(&viewer.session_id) });
         self.0.audit.record_denial(&viewer.tenant, entry.changed(Value::Null, session));
     }

@@ -24,7 +24,7 @@ pub struct Account {
     /// True once it was locked for good.
     pub disabled: bool,
     /// Logins from before this moment are not renewed.
-    pub(crate) logins_since: Timestamp,
+    pub(crate) sessions_after: Timestamp,
     pub(crate) phc: String,
 }
 
@@ -63,7 +63,7 @@ impl Account {
             None => self.memberships.first()?,
         };
         let Membership { tenant, role, scope } = membership.clone();
-        Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, until: None })
+        Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, valid_until: None })
     }
 }
 
@@ -95,7 +95,7 @@ pub enum AccountError {
     BadRole,
     /// The role and the list of campaigns don't go together.
     #[error("an admin sees all campaigns; leave out the list, or choose another role")]
-    AdminOfSome,
+    AdminNeedsAllCampaigns,
     /// The password is too short or too long.
     #[error("a password has 8 to 256 characters")]
     BadPassword,
@@ -133,7 +133,7 @@ pub(crate) fn encode(account: &Account) -> bytes::Bytes {
         phc: account.phc.clone(),
         memberships: account.memberships.iter().map(MembershipJson::from).collect(),
         disabled: account.disabled,
-        logins_since_ms: account.logins_since.millis(),
+        logins_since_ms: account.sessions_after.millis(),
     };
     serde_json::to_vec(&json).expect("a plain struct always serialises").into()
 }
@@ -147,7 +147,7 @@ pub(crate) fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
             name: name.to_owned(),
             memberships,
             disabled: json.disabled,
-            logins_since: Timestamp::from_millis(json.logins_since_ms),
+            sessions_after: Timestamp::from_millis(json.logins_since_ms),
             phc: json.phc,
         })
     };

@@ -25,7 +25,7 @@ pub enum EnsuredAdmin {
     /// Nothing is to be told: it has the configured password, or its own where none is.
     AsConfigured,
     /// It is new, with this password.
-    MadeUp(GeneratedPassword),
+    Generated(GeneratedPassword),
     /// Its password became the configured one.
     Changed {
         /// Where it is at home.
@@ -50,10 +50,10 @@ impl Accounts {
                 None => Ok(EnsuredAdmin::AsConfigured),
             };
         }
-        let made_up = GeneratedPassword::make_up();
+        let generated = GeneratedPassword::generate();
         let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
-        match Self::add(engine, "admin", password.unwrap_or(&made_up.0), &admin).await {
-            Ok(()) if password.is_none() => Ok(EnsuredAdmin::MadeUp(made_up)),
+        match Self::add(engine, "admin", password.unwrap_or(&generated.0), &admin).await {
+            Ok(()) if password.is_none() => Ok(EnsuredAdmin::Generated(generated)),
             // Where another gateway was faster, its password is the one.
             Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
             Err(error) => Err(error),
@@ -68,14 +68,14 @@ impl Accounts {
             return Ok(EnsuredAdmin::AsConfigured);
         }
         let (phc, now) = (hash(password).await?, Timestamp::now());
-        let change = |account| Ok(Account { phc: phc.clone(), logins_since: now, ..account });
+        let change = |account| Ok(Account { phc: phc.clone(), sessions_after: now, ..account });
         match Self::change(engine, "admin", change).await {
             Ok(_) => {}
             Err(AccountError::NoSuchAccount(_)) => return Ok(EnsuredAdmin::AsConfigured),
             Err(error) => return Err(error),
         }
         with_timeout(unlock(engine, "admin")).await?;
-        Self::end_logins_of(engine, "admin", now).await?;
+        Self::end_sessions_of(engine, "admin", now).await?;
         Ok(EnsuredAdmin::Changed { home: admin.home().clone() })
     }
 
@@ -93,7 +93,7 @@ impl Accounts {
             memberships: vec![membership.clone()],
             disabled: false,
             // An account of that name that was removed has left its logins behind.
-            logins_since: Timestamp::now(),
+            sessions_after: Timestamp::now(),
             phc: hash(password).await?,
         };
         let value = encode(&account);
@@ -108,10 +108,10 @@ impl Accounts {
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
         let phc = hash(password).await?;
         let now = Timestamp::now();
-        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
+        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, sessions_after: now, ..account });
         let (before, _) = Self::change(engine, name, change).await?;
         with_timeout(unlock(engine, name)).await?;
-        Self::end_logins_of(engine, name, now).await?;
+        Self::end_sessions_of(engine, name, now).await?;
         Ok(before.disabled)
     }
 
@@ -119,9 +119,9 @@ impl Accounts {
     pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
         let changed =
-            Self::change(engine, name, |account| Ok(Account { disabled: true, logins_since: now, ..account }));
+            Self::change(engine, name, |account| Ok(Account { disabled: true, sessions_after: now, ..account }));
         changed.await?;
-        Self::end_logins_of(engine, name, now).await
+        Self::end_sessions_of(engine, name, now).await
     }
 
     /// Unlocks an account.
@@ -131,10 +131,10 @@ impl Accounts {
     }
 
     /// Ends all logins of an account. It may log in again.
-    pub async fn end_logins(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+    pub async fn end_sessions(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
-        Self::change(engine, name, |account| Ok(Account { logins_since: now, ..account })).await?;
-        Self::end_logins_of(engine, name, now).await
+        Self::change(engine, name, |account| Ok(Account { sessions_after: now, ..account })).await?;
+        Self::end_sessions_of(engine, name, now).await
     }
 
     /// Says what an account is in a tenant from now on, and tells what it was there. Its logins go on, with other rights
@@ -206,7 +206,7 @@ impl Accounts {
         let (before, after) = Self::replace(engine, name, change).await?;
         match &after {
             Some(_) => Self::end_tokens(engine, name).await?,
-            None => Self::end_logins_of(engine, name, Timestamp::now()).await?,
+            None => Self::end_sessions_of(engine, name, Timestamp::now()).await?,
         }
         let left = |here: &Membership| after.as_ref().is_some_and(|after| after.membership(&here.tenant).is_some());
         Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
@@ -218,12 +218,12 @@ impl Accounts {
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<usize, AccountError> {
-        Revocations::tell(engine, &[Revoked::tenant(tenant, now)]).await?;
+        Revocations::append(engine, &[Revoked::tenant(tenant, now)]).await?;
         let accounts = Account::list(engine).await?;
         let members = accounts.iter().filter(|account| account.membership(tenant).is_some());
         let members: HashSet<&str> = members.map(|account| account.name.as_str()).collect();
         let of_tenant = |session: &Session| session.tenant == *tenant || members.contains(session.user.as_str());
-        Ok(end_where(engine, now, |session| of_tenant(session) && session.began <= now).await?)
+        Ok(end_where(engine, now, |session| of_tenant(session) && session.started_at <= now).await?)
     }
 
     /// An error where nobody but this account is an admin of the tenant.
@@ -252,12 +252,12 @@ impl Accounts {
 
     /// What tokens say of somebody counts no more, on any gateway; their logins go on and get others.
     pub async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
-        Revocations::tell(engine, &[Revoked::user(name, Timestamp::now())]).await
+        Revocations::append(engine, &[Revoked::user(name, Timestamp::now())]).await
     }
 
-    async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
-        Revocations::tell(engine, &[Revoked::user(name, now)]).await?;
-        end_where(engine, now, |session| session.user == name && session.began <= now).await?;
+    async fn end_sessions_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
+        Revocations::append(engine, &[Revoked::user(name, now)]).await?;
+        end_where(engine, now, |session| session.user == name && session.started_at <= now).await?;
         Ok(())
     }
 
@@ -293,7 +293,7 @@ impl Accounts {
 fn check(membership: &Membership) -> Result<(), AccountError> {
     match (membership.role, &membership.scope) {
         (Role::Wallboard, _) => Err(AccountError::BadRole),
-        (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
+        (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminNeedsAllCampaigns),
         _ => Ok(()),
     }
 }

@@ -94,7 +94,7 @@ pub enum ApiTokenError {
     TooMuch,
     /// No token has such an id.
     #[error("there is no token with the id {0}; `ringside token list` shows them")]
-    NoSuchPass(String),
+    NoSuchToken(String),
     /// The engine can't be asked.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -177,7 +177,7 @@ impl ApiTokens {
 
     /// Ends a token of a tenant, and what was logged in with it.
     pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<ApiToken, ApiTokenError> {
-        let none = || ApiTokenError::NoSuchPass(id.to_owned());
+        let none = || ApiTokenError::NoSuchToken(id.to_owned());
         if id.len() != 12 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(none());
         }
@@ -186,7 +186,7 @@ impl ApiTokens {
             let token = decode(hash, &value)?;
             if token.tenant == *tenant {
                 // The token itself goes last: where something fails before, it is still there to be revoked once more.
-                Revocations::tell(self.engine.as_ref(), &[Revoked::session(&session_id(&token))]).await?;
+                Revocations::append(self.engine.as_ref(), &[Revoked::session(&session_id(&token))]).await?;
                 let of_it = |session: &super::session::Session| session.api_token.as_deref() == Some(id);
                 end_where(self.engine.as_ref(), Timestamp::now(), of_it).await?;
                 self.engine.set(&key, None).await?;
@@ -256,7 +256,7 @@ impl ApiToken {
             role: self.role,
             scope: self.scope.clone(),
             page: self.page.clone(),
-            until: self.expires_at,
+            valid_until: self.expires_at,
         }
     }
 
@@ -273,8 +273,8 @@ impl ApiToken {
 
     /// Its bearer as somebody who asks with nothing else.
     pub(crate) fn viewer(&self, now: Timestamp) -> Viewer {
-        let Identity { user, tenant, role, scope, page, until } = self.identity();
-        let expires_at = until.unwrap_or(now.plus_millis(FAR_MS));
+        let Identity { user, tenant, role, scope, page, valid_until } = self.identity();
+        let expires_at = valid_until.unwrap_or(now.plus_millis(FAR_MS));
         Viewer { user, tenant, role, scope, page, expires_at, session_id: session_id(self), issued_at: now }
     }
 }

@@ -20,7 +20,7 @@ pub struct Identity {
     /// The one page they see, of a wallboard.
     pub page: Option<Page>,
     /// When it ends, whatever they do.
-    pub until: Option<Timestamp>,
+    pub valid_until: Option<Timestamp>,
 }
 
 /// As a login keeps it that has no account to be asked again.
@@ -46,14 +46,14 @@ impl From<&Identity> for IdentityJson {
 
 impl IdentityJson {
     /// Reads it back; none where it can't be.
-    pub(crate) fn read(&self, user: &str, until: Option<Timestamp>) -> Option<Identity> {
+    pub(crate) fn read(&self, user: &str, valid_until: Option<Timestamp>) -> Option<Identity> {
         let identity = Identity {
             user: user.to_owned(),
             tenant: TenantId::parse(&self.tenant).ok()?,
             role: Role::parse(&self.role)?,
             scope: self.campaigns.scope()?,
             page: self.page.as_deref().map(str::parse).transpose().ok()?,
-            until,
+            valid_until,
         };
         identity.role.fits(&identity.scope, identity.page.as_ref()).then_some(identity)
     }

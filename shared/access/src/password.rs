@@ -7,6 +7,8 @@ use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
+use crate::random::random_text;
+
 /// So many passwords are hashed at once; each takes 19 MiB while it is.
 const AT_ONCE: usize = 4;
 /// So many more wait for their turn; whoever comes after them is told to come back.
@@ -110,7 +112,7 @@ pub struct GeneratedPassword(pub(super) String);
 
 impl GeneratedPassword {
     /// Sixteen letters and digits.
-    pub fn make_up() -> Self {
+    pub fn generate() -> Self {
         Self(random_text(16))
     }
 }
@@ -126,12 +128,6 @@ impl fmt::Debug for GeneratedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GeneratedPassword(…)")
     }
-}
-
-/// A text that nobody guesses, easy to type: letters and digits without those that look alike.
-pub(crate) fn random_text(length: usize) -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    (0..length).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect()
 }
 
 fn hasher() -> Argon2<'static> {

@@ -1,7 +1,7 @@
 //! What was revoked back since access tokens were issued: ended logins, locked accounts, changed rights, revoked tokens.
 //!
-//! Whoever takes something back notes it in a journal of the engine. Every gateway reads what is new in it twice a second;
-//! then the live connections look whether they may go on. While the engine is away, what is known counts. A note is only
+//! Whoever takes something back entries it in a journal of the engine. Every gateway reads what is new in it twice a second;
+//! then the live connections look whether they may go on. While the engine is away, what is known counts. A entry is only
 //! needed for as long as an access token can last: whether a login may be renewed is asked where logins are kept.
 
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use tracing::{error, warn};
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// How long a note may go unread.
+/// How long a entry may go unread.
 const READ_EVERY: Duration = Duration::from_millis(500);
 /// The journal's name.
 const JOURNAL: &str = "taken-back";
-/// For so long a note is kept: longer than any access token lasts.
+/// For so long a entry is kept: longer than any access token lasts.
 const KEPT: Duration = Duration::from_secs(25 * 3600);
 /// So many are read at once.
 const PAGE: usize = 500;
@@ -72,7 +72,7 @@ impl Revoked {
 
 /// What is known, and since when it counts.
 #[derive(Debug, Default)]
-struct Known {
+struct RevokedSince {
     sessions: HashMap<Box<str>, Timestamp>,
     users: HashMap<Box<str>, Timestamp>,
     tenants: HashMap<Box<str>, Timestamp>,
@@ -81,9 +81,9 @@ struct Known {
 /// Knows which verified tokens don't count any more.
 pub struct Revocations {
     engine: Arc<dyn Engine>,
-    known: RwLock<Known>,
+    revoked_since: RwLock<RevokedSince>,
     changed: watch::Sender<u64>,
-    /// The newest note that was read. Held while reading, so that two readings don't overlap.
+    /// The newest entry that was read. Held while reading, so that two readings don't overlap.
     read: Mutex<Option<JournalEntryId>>,
 }
 
@@ -91,13 +91,13 @@ impl Revocations {
     /// Reads what there is.
     pub(crate) async fn load(engine: Arc<dyn Engine>) -> Result<Arc<Self>, EngineError> {
         let revocations =
-            Self { engine, known: RwLock::default(), changed: watch::Sender::new(0), read: Mutex::default() };
+            Self { engine, revoked_since: RwLock::default(), changed: watch::Sender::new(0), read: Mutex::default() };
         revocations.read().await?;
         Ok(Arc::new(revocations))
     }
 
     /// Takes things back, whoever does it: gateways hear of it within the second.
-    pub(crate) async fn tell(engine: &dyn Engine, revoked: &[Revoked]) -> Result<(), EngineError> {
+    pub(crate) async fn append(engine: &dyn Engine, revoked: &[Revoked]) -> Result<(), EngineError> {
         let record =
             |revoked: &Revoked| Bytes::from(serde_json::to_vec(revoked).expect("a plain enum always serialises"));
         engine.append_journal(JOURNAL, revoked.iter().map(record).collect(), KEPT).await
@@ -114,26 +114,26 @@ impl Revocations {
                 Err(_) => {}
                 Ok(()) => failing = false,
             }
-            self.forget(Timestamp::now());
+            self.prune(Timestamp::now());
         }
     }
 
     /// True while a verified token counts.
     pub fn allows(&self, viewer: &Viewer) -> bool {
-        let known = self.known.read().expect("nobody panics while writing");
+        let revoked_since = self.revoked_since.read().expect("nobody panics while writing");
         // A token of the very second may be from before the change: a new one costs less than a breach.
         let older =
             |since: Option<&Timestamp>| since.is_some_and(|since| viewer.issued_at.seconds() <= since.seconds());
-        !known.sessions.contains_key(viewer.session_id.as_str())
-            && !older(known.users.get(viewer.user.as_str()))
-            && !older(known.tenants.get(viewer.tenant.as_str()))
+        !revoked_since.sessions.contains_key(viewer.session_id.as_str())
+            && !older(revoked_since.users.get(viewer.user.as_str()))
+            && !older(revoked_since.tenants.get(viewer.tenant.as_str()))
     }
 
     /// When a token of somebody who was looked up after `now` says that it is from: a second later than what was revoked back
     /// in that very second before. Where something was revoked back since, when that was.
     pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, Timestamp> {
-        let known = self.known.read().expect("nobody panics while writing");
-        let since = known.users.get(user).max(known.tenants.get(tenant.as_str()));
+        let revoked_since = self.revoked_since.read().expect("nobody panics while writing");
+        let since = revoked_since.users.get(user).max(revoked_since.tenants.get(tenant.as_str()));
         match since {
             Some(since) if *since >= now => Err(*since),
             Some(since) => Ok(now.max(second_after(*since))),
@@ -151,25 +151,25 @@ impl Revocations {
     /// Reads what is new.
     pub async fn read(&self) -> Result<(), EngineError> {
         let mut newest = self.read.lock().await;
-        // Mostly there is nothing new, which the newest note tells.
+        // Mostly there is nothing new, which the newest entry tells.
         let mut page = self.engine.read_journal(JOURNAL, None, 1).await?;
-        let mut notes: Vec<JournalEntry> = Vec::new();
-        while let Some(last) = page.last().map(|note| note.id) {
-            notes.extend(page.into_iter().take_while(|note| Some(note.id) > *newest));
-            if notes.last().is_none_or(|note| note.id != last) {
+        let mut entries: Vec<JournalEntry> = Vec::new();
+        while let Some(last) = page.last().map(|entry| entry.id) {
+            entries.extend(page.into_iter().take_while(|entry| Some(entry.id) > *newest));
+            if entries.last().is_none_or(|entry| entry.id != last) {
                 break;
             }
             page = self.engine.read_journal(JOURNAL, Some(last), PAGE).await?;
         }
-        let Some(first) = notes.first() else { return Ok(()) };
+        let Some(first) = entries.first() else { return Ok(()) };
         let until = first.id;
         {
-            let mut known = self.known.write().expect("nobody panics while writing");
+            let mut revoked_since = self.revoked_since.write().expect("nobody panics while writing");
             let now = Timestamp::now();
-            for note in notes.iter().rev() {
-                match serde_json::from_slice(&note.record) {
-                    Ok(revoked) => known.take(revoked, now),
-                    Err(error) => error!(%error, "a note of what was revoked back can't be read"),
+            for entry in entries.iter().rev() {
+                match serde_json::from_slice(&entry.record) {
+                    Ok(revoked) => revoked_since.insert(revoked, now),
+                    Err(error) => error!(%error, "a entry of what was revoked back can't be read"),
                 }
             }
         }
@@ -178,18 +178,18 @@ impl Revocations {
         Ok(())
     }
 
-    fn forget(&self, now: Timestamp) {
-        let mut known = self.known.write().expect("nobody panics while writing");
+    fn prune(&self, now: Timestamp) {
+        let mut revoked_since = self.revoked_since.write().expect("nobody panics while writing");
         let kept_ms = KEPT.as_millis() as i64;
-        let Known { sessions, users, tenants } = &mut *known;
+        let RevokedSince { sessions, users, tenants } = &mut *revoked_since;
         for map in [sessions, users, tenants] {
             map.retain(|_, since| now.since(*since) < kept_ms);
         }
     }
 }
 
-impl Known {
-    fn take(&mut self, revoked: Revoked, now: Timestamp) {
+impl RevokedSince {
+    fn insert(&mut self, revoked: Revoked, now: Timestamp) {
         let (map, name, since) = match revoked {
             Revoked::Session { id } => (&mut self.sessions, id, now),
             Revoked::User { name, before_ms } => (&mut self.users, name, Timestamp::from_millis(before_ms)),
@@ -231,7 +231,7 @@ mod tests {
         let mut issued = vec![revocations.issued_at("ann", &acme, second).unwrap()];
         for ms in [100, 500, 900] {
             let changed = second.plus_millis(ms);
-            Revocations::tell(engine.as_ref(), &[Revoked::user("ann", changed)]).await.unwrap();
+            Revocations::append(engine.as_ref(), &[Revoked::user("ann", changed)]).await.unwrap();
             revocations.read().await.unwrap();
             let mut now = changed;
             let issued_at = loop {

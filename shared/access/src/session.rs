@@ -1,6 +1,6 @@
 //! Logins: what the engine keeps of each, and the refresh tokens that renew them.
 //!
-//! An access token is short and lives by its signature; a login lasts for a shift and lives in the registry as
+//! An access token is short and lives by its signature; a login ttl for a shift and lives in the registry as
 //! `session/{id}`. Its refresh token names it and a generation. Each use makes the next generation; one that comes back after
 //! that has been copied, and ends the login. For some seconds it is only revoked for a second tab, or for an answer that was
 //! lost.
@@ -15,19 +15,19 @@ use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, IdentityJson};
+use crate::random::random_id;
 use crate::refresh;
 use crate::revocations::{Revocations, Revoked};
 use crate::timeout::with_timeout;
-use crate::token::random_id;
 
 /// What their keys begin with.
 pub(crate) const PREFIX: &str = "session/";
 /// A generation that was followed by another one is good for so long: two tabs renew at once, an answer is lost.
-const REUSED_WITHIN_MS: i64 = 30_000;
+const REUSE_GRACE_MS: i64 = 30_000;
 /// Who renews again so soon gets the same refresh token.
-const RENEWED_WITHIN_MS: i64 = 5_000;
-/// No login of a person lasts longer, however often it is renewed; no wallboard's, without being renewed.
-const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
+const SAME_TOKEN_MS: i64 = 5_000;
+/// No login of a person ttl longer, however often it is renewed; no wallboard's, without being renewed.
+const MAX_SESSION_MS: i64 = 30 * 24 * 3_600_000;
 /// So much of a browser's name is kept.
 const AGENT_CHARS: usize = 200;
 /// A login.
@@ -39,26 +39,26 @@ pub struct Session {
     pub user: String,
     /// Whose data it looks at, for now.
     pub tenant: TenantId,
-    /// How it began: `password`, `token`, or whose word it was.
+    /// How it started_at: `password`, `token`, or whose word it was.
     pub via: String,
     /// Who it was shown to be, where there is no account to ask.
     pub(crate) fixed: Option<IdentityJson>,
     /// The token of ours that it began with, if any.
     pub(crate) api_token: Option<String>,
     /// When it began.
-    pub began: Timestamp,
+    pub started_at: Timestamp,
     /// When it was last renewed.
-    pub seen: Timestamp,
+    pub last_seen_at: Timestamp,
     /// When it ends if it is not renewed.
-    pub ends: Timestamp,
+    pub expires_at: Timestamp,
     /// When it ends, whatever happens.
-    pub(crate) until: Option<Timestamp>,
+    pub(crate) valid_until: Option<Timestamp>,
     /// Where from.
     pub address: Option<IpAddr>,
     /// What the browser calls itself.
     pub agent: String,
     generation: u32,
-    renewed: Timestamp,
+    rotated_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +84,7 @@ struct SessionJson {
 
 /// Why a login is not renewed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotRenewed {
+pub(crate) enum RenewError {
     /// There is no such login (any more), or the token is none of ours.
     #[error("there is no such login")]
     Unknown,
@@ -100,8 +100,8 @@ pub(crate) enum NotRenewed {
 #[derive(Clone)]
 pub struct Sessions {
     engine: Arc<dyn Engine>,
-    /// How long one lasts that is not renewed.
-    lasts: Duration,
+    /// How long one ttl that is not renewed.
+    ttl: Duration,
 }
 
 /// What a new login is made of.
@@ -117,8 +117,8 @@ pub(crate) struct NewSession<'a> {
 
 impl Sessions {
     /// Logins that last so long where nobody renews them.
-    pub fn new(engine: Arc<dyn Engine>, lasts: Duration) -> Self {
-        Self { engine, lasts }
+    pub fn new(engine: Arc<dyn Engine>, ttl: Duration) -> Self {
+        Self { engine, ttl }
     }
 
     /// Begins a login.
@@ -131,30 +131,30 @@ impl Sessions {
             via: via.to_owned(),
             fixed: (!has_account).then(|| identity.into()),
             api_token,
-            began: now,
-            seen: now,
-            ends: now,
-            until: identity.until,
+            started_at: now,
+            last_seen_at: now,
+            expires_at: now,
+            valid_until: identity.valid_until,
             address,
             agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
             generation: 1,
-            renewed: now,
+            rotated_at: now,
         };
-        session.ends = self.end_of(&session, now);
+        session.expires_at = self.expiry_of(&session, now);
         self.engine.set(&key(&session.id), Some(encode(&session))).await?;
         Ok(session)
     }
 
     /// The login of a refresh token, renewed. Its token is [`Session::refresh_token`].
-    pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, NotRenewed> {
-        let (id, generation) = refresh::read(token, secret).ok_or(NotRenewed::Unknown)?;
+    pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, RenewError> {
+        let (id, generation) = refresh::read(token, secret).ok_or(RenewError::Unknown)?;
         loop {
-            let stored = with_timeout(self.engine.get(&key(&id))).await?.ok_or(NotRenewed::Unknown)?;
+            let stored = with_timeout(self.engine.get(&key(&id))).await?.ok_or(RenewError::Unknown)?;
             let mut session = decode(&id, &stored)?;
-            if session.ends <= now {
-                return Err(NotRenewed::Unknown);
+            if session.expires_at <= now {
+                return Err(RenewError::Unknown);
             }
-            let since_ms = now.since(session.renewed);
+            let since_ms = now.since(session.rotated_at);
             let current = match session.generation.checked_sub(generation) {
                 // From the future: we have lost a write (a failover), and the token says what it was.
                 None => {
@@ -162,18 +162,18 @@ impl Sessions {
                     true
                 }
                 Some(0) => true,
-                Some(1) if since_ms < REUSED_WITHIN_MS => false,
+                Some(1) if since_ms < REUSE_GRACE_MS => false,
                 Some(_) => {
                     self.end(&session.id).await?;
-                    return Err(NotRenewed::TokenReuse(Box::new(session)));
+                    return Err(RenewError::TokenReuse(Box::new(session)));
                 }
             };
-            if current && since_ms >= RENEWED_WITHIN_MS {
+            if current && since_ms >= SAME_TOKEN_MS {
                 session.generation = session.generation.saturating_add(1);
-                session.renewed = now;
+                session.rotated_at = now;
             }
-            session.seen = now;
-            session.ends = self.end_of(&session, now);
+            session.last_seen_at = now;
+            session.expires_at = self.expiry_of(&session, now);
             if with_timeout(self.engine.compare_and_swap(&key(&id), Some(stored), Some(encode(&session)))).await? {
                 return Ok(session);
             }
@@ -202,7 +202,7 @@ impl Sessions {
     }
 
     /// Ends the login of a refresh token, whichever it is by now; nothing where it is none of ours.
-    pub(crate) async fn leave(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
+    pub(crate) async fn end_by_token(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
         match refresh::read(token, secret) {
             Some((id, _)) => self.end(&id).await,
             None => Ok(()),
@@ -213,21 +213,21 @@ impl Sessions {
     pub async fn list(&self, tenant: &TenantId, now: Timestamp) -> Result<Vec<Session>, EngineError> {
         let mut sessions = list(self.engine.as_ref(), now).await?;
         sessions.retain(|session| session.tenant == *tenant);
-        sessions.sort_by(|a, b| (b.began, &a.id).cmp(&(a.began, &b.id)));
+        sessions.sort_by(|a, b| (b.started_at, &a.id).cmp(&(a.started_at, &b.id)));
         Ok(sessions)
     }
 
-    fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
+    fn expiry_of(&self, session: &Session, now: Timestamp) -> Timestamp {
         // A screen on a wall goes on for as long as its token does, and is not renewed while it sleeps over the weekend.
         let ends = match session.api_token {
             // What was never renewed is no screen that runs.
-            Some(_) if session.generation > 1 => now.plus_millis(LONGEST_MS),
+            Some(_) if session.generation > 1 => now.plus_millis(MAX_SESSION_MS),
             _ => {
-                let at_most = session.began.plus_millis(LONGEST_MS);
-                now.plus_millis(self.lasts.as_millis() as i64).min(at_most)
+                let at_most = session.started_at.plus_millis(MAX_SESSION_MS);
+                now.plus_millis(self.ttl.as_millis() as i64).min(at_most)
             }
         };
-        session.until.map_or(ends, |until| ends.min(until))
+        session.valid_until.map_or(ends, |until| ends.min(until))
     }
 }
 
@@ -244,8 +244,8 @@ pub(crate) async fn end_where(
 }
 
 /// True of a login that can't be renewed any more. What can't be read is kept for whoever can.
-pub(crate) fn is_over(stored: &[u8], now: Timestamp) -> bool {
-    decode("", stored).is_ok_and(|session| session.ends <= now)
+pub(crate) fn is_expired(stored: &[u8], now: Timestamp) -> bool {
+    decode("", stored).is_ok_and(|session| session.expires_at <= now)
 }
 
 /// It is told first: where that fails, the login is still there to be ended once more.
@@ -254,7 +254,7 @@ async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
         return Ok(());
     }
     let revoked: Vec<Revoked> = ids.iter().map(|id| Revoked::session(id)).collect();
-    Revocations::tell(engine, &revoked).await?;
+    Revocations::append(engine, &revoked).await?;
     for id in ids {
         engine.set(&key(id), None).await?;
     }
@@ -264,7 +264,7 @@ async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
 async fn list(engine: &dyn Engine, now: Timestamp) -> Result<Vec<Session>, EngineError> {
     let stored = engine.list(PREFIX).await?;
     let sessions = stored.iter().filter_map(|(name, value)| decode(&name[PREFIX.len()..], value).ok());
-    Ok(sessions.filter(|session| session.ends > now).collect())
+    Ok(sessions.filter(|session| session.expires_at > now).collect())
 }
 
 /// Without what it holds.
@@ -287,7 +287,7 @@ impl Session {
 
     /// Who it was shown to be, where there is no account to ask.
     pub(crate) fn fixed_identity(&self) -> Option<Identity> {
-        self.fixed.as_ref()?.read(&self.user, self.until)
+        self.fixed.as_ref()?.read(&self.user, self.valid_until)
     }
 }
 
@@ -302,14 +302,14 @@ fn encode(session: &Session) -> Bytes {
         via: session.via.clone(),
         fixed: session.fixed.clone(),
         pass: session.api_token.clone(),
-        began_ms: session.began.millis(),
-        seen_ms: session.seen.millis(),
-        ends_ms: session.ends.millis(),
-        until_ms: session.until.map(Timestamp::millis),
+        began_ms: session.started_at.millis(),
+        seen_ms: session.last_seen_at.millis(),
+        ends_ms: session.expires_at.millis(),
+        until_ms: session.valid_until.map(Timestamp::millis),
         address: session.address,
         agent: session.agent.clone(),
         generation: session.generation,
-        renewed_ms: session.renewed.millis(),
+        renewed_ms: session.rotated_at.millis(),
     };
     serde_json::to_vec(&json).expect("a plain struct always serialises").into()
 }
@@ -324,14 +324,14 @@ fn decode(id: &str, stored: &[u8]) -> Result<Session, EngineError> {
         via: json.via,
         fixed: json.fixed,
         api_token: json.pass,
-        began: Timestamp::from_millis(json.began_ms),
-        seen: Timestamp::from_millis(json.seen_ms),
-        ends: Timestamp::from_millis(json.ends_ms),
-        until: json.until_ms.map(Timestamp::from_millis),
+        started_at: Timestamp::from_millis(json.began_ms),
+        last_seen_at: Timestamp::from_millis(json.seen_ms),
+        expires_at: Timestamp::from_millis(json.ends_ms),
+        valid_until: json.until_ms.map(Timestamp::from_millis),
         address: json.address,
         agent: json.agent,
         generation: json.generation,
-        renewed: Timestamp::from_millis(json.renewed_ms),
+        rotated_at: Timestamp::from_millis(json.renewed_ms),
     })
 }
 
@@ -355,7 +355,7 @@ mod tests {
             role: Role::Viewer,
             scope: Scope::All,
             page: None,
-            until: None,
+            valid_until: None,
         };
         let beginning = NewSession {
             identity: &identity,
@@ -383,9 +383,9 @@ mod tests {
 
         let third = sessions.renew(&second, &SECRET, now.plus_millis(200_000)).await.unwrap().refresh_token(&SECRET);
         let thief = sessions.renew(&first, &SECRET, now.plus_millis(201_000)).await;
-        assert!(matches!(thief, Err(NotRenewed::TokenReuse(session)) if session.user == "ann"));
+        assert!(matches!(thief, Err(RenewError::TokenReuse(session)) if session.user == "ann"));
         let owner = sessions.renew(&third, &SECRET, now.plus_millis(202_000)).await;
-        assert!(matches!(owner, Err(NotRenewed::Unknown)), "nobody can tell who of the two was the owner");
+        assert!(matches!(owner, Err(RenewError::Unknown)), "nobody can tell who of the two was the owner");
     }
 
     #[tokio::test]
@@ -393,15 +393,15 @@ mod tests {
         let (_folder, sessions, session, now) = begin().await;
         let first = session.refresh_token(&SECRET);
         sessions.renew(&first, &SECRET, now.plus_millis(60_000)).await.unwrap();
-        let late = sessions.renew(&first, &SECRET, now.plus_millis(60_000 + REUSED_WITHIN_MS)).await;
-        assert!(matches!(late, Err(NotRenewed::TokenReuse(_))));
+        let late = sessions.renew(&first, &SECRET, now.plus_millis(60_000 + REUSE_GRACE_MS)).await;
+        assert!(matches!(late, Err(RenewError::TokenReuse(_))));
     }
 
     #[tokio::test]
     async fn a_login_ends_by_itself_and_no_later_than_it_may() {
         let (_folder, sessions, session, now) = begin().await;
         let token = session.refresh_token(&SECRET);
-        assert!(matches!(sessions.renew(&token, &SECRET, now.plus_millis(3_600_000)).await, Err(NotRenewed::Unknown)));
+        assert!(matches!(sessions.renew(&token, &SECRET, now.plus_millis(3_600_000)).await, Err(RenewError::Unknown)));
         assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_599_999)).await, Ok(0));
         assert_eq!(sessions.list(&session.tenant, now).await.unwrap().len(), 1);
         assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_600_000)).await, Ok(1));
@@ -412,7 +412,7 @@ mod tests {
     async fn a_token_that_was_not_made_with_our_secret_is_nobodys() {
         let (_folder, sessions, session, now) = begin().await;
         for token in [session.refresh_token(&[8; 32]), "rrt_".into(), String::new()] {
-            assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(NotRenewed::Unknown)), "{token}");
+            assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(RenewError::Unknown)), "{token}");
         }
         assert!(sessions.renew(&session.refresh_token(&SECRET), &SECRET, now).await.is_ok());
     }

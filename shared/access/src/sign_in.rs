@@ -16,7 +16,7 @@ use crate::api_token::{ApiToken, is_api_token};
 use crate::audit::AuditEntry;
 use crate::error::AccessError;
 use crate::identity::Identity;
-use crate::session::{NewSession, NotRenewed, Session, short};
+use crate::session::{NewSession, RenewError, Session, short};
 use crate::throttle::{LOCKED_FOR, Throttled};
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
@@ -58,7 +58,7 @@ pub struct SignedIn {
     /// Renews the session next.
     pub refresh_token: String,
     /// When the session ends if it is not renewed.
-    pub ends: Timestamp,
+    pub session_expires_at: Timestamp,
 }
 
 impl Access {
@@ -77,10 +77,10 @@ impl Access {
             Throttled::Locked { wait } => {
                 count_sign_in("locked");
                 // The lock itself was logged as a warning.
-                info!(user = beginning(username), address = shown_address, reason = "locked", "sign-in refused");
+                info!(user = truncate_name(username), address = shown_address, reason = "locked", "sign-in refused");
                 AccessError::Locked { wait_secs: wait.as_secs().max(1) }
             }
-            Throttled::Uncounted(error) => error.into(),
+            Throttled::Unavailable(error) => error.into(),
         })?;
         let asked = Timestamp::now();
         let verified = Accounts::verify(self.engine(), self.passwords(), username, password).await;
@@ -100,16 +100,16 @@ impl Access {
         // An unknown name concerns the installation, not a tenant.
         let (user, tenant) = match &account {
             Some(account) => (account.name.clone(), account.home()),
-            None => (beginning(username), &self.settings().tenant),
+            None => (truncate_name(username), &self.settings().tenant),
         };
         let entry = AuditEntry::by(&user, address, "login", "password");
         if tries_left == 0 {
             warn!(user, %tenant, address = shown_address, reason = "wrong_password", "sign-in refused; account locked from now on");
-            self.audit().record_soon(tenant, entry.refused("locked"));
+            self.audit().record_soon(tenant, entry.denied("locked"));
             return Err(AccessError::Locked { wait_secs: LOCKED_FOR.as_secs() });
         }
         info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "sign-in refused");
-        self.audit().record_denial(tenant, entry.refused("wrong_password"));
+        self.audit().record_denial(tenant, entry.denied("wrong_password"));
         Err(AccessError::WrongPassword { tries_left })
     }
 
@@ -124,10 +124,10 @@ impl Access {
             Ok((identity, issuer)) => return Ok(Proof::Issuer(identity, issuer)),
             Err(rejected) => rejected,
         };
-        let (user, reason) = rejected.audited();
+        let (user, reason) = rejected.audit_fields();
         count_sign_in(reason);
         info!(user, address = address.map(display), reason, "sign-in refused: {rejected}");
-        let entry = AuditEntry::by(user, address, "login", "token").refused(reason);
+        let entry = AuditEntry::by(user, address, "login", "token").denied(reason);
         self.audit().record_denial(&self.settings().tenant, entry);
         Err(rejected.into())
     }
@@ -147,7 +147,7 @@ impl Access {
         self.login_rate().take(&identity.user, Instant::now()).map_err(too_many)?;
         // Signing in again from a browser ends the session that it had.
         if let Some(token) = client.previous {
-            with_timeout(self.sessions().leave(token, &self.tokens().keys().refresh)).await?;
+            with_timeout(self.sessions().end_by_token(token, &self.tokens().keys().refresh)).await?;
         }
         let SignInClient { address, agent, .. } = client;
         let new = NewSession { identity: &identity, via: &via, has_account, api_token, address, agent };
@@ -174,16 +174,16 @@ impl Access {
         let count = |result: &'static str| counter!("ringside_gateway_renewals_total", "result" => result).increment(1);
         let session = match self.sessions().renew(refresh_token, &secret, now).await {
             Ok(session) => session,
-            Err(NotRenewed::Unknown) => {
+            Err(RenewError::Unknown) => {
                 count("unknown");
                 return Err(AccessError::SessionEnded);
             }
-            Err(NotRenewed::TokenReuse(session)) => {
+            Err(RenewError::TokenReuse(session)) => {
                 count("reused");
                 self.report_token_reuse(address, &session);
                 return Err(AccessError::SessionEnded);
             }
-            Err(NotRenewed::Engine(error)) => return Err(error.into()),
+            Err(RenewError::Engine(error)) => return Err(error.into()),
         };
         let Some(identity) = self.identity_of(&session, now).await? else {
             count("refused");
@@ -234,7 +234,7 @@ impl Access {
             return Ok(session.fixed_identity().filter(|_| self.issuers().has(&session.via)));
         }
         let account = Account::get(self.engine(), &session.user).await?;
-        let is_valid = |account: &Account| !account.disabled && session.began > account.logins_since;
+        let is_valid = |account: &Account| !account.disabled && session.started_at > account.sessions_after;
         Ok(account.filter(is_valid).and_then(|account| account.identity(Some(&session.tenant))))
     }
 
@@ -251,10 +251,10 @@ impl Access {
             match self.revocations().issued_at(&identity.user, &identity.tenant, now) {
                 Ok(issued_at) => {
                     let token_ms = self.settings().token_ttl.as_millis() as i64;
-                    let ends = now.plus_millis(token_ms).min(session.ends);
-                    let (token, viewer) = self.tokens().issue(&identity, &session.id, issued_at, ends, now);
+                    let expires_at = now.plus_millis(token_ms).min(session.expires_at);
+                    let (token, viewer) = self.tokens().issue(&identity, &session.id, issued_at, expires_at, now);
                     let refresh_token = session.refresh_token(&self.tokens().keys().refresh);
-                    return Ok(SignedIn { token, viewer, refresh_token, ends: session.ends });
+                    return Ok(SignedIn { token, viewer, refresh_token, session_expires_at: session.expires_at });
                 }
                 // Rights were changed or revoked since, perhaps by a clock ahead of ours: read them again after that.
                 Err(since) => {
@@ -272,7 +272,7 @@ impl Access {
     fn report_token_reuse(&self, address: Option<IpAddr>, session: &Session) {
         let Session { user, tenant, id, .. } = session;
         warn!(%user, %tenant, session.id = short(id), "refresh token reused, so it was copied; session ended");
-        let entry = AuditEntry::by(user, address, "login.renew", short(id)).refused("refresh_token_reused");
+        let entry = AuditEntry::by(user, address, "login.renew", short(id)).denied("refresh_token_reused");
         self.audit().record_soon(tenant, entry);
     }
 }
@@ -288,7 +288,7 @@ pub(crate) fn count_sign_in(result: &'static str) {
 }
 
 /// Shortens an unknown user name for the log: it may be a password. Control characters are left out.
-fn beginning(username: &str) -> String {
+fn truncate_name(username: &str) -> String {
     let mut shown: String = username.chars().filter(|c| !c.is_control()).take(UNKNOWN_NAME_CHARS).collect();
     shown.push('…');
     shown

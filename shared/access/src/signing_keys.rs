@@ -69,7 +69,7 @@ impl SigningKeys {
     }
 
     /// Reads them again, or puts these there where there are none any more.
-    pub(crate) async fn load_again(&self, engine: &dyn Engine) -> Result<Self, EngineError> {
+    pub(crate) async fn reload(&self, engine: &dyn Engine) -> Result<Self, EngineError> {
         Self::read(engine.get_or_create(KEYS, self.stored.clone()).await?)
     }
 

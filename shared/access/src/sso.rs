@@ -13,7 +13,7 @@ use url::Url;
 use crate::access::Access;
 use crate::audit::AuditEntry;
 use crate::identity::Identity;
-use crate::issuer::{Issuer, NotExchanged, Pending, PendingKey, TokenRejected};
+use crate::issuer::{ExchangeError, Issuer, PendingSso, SealKey, TokenRejected};
 use crate::sign_in::{Proof, count_sign_in};
 use crate::timeout::with_timeout;
 
@@ -96,8 +96,8 @@ impl Access {
     /// Starts single sign-on that goes on to the path `next`. `base` is the address that people open.
     pub async fn start_sso(&self, id: &str, next: String, base: &str) -> Result<SsoRequest, SsoError> {
         let issuer = self.issuers().for_sso(id).ok_or(SsoError::NoSuchProvider)?;
-        let pending = Pending::new(id, next, Timestamp::now());
-        let key = with_timeout(PendingKey::load(self.engine())).await?;
+        let pending = PendingSso::new(id, next, Timestamp::now());
+        let key = with_timeout(SealKey::load(self.engine())).await?;
         let address = issuer.authorization(&pending, base).await.map_err(|_| SsoError::Provider)?;
         Ok(SsoRequest { address, sealed: pending.seal(&key) })
     }
@@ -114,8 +114,8 @@ impl Access {
         let fail = |error: SsoError, next: &str| SsoFailure { error, next: next.to_owned() };
         let issuer = self.issuers().for_sso(id).ok_or_else(|| fail(SsoError::NoSuchProvider, "/"))?;
         let now = Timestamp::now();
-        let key = with_timeout(PendingKey::load(self.engine())).await.map_err(|error| fail(error.into(), "/"))?;
-        let pending = sealed.and_then(|sealed| Pending::open(sealed, &key, id, &callback.state, now));
+        let key = with_timeout(SealKey::load(self.engine())).await.map_err(|error| fail(error.into(), "/"))?;
+        let pending = sealed.and_then(|sealed| PendingSso::open(sealed, &key, id, &callback.state, now));
         let Some(pending) = pending else {
             info!(issuer.id = id, "single sign-on came back that was not begun here");
             count_sign_in("sso_stale");
@@ -131,7 +131,7 @@ impl Access {
                     SsoError::NoSuchProvider | SsoError::Stale | SsoError::Provider | SsoError::Engine(_) => Some("?"),
                 };
                 if let Some(user) = user {
-                    let entry = AuditEntry::by(user, address, "login", id).refused(error.name());
+                    let entry = AuditEntry::by(user, address, "login", id).denied(error.name());
                     self.audit().record_denial(&self.settings().tenant, entry);
                 }
                 Err(SsoFailure { error, next: pending.next })
@@ -144,7 +144,7 @@ impl Access {
 async fn finish(
     issuer: &Issuer,
     callback: SsoCallback,
-    pending: &Pending,
+    pending: &PendingSso,
     base: Option<&str>,
 ) -> Result<Identity, SsoError> {
     if !issuer.is_named(callback.iss.as_deref()).await.map_err(|_| SsoError::Provider)? {
@@ -161,10 +161,10 @@ async fn finish(
     issuer.exchange(&code, pending, base, Timestamp::now()).await.map_err(|error| {
         warn!(issuer.id = issuer.id(), %error, "single sign-on failed");
         match error {
-            NotExchanged::Code(error) if error == "invalid_grant" => SsoError::Stale,
-            NotExchanged::Rejected(TokenRejected::NoAccess { who, .. }) => SsoError::NoAccess { user: who },
-            NotExchanged::Rejected(TokenRejected::User) => SsoError::NoAccess { user: "?".to_owned() },
-            NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Rejected(_) => SsoError::Provider,
+            ExchangeError::Code(error) if error == "invalid_grant" => SsoError::Stale,
+            ExchangeError::Rejected(TokenRejected::NoAccess { user, .. }) => SsoError::NoAccess { user },
+            ExchangeError::Rejected(TokenRejected::User) => SsoError::NoAccess { user: "?".to_owned() },
+            ExchangeError::Code(_) | ExchangeError::Fetch(_) | ExchangeError::Rejected(_) => SsoError::Provider,
         }
     })
 }

@@ -14,7 +14,7 @@ use crate::{session, throttle};
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Looks for it now and then, until cancelled.
-pub(crate) async fn keep_sweeping(engine: Arc<dyn Engine>, stop: CancellationToken) {
+pub(crate) async fn run(engine: Arc<dyn Engine>, stop: CancellationToken) {
     loop {
         // Gateways that were started together must not all do it at once.
         let pause = EVERY.mul_f64(rand::random_range(0.5..1.5));
@@ -29,15 +29,19 @@ pub(crate) async fn keep_sweeping(engine: Arc<dyn Engine>, stop: CancellationTok
 
 /// Removes what is over by now; returns how many.
 pub(crate) async fn sweep(engine: &dyn Engine, now: Timestamp) -> Result<usize, EngineError> {
-    Ok(sweep_each(engine, session::PREFIX, |stored| session::is_over(stored, now)).await?
-        + sweep_each(engine, throttle::PREFIX, |stored| throttle::is_over(stored, now)).await?)
+    Ok(sweep_each(engine, session::PREFIX, |stored| session::is_expired(stored, now)).await?
+        + sweep_each(engine, throttle::PREFIX, |stored| throttle::is_expired(stored, now)).await?)
 }
 
-async fn sweep_each(engine: &dyn Engine, prefix: &str, is_over: impl Fn(&[u8]) -> bool) -> Result<usize, EngineError> {
+async fn sweep_each(
+    engine: &dyn Engine,
+    prefix: &str,
+    is_expired: impl Fn(&[u8]) -> bool,
+) -> Result<usize, EngineError> {
     let mut removed = 0;
     for (key, stored) in engine.list(prefix).await? {
         // What was changed in this very moment stays.
-        if is_over(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
+        if is_expired(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
             removed += 1;
         }
     }

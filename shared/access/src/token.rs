@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::identity::Identity;
+use crate::random::random_id;
 use crate::role::Role;
 use crate::scope::CampaignsJson;
 use crate::signing_keys::SigningKeys;
@@ -22,9 +23,9 @@ use crate::viewer::Viewer;
 /// So many verified tokens are remembered; a signature costs 20 times what a look-up does.
 const REMEMBERED: usize = 20_000;
 /// Longer tokens are not even looked at.
-const LONGEST_TOKEN: usize = 8 * 1024;
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How often it is looked whether the installation's keys are still ours.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const RELOAD_EVERY: Duration = Duration::from_secs(2);
 /// What an access token calls itself (RFC 9068), so that nothing else we sign passes for one.
 const KIND: &str = "at+jwt";
 
@@ -85,9 +86,9 @@ impl Tokens {
     /// Looks again and again whether the installation's keys are still ours, until cancelled. What is gone is put there
     /// again; where another gateway was faster, or made another key, its keys are ours from then on.
     pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(RELOAD_EVERY)).await.is_some() {
             let ours = self.keys();
-            match with_timeout(ours.load_again(engine.as_ref())).await {
+            match with_timeout(ours.reload(engine.as_ref())).await {
                 Ok(stored) if ours.same(&stored) => self.renew(engine.as_ref(), &ours).await,
                 Ok(stored) => {
                     if !ours.related(&stored) {
@@ -153,7 +154,7 @@ impl Tokens {
 
     /// Who a token is for, if it is one of ours and not over.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Arc<Viewer>> {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -209,9 +210,4 @@ fn viewer(claims: Claims) -> Option<Viewer> {
         issued_at: Timestamp::from_millis(claims.iat.checked_mul(1000)?),
     };
     viewer.role.fits(&viewer.scope, viewer.page.as_ref()).then_some(viewer)
-}
-
-/// 128 random bits in hexadecimal.
-pub(crate) fn random_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }

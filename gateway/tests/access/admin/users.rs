@@ -152,10 +152,10 @@ async fn an_admin_sees_all_campaigns() {
     let office = Office::open().await;
     let engine = office.floor.engine.as_ref();
     let added = Accounts::add(engine, "sly", PASSWORD, &member(Role::Admin, &["alpha"])).await;
-    assert!(matches!(added, Err(AccountError::AdminOfSome)), "{added:?}");
+    assert!(matches!(added, Err(AccountError::AdminNeedsAllCampaigns)), "{added:?}");
     Accounts::add(engine, "sly", PASSWORD, &member(Role::Viewer, &["alpha"])).await.unwrap();
     let granted = Accounts::grant(engine, "sly", &member(Role::Admin, &["alpha"])).await;
-    assert!(matches!(granted, Err(AccountError::AdminOfSome)), "{granted:?}");
+    assert!(matches!(granted, Err(AccountError::AdminNeedsAllCampaigns)), "{granted:?}");
 
     let new = json!({ "name": "x", "role": "admin", "campaigns": ["alpha"] });
     for (method, path, body) in [

@@ -4,7 +4,7 @@
 //! What is refused is noted afterwards, and only so much of it: an attack must not bury what it wants to hide, nor fill a
 //! disk. How much was left out is noted too.
 
-mod allowance;
+mod denial_limit;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
 
-use self::allowance::Allowance;
+use self::denial_limit::DenialLimit;
 
 /// So much of a text that came from outside is kept.
 const TEXT_CHARS: usize = 200;
@@ -29,11 +29,14 @@ pub struct AuditEntry {
     /// When, RFC 3339.
     pub at: String,
     /// Who did it, or tried to.
-    pub who: String,
+    #[serde(rename = "who")]
+    pub user: String,
     /// From which address, where that is known.
-    pub from: Option<IpAddr>,
+    #[serde(rename = "from")]
+    pub address: Option<IpAddr>,
     /// What: `login`, `user.add`, `export`…
-    pub what: String,
+    #[serde(rename = "what")]
+    pub action: String,
     /// To whom or what.
     pub target: String,
     /// `ok`, or why not.
@@ -48,13 +51,13 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// Of whoever it was.
-    pub fn by(who: &str, from: Option<IpAddr>, what: &str, target: impl Into<String>) -> Self {
+    pub fn by(user: &str, address: Option<IpAddr>, action: &str, target: impl Into<String>) -> Self {
         let target: String = target.into();
         Self {
             at: Timestamp::now().to_string(),
-            who: who.chars().take(TEXT_CHARS).collect(),
-            from,
-            what: what.to_owned(),
+            user: user.chars().take(TEXT_CHARS).collect(),
+            address,
+            action: action.to_owned(),
             target: target.chars().take(TEXT_CHARS).collect(),
             outcome: "ok".to_owned(),
             before: Value::Null,
@@ -63,7 +66,7 @@ impl AuditEntry {
     }
 
     /// That was refused, and why.
-    pub fn refused(mut self, why: &str) -> Self {
+    pub fn denied(mut self, why: &str) -> Self {
         self.outcome = why.to_owned();
         self
     }
@@ -91,13 +94,13 @@ pub struct Audit {
     engine: Arc<dyn Engine>,
     keep: Duration,
     /// Short and never across an await.
-    refusals: Arc<Mutex<Allowance>>,
+    denials: Arc<Mutex<DenialLimit>>,
 }
 
 impl Audit {
     /// Keeps entries for so long.
     pub fn new(engine: Arc<dyn Engine>, keep: Duration) -> Self {
-        Self { engine, keep, refusals: Arc::default() }
+        Self { engine, keep, denials: Arc::default() }
     }
 
     /// Writes an entry; once it returns, it survives a crash.
@@ -108,13 +111,13 @@ impl Audit {
 
     /// Writes what was refused, in the background and only so much of it: of each who and where, and of each tenant.
     pub fn record_denial(&self, tenant: &TenantId, mut entry: AuditEntry) {
-        let mut refusals = self.refusals.lock().expect("nobody panics while counting");
-        let Some(left_out) = refusals.one_more(tenant, &entry.who, entry.from, Instant::now()) else {
+        let mut denials = self.denials.lock().expect("nobody panics while counting");
+        let Some(omitted) = denials.admit(tenant, &entry.user, entry.address, Instant::now()) else {
             return;
         };
-        drop(refusals);
-        if left_out > 0 {
-            entry.before = serde_json::json!({ "refusalsNotNotedBefore": left_out });
+        drop(denials);
+        if omitted > 0 {
+            entry.before = serde_json::json!({ "refusalsNotNotedBefore": omitted });
         }
         self.record_soon(tenant, entry);
     }
@@ -125,7 +128,7 @@ impl Audit {
         let (audit, tenant) = (self.clone(), tenant.clone());
         tokio::spawn(async move {
             if let Err(error) = audit.record(&tenant, &entry).await {
-                warn!(%error, what = entry.what, "a refusal could not be noted in the audit log");
+                warn!(%error, action = entry.action, "a refusal could not be noted in the audit log");
             }
         });
     }

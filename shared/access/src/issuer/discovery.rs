@@ -16,7 +16,7 @@ pub(super) struct Endpoints {
     /// How a client with a secret shows it.
     pub(super) client_auth: ClientAuth,
     /// True where the way back always says who sends it.
-    pub(super) names_itself: bool,
+    pub(super) sends_iss: bool,
 }
 
 /// How a client with a secret shows it at the token endpoint.
@@ -68,7 +68,7 @@ impl Endpoints {
             userinfo: metadata.userinfo_endpoint.as_deref().map(named).transpose()?,
             keys: named(&metadata.jwks_uri)?,
             client_auth,
-            names_itself: metadata.authorization_response_iss_parameter_supported,
+            sends_iss: metadata.authorization_response_iss_parameter_supported,
         })
     }
 }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_provider_speaks_for_itself_only_and_over_tls() {
         let read_well = read(|_| ()).unwrap();
-        assert_eq!((read_well.client_auth, read_well.names_itself), (ClientAuth::Basic, false));
+        assert_eq!((read_well.client_auth, read_well.sends_iss), (ClientAuth::Basic, false));
         let post = json!(["private_key_jwt", "client_secret_post"]);
         let other = read(|it| it["token_endpoint_auth_methods_supported"] = post.clone()).unwrap();
         assert_eq!(other.client_auth, ClientAuth::Post);

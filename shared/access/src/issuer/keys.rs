@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Secrets shorter than the signature can be guessed.
-const LEAST_SECRET_BYTES: usize = 32;
+const MIN_SECRET_BYTES: usize = 32;
 /// RSA keys of 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 /// More keys than these nobody has in use.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
 /// How a token may be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +74,8 @@ impl VerifyingKey {
     /// Of a public key in PEM form; of HS256, of the secret's bytes.
     pub fn new(kid: Option<String>, algorithm: SignatureAlgorithm, material: &[u8]) -> Result<Self, String> {
         let key = match algorithm {
-            SignatureAlgorithm::Hs256 if material.len() < LEAST_SECRET_BYTES => {
-                return Err(format!("an HS256 secret has {LEAST_SECRET_BYTES} bytes or more"));
+            SignatureAlgorithm::Hs256 if material.len() < MIN_SECRET_BYTES => {
+                return Err(format!("an HS256 secret has {MIN_SECRET_BYTES} bytes or more"));
             }
             SignatureAlgorithm::Hs256 => Ok(DecodingKey::from_secret(material)),
             _ if String::from_utf8_lossy(material).contains("PRIVATE KEY") => {
@@ -125,7 +125,7 @@ impl KeyTable {
     /// Of a JWK set. Keys that are for something else are left out; none where nothing remains.
     pub(super) fn of_jwks(text: &[u8], allowed: &BTreeSet<SignatureAlgorithm>) -> Option<Self> {
         let set: JwkSet = serde_json::from_slice(text).ok()?;
-        let keys = set.keys.into_iter().take(MOST_KEYS);
+        let keys = set.keys.into_iter().take(MAX_KEYS);
         let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok()?.key(allowed));
         let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))

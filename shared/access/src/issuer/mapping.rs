@@ -11,7 +11,7 @@ use super::token::Claims;
 use crate::{Role, Scope};
 
 /// Longer names are nobody's.
-const LONGEST_NAME_CHARS: usize = 128;
+const MAX_NAME_CHARS: usize = 128;
 
 /// Who somebody is here, but for how long.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl ClaimMapping {
         let (name, tenant) = (self.name(claims)?, self.tenant.tenant(claims)?);
         let (role, scope) = (self.role(claims)?, self.scope(claims)?);
         if role == Role::Admin && scope != Scope::All {
-            return Err(TokenRejected::AdminOfSome);
+            return Err(TokenRejected::AdminNeedsAllCampaigns);
         }
         Ok(Person { name, tenant, role, scope })
     }
@@ -41,9 +41,8 @@ impl ClaimMapping {
             Some(Value::Number(number)) if number.is_u64() => number.to_string(),
             _ => return Err(TokenRejected::User),
         };
-        let fits = !name.trim().is_empty()
-            && name.chars().count() <= LONGEST_NAME_CHARS
-            && !name.chars().any(char::is_control);
+        let fits =
+            !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
         fits.then_some(name).ok_or(TokenRejected::User)
     }
 
@@ -183,8 +182,8 @@ mod tests {
         let mapping = ClaimMapping { roles: [("boss".to_owned(), Role::Admin)].into(), ..mapping() };
         let role = |campaigns| mapping.person(&claims(&json!("boss"), &campaigns)).map(|person| person.role);
         assert_eq!(role(json!("*")), Ok(Role::Admin));
-        assert_eq!(role(json!(["alpha"])), Err(TokenRejected::AdminOfSome));
-        assert_eq!(role(json!([])), Err(TokenRejected::AdminOfSome));
+        assert_eq!(role(json!(["alpha"])), Err(TokenRejected::AdminNeedsAllCampaigns));
+        assert_eq!(role(json!([])), Err(TokenRejected::AdminNeedsAllCampaigns));
     }
 
     #[test]

@@ -8,9 +8,8 @@
 //! By hand on hyper and jsonwebtoken, which are in the tree: the `openidconnect` crate would bring another HTTP client and
 //! a second set of signatures, and what it has beyond this (dynamic registration, implicit flows) is not for us.
 
-mod code;
+mod code_flow;
 mod discovery;
-mod json;
 mod keys;
 mod mapping;
 mod pending;
@@ -20,16 +19,19 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unique_json;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::code::NotExchanged;
+pub(crate) use self::code_flow::ExchangeError;
 pub use self::keys::{SignatureAlgorithm, VerifyingKey};
-pub(crate) use self::pending::{Pending, PendingKey};
+pub(crate) use self::pending::{PendingSso, SealKey};
 pub use self::rejected::TokenRejected;
-pub use self::settings::{BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, TenantMapping};
+pub use self::settings::{
+    BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SsoSettings, TenantMapping,
+};
 use futures_util::future::join_all;
 use ringside_fetch::{FetchLimits, Fetcher};
 use ringside_model::Timestamp;
@@ -91,12 +93,12 @@ impl Issuers {
 
     /// One where people can sign on.
     pub(crate) fn for_sso(&self, id: &str) -> Option<&Issuer> {
-        self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sign_on.is_some())
+        self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sso.is_some())
     }
 
     /// The providers where people can sign in: name and id.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let with_sso = self.0.iter().filter(|issuer| issuer.settings.sign_on.is_some());
+        let with_sso = self.0.iter().filter(|issuer| issuer.settings.sso.is_some());
         with_sso.map(|issuer| (&*issuer.settings.name, &*issuer.settings.id))
     }
 }
@@ -122,9 +124,9 @@ impl Issuer {
     fn identity(&self, claims: &Claims, now: Timestamp) -> Result<Identity, TokenRejected> {
         let mapping = &self.settings.claims;
         let called = |name: &str| format!("{}:{name}", self.settings.id);
-        let person = mapping.person(claims).map_err(|why| match mapping.name(claims) {
-            Ok(name) => TokenRejected::NoAccess { who: called(&name), why: Box::new(why) },
-            Err(nobody) => nobody,
+        let person = mapping.person(claims).map_err(|reason| match mapping.name(claims) {
+            Ok(name) => TokenRejected::NoAccess { user: called(&name), reason: Box::new(reason) },
+            Err(rejected) => rejected,
         })?;
         Ok(Identity {
             user: called(&person.name),
@@ -132,7 +134,7 @@ impl Issuer {
             role: person.role,
             scope: person.scope,
             page: None,
-            until: Some(now.plus_millis(self.settings.login_for.as_millis() as i64)),
+            valid_until: Some(now.plus_millis(self.settings.session_limit.as_millis() as i64)),
         })
     }
 }
@@ -140,7 +142,7 @@ impl Issuer {
 /// Asks an issuer once for what it publishes: its keys, and where to sign on.
 pub async fn try_issuer(settings: &IssuerSettings) -> Result<(), BadIssuer> {
     let read = Source::new(settings, Fetcher::new(LIMITS)).read().await;
-    read.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), what: error.to_string() })
+    read.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), problem: error.to_string() })
 }
 
 /// Says what can't work of what an operator says of issuers, if anything.
@@ -148,7 +150,7 @@ pub fn check_issuers(all: &[IssuerSettings]) -> Result<(), BadIssuer> {
     let (mut ids, mut issuers) = (BTreeSet::new(), BTreeSet::new());
     for one in all {
         one.check()?;
-        let bad = |what: &str| Err(BadIssuer { id: one.id.clone(), what: what.to_owned() });
+        let bad = |problem: &str| Err(BadIssuer { id: one.id.clone(), problem: problem.to_owned() });
         if !ids.insert(&one.id) {
             return bad("two issuers have this id");
         }

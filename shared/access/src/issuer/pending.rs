@@ -15,14 +15,14 @@ use subtle::ConstantTimeEq;
 /// Where the registry has the installation's secret for it: 32 bytes.
 const KEY: &str = "secret/sso";
 /// Nobody signs in for longer.
-pub(crate) const LASTS_SECS: i64 = 10 * 60;
+pub(crate) const TTL_SECS: i64 = 10 * 60;
 
 /// What makes cookies ours. Read from the registry each time, so that an engine that was emptied is of one mind again
 /// at once; whoever asks first then puts theirs there.
 #[derive(Debug, Clone)]
-pub(crate) struct PendingKey([u8; 32]);
+pub(crate) struct SealKey([u8; 32]);
 
-impl PendingKey {
+impl SealKey {
     pub(crate) async fn load(engine: &dyn Engine) -> Result<Self, EngineError> {
         let mine: [u8; 32] = rand::random();
         let stored = engine.get_or_create(KEY, mine.to_vec().into()).await?;
@@ -39,7 +39,7 @@ impl PendingKey {
 
 /// A sign-in that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub(crate) struct PendingSso {
     /// At which issuer.
     issuer: String,
     state: String,
@@ -50,7 +50,7 @@ pub(crate) struct Pending {
     ends_secs: i64,
 }
 
-impl Pending {
+impl PendingSso {
     /// Begins one.
     pub(crate) fn new(issuer: &str, next: String, now: Timestamp) -> Self {
         let random = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
@@ -60,7 +60,7 @@ impl Pending {
             nonce: random(),
             verifier: random(),
             next,
-            ends_secs: now.seconds() + LASTS_SECS,
+            ends_secs: now.seconds() + TTL_SECS,
         }
     }
 
@@ -74,14 +74,14 @@ impl Pending {
     }
 
     /// As the cookie has it.
-    pub(crate) fn seal(&self, key: &PendingKey) -> String {
+    pub(crate) fn seal(&self, key: &SealKey) -> String {
         let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("texts and a number"));
         let tag = URL_SAFE_NO_PAD.encode(key.mac(&text).finalize().into_bytes());
         format!("{text}.{tag}")
     }
 
     /// Reads it back: only what we have sealed, for this issuer and this `state`, and not for long.
-    pub(crate) fn open(cookie: &str, key: &PendingKey, issuer: &str, state: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn open(cookie: &str, key: &SealKey, issuer: &str, state: &str, now: Timestamp) -> Option<Self> {
         let (text, tag) = cookie.split_once('.')?;
         // Compares in constant time.
         key.mac(text).verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn only_what_we_sealed_for_this_sign_in_is_opened() {
-        let (key, other) = (PendingKey([1; 32]), PendingKey([2; 32]));
-        let pending = Pending::new("id", "/alerts".to_owned(), NOW);
+        let (key, other) = (SealKey([1; 32]), SealKey([2; 32]));
+        let pending = PendingSso::new("id", "/alerts".to_owned(), NOW);
         let (sealed, state) = (pending.seal(&key), pending.state().to_owned());
-        let open = |cookie: &str, key: &PendingKey, issuer: &str, state: &str, after_secs: i64| {
-            Pending::open(cookie, key, issuer, state, NOW.plus_millis(after_secs * 1000))
+        let open = |cookie: &str, key: &SealKey, issuer: &str, state: &str, after_secs: i64| {
+            PendingSso::open(cookie, key, issuer, state, NOW.plus_millis(after_secs * 1000))
         };
         assert_eq!(open(&sealed, &key, "id", &state, 0).as_ref(), Some(&pending));
         assert!(open(&sealed, &key, "id", &state, 599).is_some());
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn two_sign_ins_share_nothing() {
-        let (one, two) = (Pending::new("id", "/".into(), NOW), Pending::new("id", "/".into(), NOW));
+        let (one, two) = (PendingSso::new("id", "/".into(), NOW), PendingSso::new("id", "/".into(), NOW));
         assert!(one.state != two.state && one.nonce != two.nonce && one.verifier != two.verifier);
         assert_eq!((one.verifier.len(), one.challenge().len()), (43, 43));
     }

@@ -51,14 +51,14 @@ pub enum TokenRejected {
     Campaigns,
     /// An admin could give themselves the others.
     #[error("it maps to an admin of some campaigns, and an admin sees all")]
-    AdminOfSome,
+    AdminNeedsAllCampaigns,
     /// Somebody whom it names, and who is nobody here.
-    #[error("{why}")]
+    #[error("{reason}")]
     NoAccess {
         /// As they would be called here.
-        who: String,
+        user: String,
         /// Why.
-        why: Box<TokenRejected>,
+        reason: Box<TokenRejected>,
     },
     /// The issuer's keys could not be read, so nobody can tell.
     #[error("the issuer's keys can't be read right now")]
@@ -67,9 +67,9 @@ pub enum TokenRejected {
 
 impl TokenRejected {
     /// Who it was, as far as that is certain, and in which words the audit log has it.
-    pub(crate) fn audited(&self) -> (&str, &'static str) {
+    pub(crate) fn audit_fields(&self) -> (&str, &'static str) {
         match self {
-            Self::NoAccess { who, .. } => (who, "no_access"),
+            Self::NoAccess { user, .. } => (user, "no_access"),
             Self::NoKeys => ("?", "provider_away"),
             _ => ("?", "bad_token"),
         }

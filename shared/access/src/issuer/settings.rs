@@ -27,9 +27,9 @@ pub struct IssuerSettings {
     /// How its claims become ours.
     pub claims: ClaimMapping,
     /// How long such a login lasts at most.
-    pub login_for: Duration,
+    pub session_limit: Duration,
     /// Single sign-on there; none where it only issues tokens.
-    pub sign_on: Option<SignOn>,
+    pub sso: Option<SsoSettings>,
 }
 
 /// Where an issuer's keys are.
@@ -80,7 +80,7 @@ pub enum TenantMapping {
 
 /// What we are to an OpenID Connect provider.
 #[derive(Debug, Clone)]
-pub struct SignOn {
+pub struct SsoSettings {
     /// Our name there.
     pub client_id: String,
     /// Our secret there; none of a public client.
@@ -103,18 +103,18 @@ impl fmt::Debug for ClientSecret {
 
 /// What is wrong with what an operator says of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("issuer \"{id}\": {what}")]
+#[error("issuer \"{id}\": {problem}")]
 pub struct BadIssuer {
     /// Its short name.
     pub id: String,
     /// What is wrong, as a sentence without its beginning.
-    pub what: String,
+    pub problem: String,
 }
 
 impl IssuerSettings {
     /// Says what can't work, if anything.
     pub fn check(&self) -> Result<(), BadIssuer> {
-        let bad = |what: &str| Err(BadIssuer { id: self.id.clone(), what: what.to_owned() });
+        let bad = |problem: &str| Err(BadIssuer { id: self.id.clone(), problem: problem.to_owned() });
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !(1..=32).contains(&self.id.len()) || !self.id.bytes().all(plain) {
             return bad("id must be 1 to 32 lower-case letters, digits or '-'");
@@ -128,7 +128,7 @@ impl IssuerSettings {
         if self.issuer.is_empty() {
             return bad("issuer is missing; it is the exact \"iss\" of its tokens");
         }
-        if self.audiences.is_empty() && self.sign_on.is_none() {
+        if self.audiences.is_empty() && self.sso.is_none() {
             return bad("audience is missing; it is the \"aud\" of its tokens for us");
         }
         if self.audiences.contains("") {
@@ -138,17 +138,17 @@ impl IssuerSettings {
             KeySource::Static(keys) => check_static(keys).or_else(|what| bad(&what))?,
             KeySource::Url(_) if self.algorithms.is_empty() => return bad("algorithms is empty; leave it out for all"),
             KeySource::Url(url) => ringside_fetch::parse_address(url).map(drop).or_else(|what| bad(&what))?,
-            KeySource::Discovered if self.sign_on.is_none() => return bad("give jwks_url, keys or client_id"),
+            KeySource::Discovered if self.sso.is_none() => return bad("give jwks_url, keys or client_id"),
             KeySource::Discovered => {}
         }
         if self.algorithms.contains(&SignatureAlgorithm::Hs256) {
             return bad("algorithms can't have HS256: a secret is not published; give it under [[issuers.keys]]");
         }
-        if let Some(sign_on) = &self.sign_on {
-            if sign_on.client_id.is_empty() {
+        if let Some(sso) = &self.sso {
+            if sso.client_id.is_empty() {
                 return bad("client_id is empty");
             }
-            if sign_on.client_secret.as_ref().is_some_and(|secret| secret.0.is_empty()) {
+            if sso.client_secret.as_ref().is_some_and(|secret| secret.0.is_empty()) {
                 return bad("client_secret is empty; leave it out for a public client");
             }
             ringside_fetch::parse_address(&self.issuer).map(drop).or_else(|what| bad(&what))?;
@@ -173,7 +173,7 @@ impl IssuerSettings {
         if mapping.campaigns.is_none() && mapping.default_campaigns.is_none() {
             return bad("give campaigns_claim, or default_campaigns (\"*\" for all)");
         }
-        if self.login_for.is_zero() || self.login_for > Duration::from_secs(7 * 24 * 3600) {
+        if self.session_limit.is_zero() || self.session_limit > Duration::from_secs(7 * 24 * 3600) {
             return bad("login_minutes must be 1 to 10080");
         }
         Ok(())

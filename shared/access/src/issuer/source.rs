@@ -1,7 +1,7 @@
 //! Where an issuer's keys (and, for single sign-on, its addresses) come from, and how they are kept.
 //!
-//! One task an issuer asks, whoever wants something: a storm of tokens with unknown keys costs one question. It asks again
-//! when the answer is old, and when a key is wanted that it does not have, but that at most once in [`ASK_AGAIN`]. What was
+//! One task an issuer fetches, whoever wants something: a storm of tokens with unknown keys costs one question. It fetches again
+//! when the answer is old, and when a key is wanted that it does not have, but that at most once in [`REFETCH_PAUSE`]. What was
 //! good last stays until there is something better.
 
 use std::collections::BTreeSet;
@@ -22,13 +22,13 @@ use super::rejected::TokenRejected;
 use super::settings::{IssuerSettings, KeySource};
 
 /// An unknown key makes us ask at most once in so long.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+const REFETCH_PAUSE: Duration = Duration::from_secs(30);
 /// Nothing is kept for less, or for more, whatever the issuer says.
-const KEEP: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(24 * 3600));
+const KEEP_BOUNDS: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(24 * 3600));
 /// When nothing is known yet, the next try is after so long, and otherwise after the second.
-const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// Somebody who signs in waits no longer for the answer: two questions, each bounded.
-const WAIT: Duration = Duration::from_secs(11);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(11);
 
 /// What is known of an issuer.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ struct Known {
     keys: Arc<KeyTable>,
     endpoints: Option<Arc<Endpoints>>,
     /// When it was last asked because something was missing.
-    wanted_at: Option<Instant>,
+    refetched_at: Option<Instant>,
 }
 
 /// An issuer's keys and addresses.
@@ -46,7 +46,7 @@ pub(super) struct Source {
     issuer: String,
     keys: KeySource,
     algorithms: BTreeSet<SignatureAlgorithm>,
-    signs_on: bool,
+    has_sso: bool,
     fetcher: Fetcher,
     known: watch::Sender<Known>,
     wanted: Notify,
@@ -63,7 +63,7 @@ impl Source {
             issuer: settings.issuer.clone(),
             keys: settings.keys.clone(),
             algorithms: settings.algorithms.clone(),
-            signs_on: settings.sign_on.is_some(),
+            has_sso: settings.sso.is_some(),
             fetcher,
             known: watch::Sender::new(Known { keys, ..Known::default() }),
             wanted: Notify::new(),
@@ -91,23 +91,23 @@ impl Source {
             if let Some(found) = find(&known) {
                 return Some(found);
             }
-            self.asks() && known.may_ask()
+            self.fetches() && known.may_refetch()
         };
         if waits {
             self.wanted.notify_one();
             // In vain, or ended meanwhile: what is known then is all there is.
-            let _ = tokio::time::timeout(WAIT, known.changed()).await;
+            let _ = tokio::time::timeout(WAIT_TIMEOUT, known.changed()).await;
         }
         find(&self.known.borrow())
     }
 
-    fn asks(&self) -> bool {
-        self.signs_on || !matches!(self.keys, KeySource::Static(_))
+    fn fetches(&self) -> bool {
+        self.has_sso || !matches!(self.keys, KeySource::Static(_))
     }
 
     /// Keeps what is known fresh, until cancelled.
     pub(super) async fn run(&self, stop: CancellationToken) {
-        if !self.asks() {
+        if !self.fetches() {
             return;
         }
         // The first question is nobody's wish, whoever waits for it already.
@@ -117,21 +117,21 @@ impl Source {
             let now = Instant::now();
             let mut known = self.known.borrow().clone();
             if wanted {
-                known.wanted_at = Some(now);
+                known.refetched_at = Some(now);
             }
             let due = match answer {
                 Ok((keys, endpoints, keep_for)) => {
-                    if self.nothing_known() {
+                    if self.is_empty() {
                         info!(issuer.id = self.id, "this issuer's keys are known");
                     }
                     known.keys = keys;
                     known.endpoints = endpoints;
-                    now + keep_for.clamp(KEEP.0, KEEP.1)
+                    now + keep_for.clamp(KEEP_BOUNDS.0, KEEP_BOUNDS.1)
                 }
                 Err(error) => {
-                    let last_good = !self.nothing_known();
+                    let last_good = !self.is_empty();
                     warn!(issuer.id = self.id, %error, last_good, "this issuer's keys can't be read");
-                    now + if last_good { RETRY.1 } else { RETRY.0 }
+                    now + if last_good { RETRY_AFTER.1 } else { RETRY_AFTER.0 }
                 }
             };
             // Whoever has asked meanwhile waits for just this.
@@ -142,7 +142,7 @@ impl Source {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep_until(due) => break false,
                     () = self.wanted.notified() => {
-                        if self.known.borrow().may_ask() {
+                        if self.known.borrow().may_refetch() {
                             break true;
                         }
                     }
@@ -151,16 +151,16 @@ impl Source {
         }
     }
 
-    fn nothing_known(&self) -> bool {
+    fn is_empty(&self) -> bool {
         let known = self.known.borrow();
-        known.keys.is_empty() || (self.signs_on && known.endpoints.is_none())
+        known.keys.is_empty() || (self.has_sso && known.endpoints.is_none())
     }
 
     /// Asks for what it publishes, if anything.
     pub(super) async fn read(&self) -> Result<(Arc<KeyTable>, Option<Arc<Endpoints>>, Duration), FetchError> {
         let mut keep_for = Duration::MAX;
         let mut endpoints = None;
-        if self.signs_on {
+        if self.has_sso {
             let (read, keep) = Endpoints::read(&self.fetcher, &self.issuer).await?;
             keep_for = keep;
             endpoints = Some(Arc::new(read));
@@ -179,7 +179,7 @@ impl Source {
 }
 
 impl Known {
-    fn may_ask(&self) -> bool {
-        self.wanted_at.is_none_or(|at| at.elapsed() >= ASK_AGAIN)
+    fn may_refetch(&self) -> bool {
+        self.refetched_at.is_none_or(|at| at.elapsed() >= REFETCH_PAUSE)
     }
 }

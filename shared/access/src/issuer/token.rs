@@ -11,16 +11,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringside_model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::json::read_object;
 use super::keys::{SignatureAlgorithm, VerifyingKey};
 use super::rejected::TokenRejected;
+use super::unique_json::read_object;
 
 /// Longer tokens are not even looked at.
-const LONGEST_TOKEN_BYTES: usize = 8 * 1024;
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far the issuer's clock may be ahead of ours.
 const LEEWAY_SECS: f64 = 60.0;
 /// Texts of a token's kind that are no access: they are in a claim `typ`, `token_use` or `token_type`.
-const NOT_FOR_ACCESS: [&str; 3] = ["refresh", "offline", "logout"];
+const NON_ACCESS_KINDS: [&str; 3] = ["refresh", "offline", "logout"];
 
 /// A token of which nothing is believed yet.
 pub(super) struct Unverified<'a> {
@@ -32,7 +32,7 @@ pub(super) struct Unverified<'a> {
 
 impl<'a> Unverified<'a> {
     pub(super) fn read(token: &'a str) -> Result<Self, TokenRejected> {
-        if token.len() > LONGEST_TOKEN_BYTES {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenRejected::TooLong);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenRejected::Malformed)?;
@@ -106,7 +106,7 @@ impl Claims {
                 None => true,
                 Some(Value::String(kind)) => {
                     let kind = kind.to_ascii_lowercase();
-                    !NOT_FOR_ACCESS.iter().any(|other| kind.contains(other))
+                    !NON_ACCESS_KINDS.iter().any(|other| kind.contains(other))
                 }
                 Some(_) => false,
             };

@@ -11,11 +11,11 @@
 //! A device that an account's owner logged in from has a cookie that says so, and a count of its own: whoever locks the
 //! account by trying passwords does not lock out its owner.
 
+mod attempts;
 mod device;
-mod gate;
+mod limiter;
 #[cfg(test)]
 mod tests;
-mod tries;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,25 +26,21 @@ use ringside_engine::{Engine, EngineError};
 use ringside_model::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
+use self::attempts::Attempts;
+pub(crate) use self::attempts::{LOCKED_FOR, PREFIX};
 use self::device::{Device, Devices};
-use self::gate::{Counted, Gate, Limit};
-use self::tries::Tries;
+use self::limiter::{CountedAttempt, Limit, Limiter};
 use crate::network::network;
 
-/// How long a lock lasts, and how long a wrong password counts.
-pub(crate) const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
-
-const ACCOUNT: Limit = Limit { what: "account", tries: 5, at_once: 1, forgives: true };
-const DEVICE: Limit = Limit { what: "device", tries: 5, at_once: 1, forgives: true };
+const ACCOUNT: Limit = Limit { kind: "account", max_attempts: 5, concurrent: 1, resets_on_success: true };
+const DEVICE: Limit = Limit { kind: "device", max_attempts: 5, concurrent: 1, resets_on_success: true };
 /// All devices of an account, which are counted by themselves.
-const DEVICES: Limit = Limit { what: "devices", tries: u32::MAX, at_once: 1, forgives: true };
+const DEVICES: Limit = Limit { kind: "devices", max_attempts: u32::MAX, concurrent: 1, resets_on_success: true };
 /// An address may belong to a whole office.
-const ADDRESS: Limit = Limit { what: "address", tries: 50, at_once: 4, forgives: false };
+const ADDRESS: Limit = Limit { kind: "address", max_attempts: 50, concurrent: 4, resets_on_success: false };
 
-/// What the keys of counts begin with.
-pub(super) const PREFIX: &str = "tries/";
 /// So many accounts, devices and addresses are remembered here. Whatever is forgotten is in the registry.
-const REMEMBERED: usize = 20_000;
+const MAX_LIMITERS: usize = 20_000;
 
 /// Why nobody may try a password now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,20 +50,20 @@ pub(crate) enum Throttled {
         /// How long to wait.
         wait: Duration,
     },
-    /// Tries can't be counted.
-    Uncounted(EngineError),
+    /// Attempts can't be counted.
+    Unavailable(EngineError),
 }
 
 impl From<EngineError> for Throttled {
     fn from(error: EngineError) -> Self {
-        Self::Uncounted(error)
+        Self::Unavailable(error)
     }
 }
 
 /// What lets attempts through or refuses them, on one gateway.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    gates: Mutex<HashMap<Box<str>, Arc<Gate>>>,
+    limiters: Mutex<HashMap<Box<str>, Arc<Limiter>>>,
     devices: Devices,
 }
 
@@ -75,83 +71,83 @@ impl Throttle {
     /// Counts an attempt to log in before its password is looked at. `device` is the value of the cookie
     /// [`Cookie::Device`](ringside_gateway::sign_in::Cookie::Device), where there is one.
     ///
-    /// What came of it is said to the [`Attempt`]; one that is dropped with nothing said stays counted.
+    /// What came of it is said to the [`PasswordAttempt`]; one that is dropped with nothing said stays counted.
     pub(crate) async fn attempt<'a>(
         &'a self,
         engine: &'a dyn Engine,
         name: &'a str,
         address: Option<IpAddr>,
         device: Option<&str>,
-    ) -> Result<Attempt<'a>, Throttled> {
-        let mut device = self.devices.known(engine, name, device).await?;
+    ) -> Result<PasswordAttempt<'a>, Throttled> {
+        let mut device = self.devices.recognize(engine, name, device).await?;
         if let Some(known) = &device {
-            self.gate(DEVICE, known.id()).check()?;
-            if !known.still_counts(engine, name).await? {
+            self.limiter(DEVICE, known.id()).check()?;
+            if !known.is_trusted(engine, name).await? {
                 device = None;
             }
         }
         // However many devices somebody has, their passwords are looked at one after the other.
         let turn = match &device {
-            Some(_) => Some(self.gate(DEVICES, name).turn().await?),
+            Some(_) => Some(self.limiter(DEVICES, name).turn().await?),
             None => None,
         };
-        let gates = match (&device, address) {
-            (Some(device), _) => vec![self.gate(DEVICE, device.id())],
-            (None, Some(address)) => vec![self.gate(ACCOUNT, name), self.gate(ADDRESS, &network(address))],
-            (None, None) => vec![self.gate(ACCOUNT, name)],
+        let limiters = match (&device, address) {
+            (Some(device), _) => vec![self.limiter(DEVICE, device.id())],
+            (None, Some(address)) => vec![self.limiter(ACCOUNT, name), self.limiter(ADDRESS, &network(address))],
+            (None, None) => vec![self.limiter(ACCOUNT, name)],
         };
-        gates.iter().try_for_each(|gate| gate.check())?;
+        limiters.iter().try_for_each(|limiter| limiter.check())?;
         // The account first: whoever waits for its turn keeps nobody else at that address waiting.
-        let mut counted = Vec::with_capacity(gates.len());
-        for gate in gates {
-            match gate.count(engine).await {
+        let mut counted = Vec::with_capacity(limiters.len());
+        for limiter in limiters {
+            match limiter.count(engine).await {
                 Ok(one) => counted.push(one),
                 Err(refused) => {
                     for one in &counted {
-                        one.take_back(engine).await?;
+                        one.undo(engine).await?;
                     }
                     return Err(refused);
                 }
             }
         }
-        Ok(Attempt { engine, devices: &self.devices, name, device, counted, _turn: turn })
+        Ok(PasswordAttempt { engine, devices: &self.devices, name, device, counted, _turn: turn })
     }
 
-    fn gate(&self, limit: Limit, whose: &str) -> Arc<Gate> {
-        let key = tries::key(limit.what, whose);
-        let mut gates = self.gates.lock().expect("nobody panics among the gates");
-        if gates.len() >= REMEMBERED {
+    fn limiter(&self, limit: Limit, whose: &str) -> Arc<Limiter> {
+        let key = attempts::key(limit.kind, whose);
+        let mut limiters = self.limiters.lock().expect("nobody panics among the limiters");
+        if limiters.len() >= MAX_LIMITERS {
             // A flood of made-up names: those that are locked are the ones worth remembering.
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1 || gate.check().is_err());
+            limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1 || limiter.check().is_err());
         }
-        if gates.len() >= REMEMBERED {
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        if limiters.len() >= MAX_LIMITERS {
+            limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1);
         }
-        gates.entry(key.clone()).or_insert_with(|| Arc::new(Gate::new(key, limit))).clone()
+        limiters.entry(key.clone()).or_insert_with(|| Arc::new(Limiter::new(key, limit))).clone()
     }
 }
 
 /// An attempt that was counted; nobody else has a turn at this account here until it is over.
 #[must_use = "say whether the password was right"]
-pub(crate) struct Attempt<'a> {
+pub(crate) struct PasswordAttempt<'a> {
     engine: &'a dyn Engine,
     devices: &'a Devices,
     name: &'a str,
     device: Option<Device>,
-    counted: Vec<Counted>,
+    counted: Vec<CountedAttempt>,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Attempt<'_> {
+impl PasswordAttempt<'_> {
     /// The password was wrong, so the count stays. Returns how many tries are left; none means locked from now on.
     pub(crate) fn failed(self) -> u32 {
-        self.counted.iter().map(Counted::stays).min().unwrap_or_default()
+        self.counted.iter().map(CountedAttempt::keep).min().unwrap_or_default()
     }
 
     /// The password was not looked at, so nothing was tried.
     pub(crate) async fn cancel(self) -> Result<(), EngineError> {
         for counted in &self.counted {
-            counted.take_back(self.engine).await?;
+            counted.undo(self.engine).await?;
         }
         Ok(())
     }
@@ -160,7 +156,7 @@ impl Attempt<'_> {
     /// known from now on.
     pub(crate) async fn succeeded(self) -> Result<String, EngineError> {
         for counted in &self.counted {
-            counted.was_right(self.engine).await?;
+            counted.succeed(self.engine).await?;
         }
         self.devices.cookie(self.engine, self.name, self.device).await
     }
@@ -168,10 +164,10 @@ impl Attempt<'_> {
 
 /// Forgets an account's wrong passwords: it has a new one.
 pub(super) async fn unlock(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
-    engine.set(&tries::key(ACCOUNT.what, name), None).await
+    engine.set(&attempts::key(ACCOUNT.kind, name), None).await
 }
 
 /// True of a count that counts no more, and of what is none.
-pub(super) fn is_over(stored: &[u8], now: Timestamp) -> bool {
-    Tries::read(stored, now).is_none()
+pub(super) fn is_expired(stored: &[u8], now: Timestamp) -> bool {
+    Attempts::read(stored, now).is_none()
 }

@@ -60,7 +60,7 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(text.parse().unwrap())
 }
 
-/// Tries a wrong password; how many tries are left, or none where it was locked.
+/// Attempts a wrong password; how many tries are left, or none where it was locked.
 async fn wrong(throttle: &Throttle, engine: &dyn Engine, name: &str, from: Option<IpAddr>) -> Option<u32> {
     match throttle.attempt(engine, name, from, None).await {
         Ok(attempt) => Some(attempt.failed()),
@@ -68,7 +68,7 @@ async fn wrong(throttle: &Throttle, engine: &dyn Engine, name: &str, from: Optio
             assert!(wait <= LOCKED_FOR && wait > LOCKED_FOR - Duration::from_secs(60), "{wait:?}");
             None
         }
-        Err(Throttled::Uncounted(error)) => panic!("{error}"),
+        Err(Throttled::Unavailable(error)) => panic!("{error}"),
     }
 }
 
@@ -278,7 +278,7 @@ async fn a_made_up_device_counts_as_none() {
     let (id, code) = device.split_once('.').unwrap();
     let other_id = foreign.split_once('.').unwrap().0;
     let long = "A".repeat(1 << 20);
-    let made_up = [
+    let generated = [
         elsewhere.clone(),
         format!("{other_id}.{code}"),
         format!("{id}."),
@@ -289,15 +289,15 @@ async fn a_made_up_device_counts_as_none() {
         format!("{long}.{long}"),
         format!("{id}.{code}."),
     ];
-    for device in &made_up {
-        let known = throttle.devices.known(&registry, "ann", Some(device)).await.unwrap();
+    for device in &generated {
+        let known = throttle.devices.recognize(&registry, "ann", Some(device)).await.unwrap();
         assert!(known.is_none(), "{device:.80}");
     }
-    assert!(throttle.devices.known(&registry, "ann", Some(&device)).await.unwrap().is_some());
+    assert!(throttle.devices.recognize(&registry, "ann", Some(&device)).await.unwrap().is_some());
     // Name and id are told apart by the id's length.
     let longer = right(&throttle, &registry, "anna123", None).await.unwrap();
     for (name, device) in [("an", device), ("ann", format!("a123{longer}"))] {
-        assert!(throttle.devices.known(&registry, name, Some(&device)).await.unwrap().is_none(), "{name}");
+        assert!(throttle.devices.recognize(&registry, name, Some(&device)).await.unwrap().is_none(), "{name}");
     }
 }
 
@@ -320,18 +320,18 @@ async fn nobody_logs_in_where_tries_can_not_be_counted() {
     let registry = Registry { is_away: true, ..Registry::fresh() };
     let throttle = Throttle::default();
     let refused = throttle.attempt(&registry, "ann", address("192.0.2.1"), None).await.err();
-    assert_eq!(refused, Some(Throttled::Uncounted(EngineError::Unavailable("the test says so".to_owned()))));
+    assert_eq!(refused, Some(Throttled::Unavailable(EngineError::Unavailable("the test says so".to_owned()))));
 }
 
 #[tokio::test]
 async fn made_up_names_are_forgotten_here_and_those_under_way_are_not() {
     let throttle = Throttle::default();
-    let held = throttle.gate(ACCOUNT, "held");
-    for n in 0..3 * REMEMBERED {
-        throttle.gate(ACCOUNT, &format!("n{n}"));
+    let held = throttle.limiter(ACCOUNT, "held");
+    for n in 0..3 * MAX_LIMITERS {
+        throttle.limiter(ACCOUNT, &format!("n{n}"));
     }
-    assert!(throttle.gates.lock().unwrap().len() <= REMEMBERED);
-    assert!(Arc::ptr_eq(&held, &throttle.gate(ACCOUNT, "held")));
+    assert!(throttle.limiters.lock().unwrap().len() <= MAX_LIMITERS);
+    assert!(Arc::ptr_eq(&held, &throttle.limiter(ACCOUNT, "held")));
 }
 
 #[tokio::test]
@@ -339,18 +339,18 @@ async fn what_is_outdated_is_swept_from_the_registry_and_nothing_else() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     assert_eq!(wrong(&throttle, &registry, "ann", address("192.0.2.1")).await, Some(4));
-    let old = |minutes: i64| Tries { count: 5, last: Timestamp::now().plus_millis(-minutes * 60_000) }.write();
-    let locked = tries::key("account", "bob");
+    let old = |minutes: i64| Attempts { count: 5, last: Timestamp::now().plus_millis(-minutes * 60_000) }.write();
+    let locked = attempts::key("account", "bob");
     registry.engine.set(&locked, Some(old(14))).await.unwrap();
-    registry.engine.set(&tries::key("account", "dan"), Some(old(16))).await.unwrap();
+    registry.engine.set(&attempts::key("account", "dan"), Some(old(16))).await.unwrap();
     registry.engine.set("tries/account/nonsense", Some(Bytes::from_static(b"?"))).await.unwrap();
     registry.engine.set("account/ann", Some(Bytes::from_static(b"an account"))).await.unwrap();
     assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(2));
     assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(0));
     assert_eq!(registry.engine.list("account/").await.unwrap().len(), 1);
     let kept: Vec<_> = registry.engine.list("tries/").await.unwrap().into_iter().map(|(key, _)| key).collect();
-    let mut expected = vec![locked, tries::key("account", "ann")];
-    expected.push(tries::key("address", "192.0.2.1"));
+    let mut expected = vec![locked, attempts::key("account", "ann")];
+    expected.push(attempts::key("address", "192.0.2.1"));
     expected.sort();
     assert_eq!(kept, expected);
     assert!(throttle.attempt(&registry, "bob", None, None).await.is_err());

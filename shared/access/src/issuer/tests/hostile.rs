@@ -44,7 +44,7 @@ async fn an_honest_token_says_who_somebody_is() {
         assert_eq!(identity.user, format!("{id}:ann"));
         assert_eq!((identity.tenant.as_str(), identity.role), ("acme", Role::Supervisor));
         assert_eq!(identity.scope.to_string(), "alpha");
-        assert_eq!(identity.until, Some(NOW.plus_millis(480 * 60_000)));
+        assert_eq!(identity.valid_until, Some(NOW.plus_millis(480 * 60_000)));
         let now = NOW.seconds();
         for fine in [
             with(&issuer, "aud", json!(["someone", "ringside"])),
@@ -214,9 +214,9 @@ async fn no_hostile_token_counts() {
 
         for (what, token, refused) in cases {
             let told = match issuers.identify(&token, NOW).await {
-                Err(TokenRejected::NoAccess { who, why }) => {
-                    assert_eq!(who, format!("{id}:ann"), "{what}");
-                    Err(*why)
+                Err(TokenRejected::NoAccess { user, reason }) => {
+                    assert_eq!(user, format!("{id}:ann"), "{what}");
+                    Err(*reason)
                 }
                 told => told,
             };
@@ -236,8 +236,12 @@ async fn without_an_audience_no_token_can_be_exchanged() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
     let mut settings = settings("portal", KeySource::Static(vec![signer.verifying("k1")]));
     settings.audiences.clear();
-    settings.sign_on =
-        Some(SignOn { client_id: "ringside".to_owned(), client_secret: None, scopes: Vec::new(), userinfo: false });
+    settings.sso = Some(SsoSettings {
+        client_id: "ringside".to_owned(),
+        client_secret: None,
+        scopes: Vec::new(),
+        userinfo: false,
+    });
     let issuers = Issuers::new(vec![settings]).unwrap();
     let token = signer.sign("k1", &claims("https://portal.example"));
     assert_eq!(issuers.identify(&token, NOW).await, Err(TokenRejected::Audience));

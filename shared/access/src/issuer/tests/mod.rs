@@ -144,15 +144,15 @@ pub(super) fn settings(id: &str, keys: KeySource) -> IssuerSettings {
             campaigns: Some("campaigns".to_owned()),
             default_campaigns: None,
         },
-        login_for: Duration::from_secs(480 * 60),
-        sign_on: None,
+        session_limit: Duration::from_secs(480 * 60),
+        sso: None,
     }
 }
 
 #[test]
 fn settings_that_can_not_work_are_told() {
     let key = || KeySource::Static(vec![Signer::new(SignatureAlgorithm::EdDsa).verifying("a")]);
-    let sign_on = |secret: Option<&str>| SignOn {
+    let sso = |secret: Option<&str>| SsoSettings {
         client_id: "us".to_owned(),
         client_secret: secret.map(|secret| ClientSecret(secret.to_owned())),
         scopes: Vec::new(),
@@ -175,12 +175,12 @@ fn settings_that_can_not_work_are_told() {
         ("can't be admin", Box::new(|it| it.claims.default_role = Some(Role::Admin))),
         ("campaigns_claim", Box::new(|it| it.claims.campaigns = None)),
         ("name is empty", Box::new(|it| it.claims.user = String::new())),
-        ("login_minutes", Box::new(|it| it.login_for = Duration::ZERO)),
-        ("client_secret is empty", Box::new(move |it| it.sign_on = Some(sign_on(Some(""))))),
+        ("login_minutes", Box::new(|it| it.session_limit = Duration::ZERO)),
+        ("client_secret is empty", Box::new(move |it| it.sso = Some(sso(Some(""))))),
         (
             "not safe",
             Box::new(move |it| {
-                it.sign_on = Some(sign_on(None));
+                it.sso = Some(sso(None));
                 it.issuer = "http://id.example".into();
             }),
         ),
@@ -208,7 +208,7 @@ fn settings_that_can_not_work_are_told() {
 fn nothing_secret_is_printed_with_the_settings() {
     let key = VerifyingKey::new(None, SignatureAlgorithm::Hs256, b"hush-hush-hush-hush-hush-hush-hush").unwrap();
     let mut settings = settings("portal", KeySource::Static(vec![key]));
-    settings.sign_on = Some(SignOn {
+    settings.sso = Some(SsoSettings {
         client_id: "us".to_owned(),
         client_secret: Some(ClientSecret("hush-hush".to_owned())),
         scopes: Vec::new(),

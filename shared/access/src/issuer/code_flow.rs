@@ -15,17 +15,17 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::Issuer;
 use super::discovery::{ClientAuth, Endpoints};
-use super::json::read_object;
 use super::keys::SignatureAlgorithm;
-use super::pending::Pending;
+use super::pending::PendingSso;
 use super::rejected::TokenRejected;
-use super::settings::SignOn;
+use super::settings::SsoSettings;
 use super::token::{Claims, Unverified};
+use super::unique_json::read_object;
 use crate::Identity;
 
 /// Why a code became nobody's login.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotExchanged {
+pub(crate) enum ExchangeError {
     /// The provider does not answer, or says something else than it should.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -49,8 +49,8 @@ struct TokenError {
 }
 
 impl Issuer {
-    fn sign_on(&self) -> &SignOn {
-        self.settings.sign_on.as_ref().expect("only issuers with sign-on are found for it")
+    fn sso(&self) -> &SsoSettings {
+        self.settings.sso.as_ref().expect("only issuers with sign-on are found for it")
     }
 
     /// Where the provider sends the browser after.
@@ -59,11 +59,11 @@ impl Issuer {
     }
 
     /// Where to send a browser that wants to sign in.
-    pub(crate) async fn authorization(&self, pending: &Pending, base: &str) -> Result<Url, TokenRejected> {
+    pub(crate) async fn authorization(&self, pending: &PendingSso, base: &str) -> Result<Url, TokenRejected> {
         let endpoints = self.source.endpoints().await?;
-        let sign_on = self.sign_on();
+        let sso = self.sso();
         let mut scope = "openid".to_owned();
-        for more in sign_on.scopes.iter().filter(|more| *more != "openid") {
+        for more in sso.scopes.iter().filter(|more| *more != "openid") {
             scope.push(' ');
             scope.push_str(more);
         }
@@ -71,7 +71,7 @@ impl Issuer {
         address
             .query_pairs_mut()
             .append_pair("response_type", "code")
-            .append_pair("client_id", &sign_on.client_id)
+            .append_pair("client_id", &sso.client_id)
             .append_pair("redirect_uri", &self.redirect_uri(base))
             .append_pair("scope", &scope)
             .append_pair("state", pending.state())
@@ -86,7 +86,7 @@ impl Issuer {
         let endpoints = self.source.endpoints().await?;
         Ok(match iss {
             Some(iss) => iss == self.settings.issuer,
-            None => !endpoints.names_itself,
+            None => !endpoints.sends_iss,
         })
     }
 
@@ -94,14 +94,14 @@ impl Issuer {
     pub(crate) async fn exchange(
         &self,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
         now: Timestamp,
-    ) -> Result<Identity, NotExchanged> {
+    ) -> Result<Identity, ExchangeError> {
         let endpoints = self.source.endpoints().await?;
         let answer = self.ask_for_tokens(&endpoints, code, pending, base).await?;
         let mut claims = self.verify_id_token(&answer, pending, now).await?;
-        if self.sign_on().userinfo {
+        if self.sso().userinfo {
             self.add_userinfo(&endpoints, &answer, &mut claims).await?;
         }
         Ok(self.identity(&claims, now)?)
@@ -111,14 +111,14 @@ impl Issuer {
         &self,
         endpoints: &Endpoints,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
-    ) -> Result<TokenAnswer, NotExchanged> {
+    ) -> Result<TokenAnswer, ExchangeError> {
         let (request, form) = self.token_request(endpoints, code, pending, base);
         let answer = match self.fetcher.ask(&endpoints.token, request, form.into()).await {
             Err(FetchError::Status { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, body, .. }) => {
                 let error = serde_json::from_slice::<TokenError>(&body).map(|answer| answer.error);
-                return Err(NotExchanged::Code(error.unwrap_or_default().chars().take(64).collect()));
+                return Err(ExchangeError::Code(error.unwrap_or_default().chars().take(64).collect()));
             }
             answer => answer?,
         };
@@ -131,10 +131,10 @@ impl Issuer {
         &self,
         endpoints: &Endpoints,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
     ) -> (http::request::Builder, String) {
-        let SignOn { client_id, client_secret, .. } = self.sign_on();
+        let SsoSettings { client_id, client_secret, .. } = self.sso();
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -161,10 +161,10 @@ impl Issuer {
     async fn verify_id_token(
         &self,
         answer: &TokenAnswer,
-        pending: &Pending,
+        pending: &PendingSso,
         now: Timestamp,
     ) -> Result<Claims, TokenRejected> {
-        let client_id = &self.sign_on().client_id;
+        let client_id = &self.sso().client_id;
         let token = Unverified::read(&answer.id_token)?;
         let claims = self.verify(token, &[client_id.clone()].into(), now).await?;
         let nonce = claims.text("nonce").unwrap_or_default();
@@ -176,7 +176,7 @@ impl Issuer {
         if !asked {
             return Err(TokenRejected::Audience);
         }
-        if claims.has("at_hash") && !hash_fits(&claims, answer.access_token.as_deref()) {
+        if claims.has("at_hash") && !matches_at_hash(&claims, answer.access_token.as_deref()) {
             return Err(TokenRejected::Nonce);
         }
         Ok(claims)
@@ -187,7 +187,7 @@ impl Issuer {
         endpoints: &Endpoints,
         answer: &TokenAnswer,
         claims: &mut Claims,
-    ) -> Result<(), NotExchanged> {
+    ) -> Result<(), ExchangeError> {
         let missing =
             || FetchError::NotThat(self.settings.issuer.clone(), "an address for userinfo and a token for it");
         let address = endpoints.userinfo.as_ref().ok_or_else(missing)?;
@@ -205,7 +205,7 @@ impl Issuer {
 }
 
 /// The left half of the access token's digest, of the size that belongs to the signature.
-fn hash_fits(claims: &Claims, access_token: Option<&str>) -> bool {
+fn matches_at_hash(claims: &Claims, access_token: Option<&str>) -> bool {
     let Some(token) = access_token else { return false };
     let expected = match claims.algorithm {
         SignatureAlgorithm::EdDsa => URL_SAFE_NO_PAD.encode(&Sha512::digest(token)[..32]),
