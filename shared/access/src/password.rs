@@ -1,10 +1,11 @@
 //! Passwords: hashed with argon2id, a few at a time, so that a flood of logins can't take all memory.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::random::random_text;
@@ -94,12 +95,12 @@ static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 fn hash_into(argon2: &Argon2<'_>, password: &str, salt: Salt<'_>, length: usize) -> Option<Output> {
     let mut salt_bytes = [0; Salt::MAX_LENGTH];
     let salt = salt.decode_b64(&mut salt_bytes).ok()?;
-    let mut blocks = MEMORY.lock().expect("nobody panics with memory").pop().unwrap_or_default();
+    let mut blocks = MEMORY.lock().pop().unwrap_or_default();
     blocks.resize(argon2.params().block_count(), Block::default());
     let hashed = Output::init_with(length, |out| {
         Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut blocks)?)
     });
-    let mut memory = MEMORY.lock().expect("nobody panics with memory");
+    let mut memory = MEMORY.lock();
     if memory.len() < AT_ONCE {
         memory.push(blocks);
     }
@@ -211,7 +212,7 @@ mod tests {
         for check in checks {
             assert_eq!(check.await.unwrap(), Ok((false, true)));
         }
-        let memory = MEMORY.lock().unwrap();
+        let memory = MEMORY.lock();
         assert!((1..=AT_ONCE).contains(&memory.len()) && memory.iter().all(|blocks| blocks.len() == 19 * 1024));
     }
 }

@@ -5,10 +5,11 @@
 //! needed for as long as an access token can last: whether a login may be renewed is asked where logins are kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use ringside_engine::{Engine, EngineError, JournalEntry, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,7 @@ impl Revocations {
 
     /// True while a verified token counts.
     pub fn allows(&self, viewer: &Viewer) -> bool {
-        let revoked_since = self.revoked_since.read().expect("nobody panics while writing");
+        let revoked_since = self.revoked_since.read();
         // A token of the very second may be from before the change: a new one costs less than a breach.
         let older =
             |since: Option<&Timestamp>| since.is_some_and(|since| viewer.issued_at.seconds() <= since.seconds());
@@ -132,7 +133,7 @@ impl Revocations {
     /// When a token of somebody who was looked up after `now` says that it is from: a second later than what was revoked back
     /// in that very second before. Where something was revoked back since, when that was.
     pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, Timestamp> {
-        let revoked_since = self.revoked_since.read().expect("nobody panics while writing");
+        let revoked_since = self.revoked_since.read();
         let since = revoked_since.users.get(user).max(revoked_since.tenants.get(tenant.as_str()));
         match since {
             Some(since) if *since >= now => Err(*since),
@@ -164,7 +165,7 @@ impl Revocations {
         let Some(first) = entries.first() else { return Ok(()) };
         let until = first.id;
         {
-            let mut revoked_since = self.revoked_since.write().expect("nobody panics while writing");
+            let mut revoked_since = self.revoked_since.write();
             let now = Timestamp::now();
             for entry in entries.iter().rev() {
                 match serde_json::from_slice(&entry.record) {
@@ -179,7 +180,7 @@ impl Revocations {
     }
 
     fn prune(&self, now: Timestamp) {
-        let mut revoked_since = self.revoked_since.write().expect("nobody panics while writing");
+        let mut revoked_since = self.revoked_since.write();
         let kept_ms = KEPT.as_millis() as i64;
         let RevokedSince { sessions, users, tenants } = &mut *revoked_since;
         for map in [sessions, users, tenants] {

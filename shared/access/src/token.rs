@@ -1,10 +1,11 @@
 //! Access tokens: signed with the installation's key, checked by signature alone, and remembered for as long as they last.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
+use parking_lot::Mutex;
 use ringside_engine::Engine;
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ impl Tokens {
                     if !ours.related(&stored) {
                         warn!("the installation has other signing keys now; logins from before don't count any more");
                     }
-                    let mut signed = self.signed.lock().expect("nobody panics while remembering");
+                    let mut signed = self.signed.lock();
                     *signed = Signed { keys: Arc::new(stored), verified: HashMap::new() };
                 }
                 Err(error) => debug!(%error, "the signing keys can't be read; ours count"),
@@ -117,7 +118,7 @@ impl Tokens {
 
     /// The keys in use.
     pub fn keys(&self) -> Arc<SigningKeys> {
-        self.signed.lock().expect("nobody panics while remembering").keys.clone()
+        self.signed.lock().keys.clone()
     }
 
     /// Makes a token for somebody who has shown who they are, as part of a login.
@@ -159,7 +160,7 @@ impl Tokens {
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let (keys, remembered) = {
-            let signed = self.signed.lock().expect("nobody panics while remembering");
+            let signed = self.signed.lock();
             (signed.keys.clone(), signed.verified.get(&fingerprint).cloned())
         };
         let viewer = match remembered {
@@ -169,7 +170,7 @@ impl Tokens {
         if viewer.expires_at <= now {
             return None;
         }
-        let mut signed = self.signed.lock().expect("nobody panics while remembering");
+        let mut signed = self.signed.lock();
         if !Arc::ptr_eq(&keys, &signed.keys) {
             // The keys have changed in between: what was looked at with the old ones is looked at again.
             drop(signed);

@@ -8,9 +8,10 @@ mod secret;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rand::RngExt;
 use ringside_engine::{Engine, EngineError};
 use ringside_model::{BadId, Clock, SourceId, TenantId, Timestamp};
@@ -296,8 +297,8 @@ impl Keys {
         self.cache().remove(id);
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().expect("nothing panics while it holds the cache of keys")
+    fn cache(&self) -> parking_lot::MutexGuard<'_, Cache> {
+        self.cache.lock()
     }
 }
 

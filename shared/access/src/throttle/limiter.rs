@@ -1,8 +1,9 @@
 //! One account, device or address: who has a turn, and whether it is locked.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use ringside_engine::{Engine, EngineError};
 use ringside_model::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -50,7 +51,7 @@ impl Limiter {
 
     /// Refuses where it is known to be locked.
     pub(super) fn check(&self) -> Result<(), Throttled> {
-        match *self.lock.lock().expect("nobody panics at a limiter") {
+        match *self.lock.lock() {
             Some(lock) if lock.read_at.elapsed() < LOCK_CACHED_FOR && lock.until > Timestamp::now() => {
                 Err(locked(lock.until))
             }
@@ -80,14 +81,14 @@ impl Limiter {
             }
             let attempts = Attempts { count: before.map_or(0, |attempts| attempts.count) + 1, last: now };
             if with_timeout(engine.compare_and_swap(&self.key, stored, Some(attempts.write()))).await? {
-                *self.lock.lock().expect("nobody panics at a limiter") = None;
+                *self.lock.lock() = None;
                 return Ok(CountedAttempt { limiter: self, attempts, _turn: turn });
             }
         }
     }
 
     fn remember_lock(&self, until: Timestamp) {
-        *self.lock.lock().expect("nobody panics at a limiter") = Some(Lock { until, read_at: Instant::now() });
+        *self.lock.lock() = Some(Lock { until, read_at: Instant::now() });
     }
 }
 

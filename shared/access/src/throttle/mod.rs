@@ -19,9 +19,10 @@ mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ringside_engine::{Engine, EngineError};
 use ringside_model::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
@@ -115,7 +116,7 @@ impl Throttle {
 
     fn limiter(&self, limit: Limit, whose: &str) -> Arc<Limiter> {
         let key = attempts::key(limit.kind, whose);
-        let mut limiters = self.limiters.lock().expect("nobody panics among the limiters");
+        let mut limiters = self.limiters.lock();
         if limiters.len() >= MAX_LIMITERS {
             // A flood of made-up names: those that are locked are the ones worth remembering.
             limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1 || limiter.check().is_err());

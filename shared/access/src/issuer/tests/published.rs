@@ -1,6 +1,5 @@
 //! Key servers that rotate, fail, stall and lie.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 
 use super::*;
 
@@ -42,7 +42,7 @@ impl KeyServer {
                     let lie = match request.uri().path() {
                         "/jwks" => {
                             counted.fetch_add(1, Ordering::SeqCst);
-                            told.lock().unwrap().clone()
+                            told.lock().clone()
                         }
                         _ => Lie::Keys(vec![elsewhere.clone()]),
                     };
@@ -55,7 +55,7 @@ impl KeyServer {
     }
 
     fn now_answers(&self, answer: Lie) {
-        *self.answer.lock().unwrap() = answer;
+        *self.answer.lock() = answer;
     }
 
     fn asked(&self) -> usize {
