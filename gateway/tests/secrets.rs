@@ -83,7 +83,7 @@ async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
     assert_eq!(renewed.send().await.unwrap().status(), 200);
 
     let mut said = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(said.contains("signed in") && said.contains("sign-in refused"), "the log was caught: {said}");
+    assert!(said.contains("signed in") && said.contains("sign-in denied"), "the log was caught: {said}");
     for note in engine.read_journal("audit/default", None, 100).await.unwrap() {
         said.push_str(&String::from_utf8_lossy(&note.record));
     }

@@ -99,8 +99,7 @@ impl Revocations {
 
     /// Appends revocations to the journal. Gateways apply them within a second.
     pub(crate) async fn append(engine: &dyn Engine, revoked: &[Revoked]) -> Result<(), EngineError> {
-        let record =
-            |revoked: &Revoked| Bytes::from(serde_json::to_vec(revoked).expect("a plain enum serialises"));
+        let record = |revoked: &Revoked| Bytes::from(serde_json::to_vec(revoked).expect("a plain enum serialises"));
         engine.append_journal(JOURNAL, revoked.iter().map(record).collect(), KEPT).await
     }
 

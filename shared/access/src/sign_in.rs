@@ -21,7 +21,7 @@ use crate::throttle::{LOCKED_FOR, Throttled};
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// How often rights are read again if they change while tokens are issued.
+/// How often rights are read at most, if they change while tokens are issued.
 const RIGHTS_READ_AT_MOST: usize = 5;
 /// How much of an unknown user name is logged: people type passwords there.
 const UNKNOWN_NAME_CHARS: usize = 3;
@@ -29,7 +29,7 @@ const UNKNOWN_NAME_CHARS: usize = 3;
 /// How a person or a script has proved who they are.
 #[derive(Debug)]
 pub enum Proof {
-    /// By the password of an account that was read after this moment.
+    /// By the password of an account, which was read after this moment.
     Account(Box<Account>, Timestamp),
     /// By an API token.
     ApiToken(Box<ApiToken>),
@@ -42,27 +42,27 @@ pub enum Proof {
 pub struct SignInClient<'a> {
     /// Its address, if it is known.
     pub address: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// The browser's `User-Agent`.
     pub agent: &'a str,
     /// The refresh token of the session that the browser had before, which ends.
     pub previous: Option<&'a str>,
 }
 
-/// A session that was just begun or renewed.
+/// A session that was just started or renewed, and its tokens.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     /// The access token.
     pub token: String,
-    /// What the access token says.
+    /// The viewer that the access token describes.
     pub viewer: Viewer,
-    /// Renews the session next.
+    /// The token for the next renewal.
     pub refresh_token: String,
-    /// When the session ends if it is not renewed.
+    /// When the session expires if it is not renewed.
     pub session_expires_at: Timestamp,
 }
 
 impl Access {
-    /// Checks a password. Returns the proof, and the cookie by which the device is known from now on.
+    /// Checks a password. Returns the proof, and the cookie that makes the device known.
     pub async fn check_password(
         &self,
         address: Option<IpAddr>,
@@ -77,23 +77,23 @@ impl Access {
             Throttled::Locked { wait } => {
                 count_sign_in("locked");
                 // The lock itself was logged as a warning.
-                info!(user = truncate_name(username), address = shown_address, reason = "locked", "sign-in refused");
+                info!(user = truncate_name(username), address = shown_address, reason = "locked", "sign-in denied");
                 AccessError::Locked { wait_secs: wait.as_secs().max(1) }
             }
             Throttled::Unavailable(error) => error.into(),
         })?;
-        let asked = Timestamp::now();
+        let read_after = Timestamp::now();
         let verified = Accounts::verify(self.engine(), self.passwords(), username, password).await;
         let (account, is_own) = match verified {
             Ok(verified) => verified,
             Err(error) => {
-                // The password was not checked. If the count can't be taken back, it stays.
+                // The password was not checked, so the attempt doesn't count. If undoing it fails, it does.
                 attempt.cancel().await.ok();
                 return Err(error.into());
             }
         };
         if is_own && let Some(account) = account {
-            return Ok((Proof::Account(Box::new(account), asked), attempt.succeeded().await?));
+            return Ok((Proof::Account(Box::new(account), read_after), attempt.succeeded().await?));
         }
         count_sign_in("wrong");
         let tries_left = attempt.failed();
@@ -104,11 +104,11 @@ impl Access {
         };
         let entry = AuditEntry::by(&user, address, "login", "password");
         if tries_left == 0 {
-            warn!(user, %tenant, address = shown_address, reason = "wrong_password", "sign-in refused; account locked from now on");
+            warn!(user, %tenant, address = shown_address, reason = "wrong_password", "sign-in denied; account locked");
             self.audit().record_soon(tenant, entry.denied("locked"));
             return Err(AccessError::Locked { wait_secs: LOCKED_FOR.as_secs() });
         }
-        info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "sign-in refused");
+        info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "sign-in denied");
         self.audit().record_denial(tenant, entry.denied("wrong_password"));
         Err(AccessError::WrongPassword { tries_left })
     }
@@ -126,13 +126,13 @@ impl Access {
         };
         let (user, reason) = rejected.audit_fields();
         count_sign_in(reason);
-        info!(user, address = address.map(display), reason, "sign-in refused: {rejected}");
+        info!(user, address = address.map(display), reason, "sign-in denied: {rejected}");
         let entry = AuditEntry::by(user, address, "login", "token").denied(reason);
         self.audit().record_denial(&self.settings().tenant, entry);
         Err(rejected.into())
     }
 
-    /// Begins a session.
+    /// Starts a session.
     pub async fn sign_in(&self, client: SignInClient<'_>, proof: Proof) -> Result<SignedIn, AccessError> {
         let (identity, via, has_account, api_token, since) = match proof {
             Proof::Account(account, since) => {
@@ -151,7 +151,7 @@ impl Access {
         }
         let SignInClient { address, agent, .. } = client;
         let new = NewSession { identity: &identity, via: &via, has_account, api_token, address, agent };
-        let session = with_timeout(self.sessions().begin(new, since)).await?;
+        let session = with_timeout(self.sessions().start(new, since)).await?;
         // Password checks queue, so the account is read again here. Later changes revoke this token by its issue time.
         let now = Timestamp::now();
         let Some(identity) = self.identity_of(&session, now).await? else {
@@ -223,7 +223,7 @@ impl Access {
         Ok(())
     }
 
-    /// Returns a session's current identity; none if it may not go on.
+    /// Returns a session's current identity, or none if the session may not continue.
     async fn identity_of(&self, session: &Session, now: Timestamp) -> Result<Option<Identity>, AccessError> {
         if let Some(token) = &session.api_token {
             let token = self.api_tokens().of_session(token, now).await?;
@@ -246,7 +246,7 @@ impl Access {
         mut now: Timestamp,
     ) -> Result<SignedIn, AccessError> {
         for _ in 0..RIGHTS_READ_AT_MOST {
-            // Revocations of this very second must be known: the token claims to be issued after them.
+            // Revocations of this second must be known: the token will claim to be issued after them.
             with_timeout(self.revocations().read()).await?;
             match self.revocations().issued_at(&identity.user, &identity.tenant, now) {
                 Ok(issued_at) => {
@@ -256,11 +256,11 @@ impl Access {
                     let refresh_token = session.refresh_token(&self.tokens().keys().refresh);
                     return Ok(SignedIn { token, viewer, refresh_token, session_expires_at: session.expires_at });
                 }
-                // Rights were changed or revoked since, perhaps by a clock ahead of ours: read them again after that.
+                // Rights changed since, or another gateway's clock is ahead: read them again.
                 Err(since) => {
                     now = since.plus_millis(1);
-                    let goes_on = with_timeout(self.sessions().has(&session.id)).await?;
-                    let current = self.identity_of(session, now).await?.filter(|_| goes_on);
+                    let is_active = with_timeout(self.sessions().has(&session.id)).await?;
+                    let current = self.identity_of(session, now).await?.filter(|_| is_active);
                     identity = current.ok_or(AccessError::SessionEnded)?;
                 }
             }
@@ -287,7 +287,7 @@ pub(crate) fn count_sign_in(result: &'static str) {
     counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }
 
-/// Shortens an unknown user name for the log: it may be a password. Control characters are left out.
+/// Shortens an unknown user name for the log, since it may be a password. Drops control characters.
 fn truncate_name(username: &str) -> String {
     let mut shown: String = username.chars().filter(|c| !c.is_control()).take(UNKNOWN_NAME_CHARS).collect();
     shown.push('…');

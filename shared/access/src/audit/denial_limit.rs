@@ -1,8 +1,9 @@
-//! How many refusals are noted: a bucket for each who and where of a tenant, and two above them for the tenant, of those who
-//! have a name and of unknown.
+//! Limits how many denials are audited: one token bucket per (tenant, user, address), and two per tenant, for known and
+//! unknown users.
 //!
-//! Whoever floods uses up their own bucket and leaves the others' alone; whoever makes up names or has many addresses uses
-//! up the tenant's, and no other tenant's; who is nobody only that of unknown. What is left out is counted for each tenant and told with what is noted next.
+//! A flood uses up its own bucket and leaves other users' alone. With invented names or many addresses it uses up the
+//! tenant's bucket, but no other tenant's. Unknown users share one bucket and can't hide the denials of known ones.
+//! Omitted denials are counted per tenant, and the next audited one reports the count.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -14,18 +15,18 @@ use ringside_pacing::{Bucket, Rate};
 
 use crate::network::network;
 
-/// What one who and where may have noted.
+/// The rate for one user at one address.
 const PER_SUBJECT: Rate = Rate { at_once: 20, every: Duration::from_secs(10) };
-/// What a tenant may have noted of those who have a name.
+/// The rate for all known users of a tenant.
 const PER_TENANT_KNOWN: Rate = Rate { at_once: 200, every: Duration::from_millis(500) };
-/// What a tenant may have noted of unknown, who cost nothing to be: a year of them is a million entries.
+/// The rate for all unknown users of a tenant: a million entries a year at most, since anyone can cause them.
 const PER_TENANT_UNKNOWN: Rate = Rate { at_once: 50, every: Duration::from_secs(30) };
-/// So many who and where are remembered.
+/// How many pairs of user and address have a bucket.
 const MAX_SUBJECTS: usize = 4096;
-/// So many tenants are remembered.
+/// How many tenants have buckets.
 const MAX_TENANTS: usize = 1024;
 
-/// A tenant's buckets, and what was not noted since something was.
+/// A tenant's buckets, and its denials omitted since the last audited one.
 #[derive(Debug)]
 struct TenantBuckets {
     known: Bucket,
@@ -33,36 +34,42 @@ struct TenantBuckets {
     omitted: u64,
 }
 
-/// What may be noted of refusals.
+/// The buckets that decide which denials are audited.
 #[derive(Debug, Default)]
 pub(super) struct DenialLimit {
-    /// By a keyed hash of tenant, who and where: names that somebody made up take no room.
+    /// By a keyed hash of tenant, user and address: long invented names take no memory.
     subjects: HashMap<u64, Bucket>,
     tenants: HashMap<TenantId, TenantBuckets>,
     hasher: RandomState,
 }
 
 impl DenialLimit {
-    /// How many of the tenant's were left out before this one; none where it is left out itself.
-    pub(super) fn admit(&mut self, tenant: &TenantId, who: &str, from: Option<IpAddr>, now: Instant) -> Option<u64> {
-        let one = self.hasher.hash_one((tenant, who, from.map(network)));
-        if !self.subjects.contains_key(&one) {
-            // Those that are used up are the last to go: else a flood of other names would fill them again.
+    /// Returns how many of the tenant's denials were omitted before this one, or none if this one is omitted.
+    pub(super) fn admit(
+        &mut self,
+        tenant: &TenantId,
+        user: &str,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<u64> {
+        let subject = self.hasher.hash_one((tenant, user, address.map(network)));
+        if !self.subjects.contains_key(&subject) {
+            // Empty buckets are evicted last: a flood of other names must not refill them.
             make_room(&mut self.subjects, MAX_SUBJECTS, |bucket| *bucket);
         }
         if !self.tenants.contains_key(tenant) {
             make_room(&mut self.tenants, MAX_TENANTS, |of| (of.omitted, of.known));
         }
-        let one = self.subjects.entry(one).or_insert(Bucket::new(now));
+        let bucket = self.subjects.entry(subject).or_insert(Bucket::new(now));
         let new = || TenantBuckets { known: Bucket::new(now), unknown: Bucket::new(now), omitted: 0 };
         let tenant = self.tenants.entry(tenant.clone()).or_insert_with(new);
-        let (above, rate) = if is_unknown(who) {
+        let (above, rate) = if is_unknown(user) {
             (&mut tenant.unknown, &PER_TENANT_UNKNOWN)
         } else {
             (&mut tenant.known, &PER_TENANT_KNOWN)
         };
-        // What is over one's own rate takes nothing from the tenant's.
-        if one.take(&PER_SUBJECT, now).is_ok() && above.take(rate, now).is_ok() {
+        // A denial above the subject's own rate takes nothing from the tenant's bucket.
+        if bucket.take(&PER_SUBJECT, now).is_ok() && above.take(rate, now).is_ok() {
             Some(std::mem::take(&mut tenant.omitted))
         } else {
             tenant.omitted += 1;
@@ -71,12 +78,12 @@ impl DenialLimit {
     }
 }
 
-/// True of who is not known at all, and of the beginning of a name that nobody has.
-fn is_unknown(who: &str) -> bool {
-    who == "?" || who.ends_with('…')
+/// Returns whether a user is unknown: `?`, or the beginning of a name that no account has.
+fn is_unknown(user: &str) -> bool {
+    user == "?" || user.ends_with('…')
 }
 
-/// Drops the quarter that ranks lowest where there are too many; a quarter, so that it is seldom done.
+/// Evicts the lowest-ranking quarter of a full map. A quarter, so that it happens rarely.
 fn make_room<K: Clone + Eq + Hash, V, R: Ord>(map: &mut HashMap<K, V>, most: usize, rank: impl Fn(&V) -> R) {
     if map.len() < most {
         return;
@@ -98,35 +105,39 @@ mod tests {
         TenantId::parse(name).unwrap()
     }
 
-    fn noted(limit: &mut DenialLimit, tenant: &TenantId, who: &str, now: Instant, times: usize) -> usize {
+    fn audited(limit: &mut DenialLimit, tenant: &TenantId, who: &str, now: Instant, times: usize) -> usize {
         (0..times).filter(|_| limit.admit(tenant, who, HERE, now).is_some()).count()
     }
 
     #[test]
-    fn a_flood_is_noted_in_part_and_counted_in_whole() {
+    fn a_flood_is_audited_in_part_and_counted_in_full() {
         let (mut limit, acme, start) = (DenialLimit::default(), tenant("acme"), Instant::now());
-        assert_eq!(noted(&mut limit, &acme, "eve", start, 1_000), 20);
+        assert_eq!(audited(&mut limit, &acme, "eve", start, 1_000), 20);
         let later = start + Duration::from_secs(10);
         assert_eq!(limit.admit(&acme, "eve", HERE, later - Duration::from_millis(1)), None);
         assert_eq!(limit.admit(&acme, "eve", HERE, later), Some(981));
         assert_eq!(limit.admit(&acme, "eve", HERE, later), None);
-        assert_eq!(limit.admit(&acme, "ann", HERE, later), Some(1), "and told once");
-        assert_eq!(noted(&mut limit, &acme, "eve", later + Duration::from_secs(3600), 100), 20, "no more is saved up");
+        assert_eq!(limit.admit(&acme, "ann", HERE, later), Some(1), "and reported once");
+        assert_eq!(
+            audited(&mut limit, &acme, "eve", later + Duration::from_secs(3600), 100),
+            20,
+            "no more is saved up"
+        );
     }
 
     #[test]
-    fn who_floods_silences_nobody_else_of_the_tenant_nor_another_address_of_the_same_name() {
+    fn a_flood_does_not_silence_other_users_or_addresses() {
         let (mut limit, acme, now) = (DenialLimit::default(), tenant("acme"), Instant::now());
-        assert_eq!(noted(&mut limit, &acme, "eve", now, 100_000), 20);
+        assert_eq!(audited(&mut limit, &acme, "eve", now, 100_000), 20);
         assert_eq!(limit.admit(&acme, "eve", None, now), Some(99_980));
-        assert_eq!(noted(&mut limit, &acme, "ann", now, 20), 20);
+        assert_eq!(audited(&mut limit, &acme, "ann", now, 20), 20);
     }
 
     #[test]
-    fn made_up_names_use_up_their_tenants_bucket_and_no_other_tenants() {
+    fn invented_names_use_up_only_their_tenants_bucket() {
         let (mut limit, acme, other, now) = (DenialLimit::default(), tenant("acme"), tenant("other"), Instant::now());
         let names = (0..1_000).map(|n| format!("made-up-{n}"));
-        assert_eq!(names.map(|name| noted(&mut limit, &acme, &name, now, 1)).sum::<usize>(), 200);
+        assert_eq!(names.map(|name| audited(&mut limit, &acme, &name, now, 1)).sum::<usize>(), 200);
         assert_eq!(limit.admit(&acme, "ann", HERE, now), None);
         assert_eq!(limit.admit(&other, "ann", HERE, now), Some(0), "another tenant's count is its own");
         let later = now + Duration::from_millis(500);
@@ -135,25 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn strangers_hide_nobody_however_many_addresses_they_have() {
+    fn unknown_users_do_not_hide_known_ones() {
         let (mut limit, acme, now) = (DenialLimit::default(), tenant("acme"), Instant::now());
         let address = |n: u128| Some(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into()));
-        let mut noted_of = |who: &str, from: Option<IpAddr>| limit.admit(&acme, who, from, now).is_some();
-        assert_eq!((0..600).filter(|n| noted_of("?", address(*n))).count(), 20, "of one network");
-        assert_eq!((0..600).filter(|n| noted_of("?", address((n + 1) << 64))).count(), 30, "of many");
-        assert!(!noted_of("roo…", HERE));
-        assert!(noted_of("ann", HERE), "and whoever has a name is noted all the same");
+        let mut audited_of = |who: &str, from: Option<IpAddr>| limit.admit(&acme, who, from, now).is_some();
+        assert_eq!((0..600).filter(|n| audited_of("?", address(*n))).count(), 20, "of one network");
+        assert_eq!((0..600).filter(|n| audited_of("?", address((n + 1) << 64))).count(), 30, "of many");
+        assert!(!audited_of("roo…", HERE));
+        assert!(audited_of("ann", HERE), "known users are still audited");
     }
 
     #[test]
-    fn so_many_names_and_tenants_are_remembered_and_who_used_up_a_bucket_is_the_last_to_be_forgotten() {
+    fn audit_limiter_evicts_least_used_first() {
         let (mut limit, acme, now) = (DenialLimit::default(), tenant("acme"), Instant::now());
-        assert_eq!(noted(&mut limit, &acme, "eve", now, 100), 20);
+        assert_eq!(audited(&mut limit, &acme, "eve", now, 100), 20);
         for n in 0..3 * MAX_SUBJECTS {
             limit.admit(&tenant(&format!("t{n}")), "x", HERE, now);
             assert!(limit.subjects.len() <= MAX_SUBJECTS && limit.tenants.len() <= MAX_TENANTS);
         }
         assert_eq!(limit.admit(&acme, "eve", HERE, now), None);
-        assert_eq!(limit.admit(&acme, "ann", HERE, now), Some(81), "nor is what was left out");
+        assert_eq!(limit.admit(&acme, "ann", HERE, now), Some(81), "the omitted count is kept too");
     }
 }

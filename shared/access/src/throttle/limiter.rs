@@ -1,4 +1,4 @@
-//! One account, device or address: who has a turn, and whether it is locked.
+//! The limit on one account, device or address: its turns, its count, and its lock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,25 +12,25 @@ use super::Throttled;
 use super::attempts::Attempts;
 use crate::timeout::with_timeout;
 
-/// What is known to be locked is looked up again after so long: an admin may have unlocked it, on any gateway.
+/// How long a lock is cached. An admin may unlock the account on any gateway.
 const LOCK_CACHED_FOR: Duration = Duration::from_secs(1);
-/// Nobody waits longer for a turn.
+/// How long an attempt waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much of what is allowed.
+/// The settings of a kind of limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     pub(super) kind: &'static str,
-    /// Wrong passwords until it is locked.
+    /// Wrong passwords before it is locked.
     pub(super) max_attempts: u32,
-    /// Passwords that are looked at at the same time on one gateway. Whoever is right must not find the attempts used up
-    /// by others who will be right as well.
+    /// Passwords checked at the same time on one gateway. Right passwords in parallel must not use up each other's
+    /// attempts.
     pub(super) concurrent: usize,
-    /// True where a right password shows that the wrong ones before it were its owner's.
+    /// Whether a right password clears the count: the wrong ones were its owner's.
     pub(super) resets_on_success: bool,
 }
 
-/// What this gateway knows.
+/// The limiter of one key on this gateway.
 pub(super) struct Limiter {
     key: Box<str>,
     limit: Limit,
@@ -49,7 +49,7 @@ impl Limiter {
         Self { key, limit, turns: Arc::new(Semaphore::new(limit.concurrent)), lock: Mutex::default() }
     }
 
-    /// Refuses where it is known to be locked.
+    /// Denies if it is known to be locked.
     pub(super) fn check(&self) -> Result<(), Throttled> {
         match *self.lock.lock() {
             Some(lock) if lock.read_at.elapsed() < LOCK_CACHED_FOR && lock.until > Timestamp::now() => {
@@ -62,14 +62,14 @@ impl Limiter {
     /// Waits for a turn.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Throttled> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.clone().acquire_owned()).await;
-        let turn = turn.map_err(|_| EngineError::Unavailable("too many passwords wait to be looked at".to_owned()))?;
-        Ok(turn.expect("turns are never closed"))
+        let turn = turn.map_err(|_| EngineError::Unavailable("too many passwords wait to be checked".to_owned()))?;
+        Ok(turn.expect("the semaphore is never closed"))
     }
 
-    /// Waits for a turn, and counts it in the registry unless it is locked.
+    /// Waits for a turn, then counts an attempt in the registry unless it is locked.
     pub(super) async fn count(self: Arc<Self>, engine: &dyn Engine) -> Result<CountedAttempt, Throttled> {
         let turn = self.turn().await?;
-        // What those before have come to.
+        // The attempts before may have locked it meanwhile.
         self.check()?;
         loop {
             let stored = with_timeout(engine.get(&self.key)).await?;
@@ -97,7 +97,7 @@ fn locked(until: Timestamp) -> Throttled {
     Throttled::Locked { wait: Duration::from_millis(wait_ms) }
 }
 
-/// A try that was counted, and the turn that goes with it.
+/// A counted attempt and its turn.
 pub(super) struct CountedAttempt {
     limiter: Arc<Limiter>,
     attempts: Attempts,
@@ -105,7 +105,7 @@ pub(super) struct CountedAttempt {
 }
 
 impl CountedAttempt {
-    /// It stays counted; returns how many are left.
+    /// Leaves the attempt counted and returns the attempts left.
     pub(super) fn keep(&self) -> u32 {
         let left = self.limiter.limit.max_attempts.saturating_sub(self.attempts.count);
         if left == 0 {
@@ -114,7 +114,7 @@ impl CountedAttempt {
         left
     }
 
-    /// The password was right.
+    /// Clears the count, or undoes the attempt, after a right password.
     pub(super) async fn succeed(&self, engine: &dyn Engine) -> Result<(), EngineError> {
         if self.limiter.limit.resets_on_success {
             with_timeout(engine.set(&self.limiter.key, None)).await
@@ -123,7 +123,7 @@ impl CountedAttempt {
         }
     }
 
-    /// The password was not looked at.
+    /// Takes the attempt back from the count.
     pub(super) async fn undo(&self, engine: &dyn Engine) -> Result<(), EngineError> {
         loop {
             let stored = with_timeout(engine.get(&self.limiter.key)).await?;

@@ -1,15 +1,15 @@
-//! How often somebody may get a password wrong: per account, per address, and per device that its owner logged in from.
+//! Limits on wrong passwords: per account, per address, and per known device of an account.
 //!
 //! ```text
-//! attempt ─▶ turn: one at a time for an account, a few for an address ─▶ counted in the registry ─▶ password
-//!                                                                           ▲ taken back where it is right
+//! attempt ─▶ turn: one at a time per account, a few per address ─▶ counted in the registry ─▶ password check
+//!                                                                        ▲ undone if the password is right
 //! ```
-//! All gateways count together, in the registry, before the password is looked at: of many who try at once no more get
-//! through than may. What is known to be locked is refused without asking the registry more than once a second. A name
-//! that nobody has is counted like any other. Where the registry can't be asked, nobody logs in.
+//! All gateways share the counts in the registry, and count before the password is checked. Concurrent attempts can't
+//! exceed the limit. A known lock is denied without asking the registry more than once a second. Names without an
+//! account are counted too. If the registry is unavailable, sign-in fails.
 //!
-//! A device that an account's owner logged in from has a cookie that says so, and a count of its own: whoever locks the
-//! account by trying passwords does not lock out its owner.
+//! A device that the account's owner signed in from is known by a cookie and counted apart. An attacker who locks the
+//! account doesn't lock out its owner.
 
 mod attempts;
 mod device;
@@ -35,18 +35,18 @@ use crate::network::network;
 
 const ACCOUNT: Limit = Limit { kind: "account", max_attempts: 5, concurrent: 1, resets_on_success: true };
 const DEVICE: Limit = Limit { kind: "device", max_attempts: 5, concurrent: 1, resets_on_success: true };
-/// All devices of an account, which are counted by themselves.
+/// All known devices of an account take turns. Each one is counted by itself.
 const DEVICES: Limit = Limit { kind: "devices", max_attempts: u32::MAX, concurrent: 1, resets_on_success: true };
-/// An address may belong to a whole office.
+/// An address may be shared by a whole office.
 const ADDRESS: Limit = Limit { kind: "address", max_attempts: 50, concurrent: 4, resets_on_success: false };
 
-/// So many accounts, devices and addresses are remembered here. Whatever is forgotten is in the registry.
+/// How many accounts, devices and addresses are cached. The registry has them all.
 const MAX_LIMITERS: usize = 20_000;
 
-/// Why nobody may try a password now.
+/// Why a password may not be tried now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Throttled {
-    /// There were too many tries.
+    /// There were too many attempts.
     Locked {
         /// How long to wait.
         wait: Duration,
@@ -61,7 +61,7 @@ impl From<EngineError> for Throttled {
     }
 }
 
-/// What lets attempts through or refuses them, on one gateway.
+/// The limiters of password attempts on one gateway.
 #[derive(Default)]
 pub(crate) struct Throttle {
     limiters: Mutex<HashMap<Box<str>, Arc<Limiter>>>,
@@ -69,10 +69,9 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Counts an attempt to log in before its password is looked at. `device` is the value of the cookie
-    /// [`Cookie::Device`](ringside_gateway::sign_in::Cookie::Device), where there is one.
+    /// Counts an attempt before its password is checked. `device` is the value of the device cookie, if any.
     ///
-    /// What came of it is said to the [`PasswordAttempt`]; one that is dropped with nothing said stays counted.
+    /// The result is reported to the [`PasswordAttempt`]. If it is dropped without a result, the attempt stays counted.
     pub(crate) async fn attempt<'a>(
         &'a self,
         engine: &'a dyn Engine,
@@ -87,7 +86,7 @@ impl Throttle {
                 device = None;
             }
         }
-        // However many devices somebody has, their passwords are looked at one after the other.
+        // A user's devices take turns, or many devices could try many passwords at once.
         let turn = match &device {
             Some(_) => Some(self.limiter(DEVICES, name).turn().await?),
             None => None,
@@ -98,27 +97,27 @@ impl Throttle {
             (None, None) => vec![self.limiter(ACCOUNT, name)],
         };
         limiters.iter().try_for_each(|limiter| limiter.check())?;
-        // The account first: whoever waits for its turn keeps nobody else at that address waiting.
+        // The account first: waiting for its turn must not hold a turn of the address.
         let mut counted = Vec::with_capacity(limiters.len());
         for limiter in limiters {
             match limiter.count(engine).await {
                 Ok(one) => counted.push(one),
-                Err(refused) => {
+                Err(throttled) => {
                     for one in &counted {
                         one.undo(engine).await?;
                     }
-                    return Err(refused);
+                    return Err(throttled);
                 }
             }
         }
         Ok(PasswordAttempt { engine, devices: &self.devices, name, device, counted, _turn: turn })
     }
 
-    fn limiter(&self, limit: Limit, whose: &str) -> Arc<Limiter> {
-        let key = attempts::key(limit.kind, whose);
+    fn limiter(&self, limit: Limit, name: &str) -> Arc<Limiter> {
+        let key = attempts::key(limit.kind, name);
         let mut limiters = self.limiters.lock();
         if limiters.len() >= MAX_LIMITERS {
-            // A flood of made-up names: those that are locked are the ones worth remembering.
+            // A flood of invented names: only locked ones are worth caching.
             limiters.retain(|_, limiter| Arc::strong_count(limiter) > 1 || limiter.check().is_err());
         }
         if limiters.len() >= MAX_LIMITERS {
@@ -128,8 +127,8 @@ impl Throttle {
     }
 }
 
-/// An attempt that was counted; nobody else has a turn at this account here until it is over.
-#[must_use = "say whether the password was right"]
+/// A counted attempt. It holds the account's turn on this gateway until it is dropped.
+#[must_use = "the attempt stays counted unless its result is reported"]
 pub(crate) struct PasswordAttempt<'a> {
     engine: &'a dyn Engine,
     devices: &'a Devices,
@@ -140,12 +139,12 @@ pub(crate) struct PasswordAttempt<'a> {
 }
 
 impl PasswordAttempt<'_> {
-    /// The password was wrong, so the count stays. Returns how many tries are left; none means locked from now on.
+    /// Reports a wrong password. Returns the attempts left; zero means locked from now on.
     pub(crate) fn failed(self) -> u32 {
         self.counted.iter().map(CountedAttempt::keep).min().unwrap_or_default()
     }
 
-    /// The password was not looked at, so nothing was tried.
+    /// Reports that the password was not checked, and undoes the count.
     pub(crate) async fn cancel(self) -> Result<(), EngineError> {
         for counted in &self.counted {
             counted.undo(self.engine).await?;
@@ -153,8 +152,7 @@ impl PasswordAttempt<'_> {
         Ok(())
     }
 
-    /// The password was right: what was counted is taken back. Returns the value of the cookie by which the device is
-    /// known from now on.
+    /// Reports the right password and undoes the count. Returns the value of the device cookie.
     pub(crate) async fn succeeded(self) -> Result<String, EngineError> {
         for counted in &self.counted {
             counted.succeed(self.engine).await?;
@@ -163,12 +161,12 @@ impl PasswordAttempt<'_> {
     }
 }
 
-/// Forgets an account's wrong passwords: it has a new one.
+/// Deletes the count of an account's wrong passwords.
 pub(super) async fn unlock(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
     engine.set(&attempts::key(ACCOUNT.kind, name), None).await
 }
 
-/// True of a count that counts no more, and of what is none.
+/// Returns whether a stored count has expired or can't be decoded.
 pub(super) fn is_expired(stored: &[u8], now: Timestamp) -> bool {
     Attempts::read(stored, now).is_none()
 }
