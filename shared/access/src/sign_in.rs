@@ -116,7 +116,7 @@ impl Access {
     /// Checks a token that stands in for a password: an API token, or a token of a trusted issuer.
     pub async fn check_token(&self, address: Option<IpAddr>, token: &str) -> Result<Proof, AccessError> {
         if is_api_token(token)
-            && let Some(token) = self.api_tokens().ask(token, Timestamp::now()).await?
+            && let Some(token) = self.api_tokens().read(token, Timestamp::now()).await?
         {
             return Ok(Proof::ApiToken(Box::new(token)));
         }

@@ -1,9 +1,8 @@
-//! Devices that somebody logged in from before, known by a cookie.
+//! Known devices: browsers that an account's owner signed in from, recognized by a cookie.
 //!
-//! The cookie is `{id}.{mac}`: an id of its own, which says known_since when it is known, and a code over the account's name and
-//! that id with a secret of the installation. It lets nobody in; it only says that whoever tries is at a device that its
-//! owner has used, known_since the account's password was set and its logins were ended: whoever knew the one before is a
-//! stranger again.
+//! The cookie is `{id}.{mac}`. The id contains the time since when the device is known. The MAC covers the account's name
+//! and the id, with a secret of the installation. The cookie grants no access: it only selects the device's own count of
+//! attempts. A new password, or ending all sessions of the account, makes its devices unknown again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,14 +16,14 @@ use tokio::sync::OnceCell;
 use crate::account::{Account, AccountError};
 use crate::timeout::with_timeout;
 
-/// Where the secret is kept.
+/// The registry key of the secret.
 const SECRET: &str = "secret/device";
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = TIME_BYTES + 16;
-/// What an id begins with: when it was made, in milliseconds.
+/// The first bytes of an id: its creation time in milliseconds.
 const TIME_BYTES: usize = 8;
 
-/// A device that the owner of an account logged in from.
+/// A device that an account's owner signed in from.
 pub(super) struct Device {
     id: String,
     known_since: Timestamp,
@@ -44,7 +43,7 @@ impl Device {
         &self.id
     }
 
-    /// True where it has been known known_since the account's logins were last ended.
+    /// Returns whether the device became known after the account's sessions were last ended.
     pub(super) async fn is_trusted(&self, engine: &dyn Engine, name: &str) -> Result<bool, EngineError> {
         match Account::get(engine, name).await {
             Ok(account) => Ok(account.is_some_and(|account| self.known_since > account.sessions_after)),
@@ -54,14 +53,14 @@ impl Device {
     }
 }
 
-/// What tells devices' cookies from made-up ones.
+/// Creates and verifies the cookies of devices.
 #[derive(Default)]
 pub(super) struct Devices {
     secret: OnceCell<Bytes>,
 }
 
 impl Devices {
-    /// The device whose cookie this is, if it is one for this account.
+    /// Returns the device of a cookie, if the cookie is valid for this account.
     pub(super) async fn recognize(
         &self,
         engine: &dyn Engine,
@@ -79,7 +78,7 @@ impl Devices {
         Ok(is_ours.then(|| Device { id: id.to_owned(), known_since }))
     }
 
-    /// The cookie's value for a device that was known, or for a new one.
+    /// Returns the cookie's value for a known device, or for a new one.
     pub(super) async fn cookie(
         &self,
         engine: &dyn Engine,
@@ -94,8 +93,8 @@ impl Devices {
     async fn mac(&self, engine: &dyn Engine, name: &str, id: &str) -> Result<Hmac<Sha256>, EngineError> {
         let new_secret = || Bytes::copy_from_slice(&rand::random::<[u8; SECRET_BYTES]>());
         let secret = self.secret.get_or_try_init(|| with_timeout(engine.get_or_create(SECRET, new_secret()))).await?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
-        // An id has the same length always, so that no other name with another id gives the same text.
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        // Ids have a fixed length, so no other pair of name and id gives the same text.
         mac.update(name.as_bytes());
         mac.update(id.as_bytes());
         Ok(mac)
