@@ -16,29 +16,29 @@ use crate::session::{Session, end_where};
 use crate::throttle::unlock;
 use crate::timeout::with_timeout;
 
-/// New passwords queue apart from sign-ins: setting many of them delays no sign-in.
+/// Hashes new passwords, in a queue of its own: setting many passwords delays no sign-in.
 static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
 
-/// What was done so that there is an `admin`.
+/// The result of making sure that there is an `admin`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EnsuredAdmin {
-    /// Nothing is to be told: it has the configured password, or its own where none is.
+    /// It has the configured password, or its own if none is configured.
     AsConfigured,
-    /// It is new, with this password.
+    /// It was added with this generated password.
     Generated(GeneratedPassword),
-    /// Its password became the configured one.
+    /// Its password was changed to the configured one.
     Changed {
-        /// Where it is at home.
+        /// Its home tenant.
         home: TenantId,
     },
 }
 
-/// What can be done with accounts.
+/// The operations on accounts.
 #[derive(Debug)]
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up.
+    /// Makes sure that there is an `admin` with the configured password, or with a generated one on first start.
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -54,14 +54,15 @@ impl Accounts {
         let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
         match Self::add(engine, "admin", password.unwrap_or(&generated.0), &admin).await {
             Ok(()) if password.is_none() => Ok(EnsuredAdmin::Generated(generated)),
-            // Where another gateway was faster, its password is the one.
+            // If another gateway was faster, its password applies.
             Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives `admin` the configured password where it has another one, and ends its logins. Whoever locked the account
-    /// wants it locked after a restart too, and whoever has none does not want one back.
+    /// Gives `admin` the configured password and ends its sessions, if it had another password.
+    ///
+    /// A locked account stays locked and a removed one stays removed: a restart must not undo an admin's decision.
     async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<EnsuredAdmin, AccountError> {
         let Some(admin) = Account::get(engine, "admin").await? else { return Ok(EnsuredAdmin::AsConfigured) };
         if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
@@ -92,7 +93,7 @@ impl Accounts {
             name: name.to_owned(),
             memberships: vec![membership.clone()],
             disabled: false,
-            // An account of that name that was removed has left its logins behind.
+            // Sessions of a removed account of the same name must not become valid again.
             sessions_after: Timestamp::now(),
             phc: hash(password).await?,
         };
@@ -104,7 +105,7 @@ impl Accounts {
         }
     }
 
-    /// Sets a password, ends the account's logins and unlocks it; true where it was locked.
+    /// Sets a password, ends the account's sessions and unlocks it. Returns whether it was locked.
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
         let phc = hash(password).await?;
         let now = Timestamp::now();
@@ -115,7 +116,7 @@ impl Accounts {
         Ok(before.disabled)
     }
 
-    /// Locks an account and ends its logins.
+    /// Locks an account and ends its sessions.
     pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
         let changed =
@@ -130,15 +131,16 @@ impl Accounts {
         Ok(with_timeout(unlock(engine, name)).await?)
     }
 
-    /// Ends all logins of an account. It may log in again.
+    /// Ends all sessions of an account. It may sign in again.
     pub async fn end_sessions(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
         Self::change(engine, name, |account| Ok(Account { sessions_after: now, ..account })).await?;
         Self::end_sessions_of(engine, name, now).await
     }
 
-    /// Says what an account is in a tenant from now on, and tells what it was there. Its logins go on, with other rights
-    /// within the second.
+    /// Sets an account's membership in a tenant and returns the previous one.
+    ///
+    /// Its sessions continue, and have the new rights within a second.
     pub async fn grant(
         engine: &dyn Engine,
         name: &str,
@@ -157,8 +159,9 @@ impl Accounts {
         Ok(before.membership(&membership.tenant).cloned())
     }
 
-    /// Changes a part of what an account is in a tenant, whatever else is changed at the same time; tells what it was and
-    /// what it is. It changes nothing where the account is not in the tenant.
+    /// Changes part of an account's membership in a tenant. Returns the membership before and after.
+    ///
+    /// Safe with concurrent changes. Fails if the account is no member of the tenant.
     pub async fn amend(
         engine: &dyn Engine,
         name: &str,
@@ -176,30 +179,31 @@ impl Accounts {
             Ok(account)
         };
         let (before, after) = Self::change(engine, name, change).await?;
-        // Also where nothing changes: it may be said again because it could not be told before.
+        // Also without a change: this may be a retry after the revocation failed.
         Self::end_tokens(engine, name).await?;
         let here = |account: &Account| account.membership(tenant).cloned().ok_or_else(none);
         let (before, after) = (here(&before)?, here(&after)?);
         Ok((before, after))
     }
 
-    /// Takes an account out of a tenant; at home the account itself goes. Tells what it was wherever it is nothing any more,
-    /// each of which is to be noted there. Its logins go on where it is still something.
+    /// Removes an account from a tenant, or deletes it in its home tenant.
+    ///
+    /// Returns the lost memberships, so that each tenant can audit its own. Sessions in other tenants continue.
     pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Vec<Membership>, AccountError> {
         let change = |mut account: Account| {
             if account.membership(tenant).is_none() {
                 return Err(AccountError::NoSuchAccount(name.to_owned()));
             }
-            let goes = account.home() == tenant;
-            // No tenant loses its last admin this way, whoever else is removed at the same time.
-            let is_lost = |here: &&Membership| (goes || here.tenant == *tenant) && here.role == Role::Admin;
+            let deletes = account.home() == tenant;
+            // Removing no admins keeps the last admin of a tenant, even with concurrent removals.
+            let is_lost = |here: &&Membership| (deletes || here.tenant == *tenant) && here.role == Role::Admin;
             if let Some(here) = account.memberships.iter().find(is_lost) {
                 return Err(AccountError::IsAdmin(name.to_owned(), here.tenant.clone()));
             }
             account.memberships.retain(|here| here.tenant != *tenant);
-            Ok((!goes).then_some(account))
+            Ok((!deletes).then_some(account))
         };
-        // Told before as well: what is gone can't be removed once more because it could not be told.
+        // Revoked before as well: a deleted account can't be removed again to retry a failed revocation.
         let account = Account::get(engine, name).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
         change(account)?;
         Self::end_tokens(engine, name).await?;
@@ -212,7 +216,7 @@ impl Accounts {
         Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
     }
 
-    /// Ends all sessions that began until now of all members of a tenant, also those that look at another tenant now.
+    /// Ends the sessions of all members of a tenant, also sessions switched to another tenant. Returns their number.
     pub async fn end_tenant_sessions(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -226,7 +230,7 @@ impl Accounts {
         Ok(end_where(engine, now, |session| of_tenant(session) && session.started_at <= now).await?)
     }
 
-    /// An error where nobody but this account is an admin of the tenant.
+    /// Fails if this account is the only admin of the tenant.
     pub async fn require_other_admin(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<(), AccountError> {
         let accounts = Account::list(engine).await?;
         let mut admins = accounts.iter().filter(|account| account.administers(tenant)).peekable();
@@ -236,7 +240,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account of that name, and whether it is not locked and the password is its own.
+    /// Returns the account of a name, and whether it is unlocked and the password is right.
     pub(crate) async fn verify(
         engine: &dyn Engine,
         passwords: &Passwords,
@@ -244,13 +248,13 @@ impl Accounts {
         password: &str,
     ) -> Result<(Option<Account>, bool), AccountError> {
         let account = Account::get(engine, name).await?;
-        // A locked account takes as long as a wrong password and says no more.
+        // A locked account takes as long as a wrong password, so that it can't be told apart.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
         let is_own = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
         Ok((account, is_own))
     }
 
-    /// What tokens say of somebody counts no more, on any gateway; their logins go on and get others.
+    /// Revokes a user's access tokens on all gateways. Their sessions continue and get new ones.
     pub async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
         Revocations::append(engine, &[Revoked::user(name, Timestamp::now())]).await
     }
@@ -261,17 +265,17 @@ impl Accounts {
         Ok(())
     }
 
-    /// Changes an account, whoever else changes it at the same time; tells what it was and what it is.
+    /// Changes an account atomically. Returns it before and after.
     async fn change(
         engine: &dyn Engine,
         name: &str,
         change: impl Fn(Account) -> Result<Account, AccountError>,
     ) -> Result<(Account, Account), AccountError> {
         let (before, after) = Self::replace(engine, name, |account| change(account).map(Some)).await?;
-        Ok((before, after.expect("a change leaves an account")))
+        Ok((before, after.expect("the closure returns an account")))
     }
 
-    /// The same, where nothing may be left of it.
+    /// Changes or deletes an account atomically. Returns it before and after.
     async fn replace(
         engine: &dyn Engine,
         name: &str,

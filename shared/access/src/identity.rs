@@ -9,7 +9,7 @@ use crate::scope::{CampaignsJson, Page, Scope};
 /// A user, and their rights in one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's name. Users without an account are named `{issuer}:{name}`; no account's name has a colon.
+    /// The user's name. Without an account it has a prefix, as in `portal:ann` or `script:1a2b`; accounts have no colon.
     pub user: String,
     /// The tenant whose data they see.
     pub tenant: TenantId,
