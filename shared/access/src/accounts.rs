@@ -195,7 +195,7 @@ impl Accounts {
                 return Err(AccountError::NoSuchAccount(name.to_owned()));
             }
             let deletes = account.home() == tenant;
-            // Removing no admins keeps the last admin of a tenant, even with concurrent removals.
+            // Admins can't be removed, so no tenant loses its last one, even with concurrent removals.
             let is_lost = |here: &&Membership| (deletes || here.tenant == *tenant) && here.role == Role::Admin;
             if let Some(here) = account.memberships.iter().find(is_lost) {
                 return Err(AccountError::IsAdmin(name.to_owned(), here.tenant.clone()));

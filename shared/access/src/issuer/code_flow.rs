@@ -1,5 +1,6 @@
-//! The OpenID Connect code flow with PKCE, as far as it is between us and the provider: where to send the browser, and
-//! what its code is exchanged for. What goes through the browser is in `sso`.
+//! The OpenID Connect code flow with PKCE: the authorization address, and the exchange of the code.
+//!
+//! The browser's side, redirect and callback, is in `sso`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -23,17 +24,17 @@ use super::token::{Claims, Unverified};
 use super::unique_json::read_object;
 use crate::Identity;
 
-/// Why a code became nobody's login.
+/// Why a code could not be exchanged for an identity.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
-    /// The provider does not answer, or says something else than it should.
+    /// The provider is unavailable, or its answer is invalid.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// It does not take the code.
-    #[error("the provider does not take the code: {0:?}")]
+    /// The provider rejects the code.
+    #[error("the provider rejects the code: {0:?}")]
     Code(String),
-    /// What it said of the user does not count here.
-    #[error("what the provider says does not count here: {0}")]
+    /// The ID token, or the identity in it, is rejected.
+    #[error("the ID token is rejected: {0}")]
     Rejected(#[from] TokenRejected),
 }
 
@@ -50,15 +51,15 @@ struct TokenError {
 
 impl Issuer {
     fn sso(&self) -> &SsoSettings {
-        self.settings.sso.as_ref().expect("only issuers with sign-on are found for it")
+        self.settings.sso.as_ref().expect("`for_sso` returns issuers with SSO settings only")
     }
 
-    /// Where the provider sends the browser after.
+    /// Returns the address of the callback.
     pub(crate) fn redirect_uri(&self, base: &str) -> String {
         format!("{base}/auth/sso/{}/callback", self.settings.id)
     }
 
-    /// Where to send a browser that wants to sign in.
+    /// Returns the provider's address for a browser that signs in.
     pub(crate) async fn authorization(&self, pending: &PendingSso, base: &str) -> Result<Url, TokenRejected> {
         let endpoints = self.source.endpoints().await?;
         let sso = self.sso();
@@ -81,7 +82,7 @@ impl Issuer {
         Ok(address)
     }
 
-    /// True where the way back is from this provider, as far as it says so.
+    /// Returns whether the `iss` of a callback is this provider, or may be missing.
     pub(crate) async fn is_named(&self, iss: Option<&str>) -> Result<bool, TokenRejected> {
         let endpoints = self.source.endpoints().await?;
         Ok(match iss {
@@ -90,7 +91,7 @@ impl Issuer {
         })
     }
 
-    /// Exchanges a code for who somebody is.
+    /// Exchanges a code for the user's identity.
     pub(crate) async fn exchange(
         &self,
         code: &str,
@@ -99,7 +100,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Identity, ExchangeError> {
         let endpoints = self.source.endpoints().await?;
-        let answer = self.ask_for_tokens(&endpoints, code, pending, base).await?;
+        let answer = self.request_tokens(&endpoints, code, pending, base).await?;
         let mut claims = self.verify_id_token(&answer, pending, now).await?;
         if self.sso().userinfo {
             self.add_userinfo(&endpoints, &answer, &mut claims).await?;
@@ -107,7 +108,7 @@ impl Issuer {
         Ok(self.identity(&claims, now)?)
     }
 
-    async fn ask_for_tokens(
+    async fn request_tokens(
         &self,
         endpoints: &Endpoints,
         code: &str,
@@ -126,7 +127,7 @@ impl Issuer {
         read.map_err(|_| FetchError::NotThat(endpoints.token.to_string(), "an ID token").into())
     }
 
-    /// The request that exchanges a code, and its form.
+    /// Returns the request that exchanges a code, and its form.
     fn token_request(
         &self,
         endpoints: &Endpoints,
@@ -145,8 +146,8 @@ impl Issuer {
         match (client_secret, endpoints.client_auth) {
             (Some(secret), ClientAuth::Basic) => {
                 let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-                let login = STANDARD.encode(format!("{}:{}", escaped(client_id), escaped(&secret.0)));
-                request = request.header(header::AUTHORIZATION, format!("Basic {login}"));
+                let credentials = STANDARD.encode(format!("{}:{}", escaped(client_id), escaped(&secret.0)));
+                request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
             }
             (Some(secret), ClientAuth::Post) => {
                 form.append_pair("client_id", client_id).append_pair("client_secret", &secret.0);
@@ -171,9 +172,9 @@ impl Issuer {
         if !bool::from(nonce.as_bytes().ct_eq(pending.nonce.as_bytes())) {
             return Err(TokenRejected::Nonce);
         }
-        // For several, it must have been us who asked for it.
-        let asked = claims.text("azp").map_or(claims.audiences().count() == 1, |asked| asked == client_id);
-        if !asked {
+        // With several audiences, `azp` must name this client.
+        let is_ours = claims.text("azp").map_or(claims.audiences().count() == 1, |party| party == client_id);
+        if !is_ours {
             return Err(TokenRejected::Audience);
         }
         if claims.has("at_hash") && !matches_at_hash(&claims, answer.access_token.as_deref()) {
@@ -195,7 +196,7 @@ impl Issuer {
         let request = Request::get(address.as_str()).header(header::AUTHORIZATION, format!("Bearer {token}"));
         let answer = self.fetcher.ask(address, request, Bytes::new()).await?;
         let info = read_object(&answer.body).ok_or_else(|| FetchError::NotThat(address.to_string(), "userinfo"))?;
-        // Of somebody else it must not be taken.
+        // Userinfo of another user must not be used.
         if info.get("sub").and_then(|sub| sub.as_str()) != claims.text("sub") {
             return Err(TokenRejected::User.into());
         }
@@ -204,7 +205,7 @@ impl Issuer {
     }
 }
 
-/// The left half of the access token's digest, of the size that belongs to the signature.
+/// Returns whether `at_hash` is the left half of the access token's digest. The algorithm sets its size.
 fn matches_at_hash(claims: &Claims, access_token: Option<&str>) -> bool {
     let Some(token) = access_token else { return false };
     let expected = match claims.algorithm {

@@ -230,7 +230,7 @@ impl Keys {
         }
     }
 
-    /// All keys, or those of one tenant, oldest first.
+    /// Returns all keys, or those of one tenant, oldest first.
     pub async fn list(&self, tenant: Option<&TenantId>) -> Result<Vec<ApiKey>, KeyError> {
         let mut keys = Vec::new();
         for (name, bytes) in self.engine.list(PREFIX).await? {
