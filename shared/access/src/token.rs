@@ -89,11 +89,11 @@ impl Tokens {
     /// Restores missing keys. If another gateway wrote first or rotated the key, adopts its keys.
     pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(RELOAD_EVERY)).await.is_some() {
-            let ours = self.keys();
-            match with_timeout(ours.reload(engine.as_ref())).await {
-                Ok(stored) if ours.same(&stored) => self.rotate_if_due(engine.as_ref(), &ours).await,
+            let current = self.keys();
+            match with_timeout(current.reload(engine.as_ref())).await {
+                Ok(stored) if current.same(&stored) => self.rotate_if_due(engine.as_ref(), &current).await,
                 Ok(stored) => {
-                    if !ours.related(&stored) {
+                    if !current.related(&stored) {
                         warn!("signing keys replaced; access tokens from before are invalid");
                     }
                     let mut signed = self.signed.lock();
@@ -105,11 +105,11 @@ impl Tokens {
     }
 
     /// Rotates the signing key if it is due. All gateways try, and one succeeds.
-    async fn rotate_if_due(&self, engine: &dyn Engine, ours: &SigningKeys) {
+    async fn rotate_if_due(&self, engine: &dyn Engine, current: &SigningKeys) {
         let now = Timestamp::now();
         let every_ms = self.new_key_every.as_millis() as i64;
-        if every_ms > 0 && now.since(ours.newest_made()) >= every_ms {
-            match with_timeout(ours.rotate(engine, now)).await {
+        if every_ms > 0 && now.since(current.newest_made()) >= every_ms {
+            match with_timeout(current.rotate(engine, now)).await {
                 Ok(true) => info!("signing key rotated; the new one signs in some minutes"),
                 Ok(false) => {}
                 Err(error) => debug!(%error, "rotating the signing key failed; retrying"),

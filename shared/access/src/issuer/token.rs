@@ -16,7 +16,7 @@ use super::unique_json::read_object;
 
 /// Longer tokens are rejected unread.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far the issuer's clock may be ahead of ours.
+/// How far the issuer's clock may be ahead.
 const LEEWAY_SECS: f64 = 60.0;
 /// Parts of a `typ`, `token_use` or `token_type` claim that mark a token as not for access.
 const NON_ACCESS_KINDS: [&str; 3] = ["refresh", "offline", "logout"];
@@ -126,11 +126,11 @@ impl Claims {
             _ => return Err(TokenRejected::Expired),
         }
         for name in ["nbf", "iat"] {
-            let begun = match self.claims.get(name) {
+            let is_valid = match self.claims.get(name) {
                 None => true,
-                Some(value) => value.as_f64().is_some_and(|begin| begin <= now_secs + LEEWAY_SECS),
+                Some(value) => value.as_f64().is_some_and(|from| from <= now_secs + LEEWAY_SECS),
             };
-            if !begun {
+            if !is_valid {
                 return Err(TokenRejected::NotYet);
             }
         }

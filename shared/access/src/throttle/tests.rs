@@ -184,7 +184,7 @@ async fn an_attempt_counts_before_its_password_is_checked() {
 
 #[tokio::test]
 async fn an_address_that_tries_many_names_is_locked() {
-    for (from, neighbour, stranger) in [
+    for (from, neighbour, other) in [
         ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
     ] {
@@ -196,7 +196,7 @@ async fn an_address_that_tries_many_names_is_locked() {
         }
         for throttle in [&throttle, &Throttle::default()] {
             assert_eq!(wrong(throttle, &registry, "ann", address(neighbour)).await, None, "{neighbour}");
-            assert!(wrong(throttle, &registry, "bob", address(stranger)).await.is_some(), "{stranger}");
+            assert!(wrong(throttle, &registry, "bob", address(other)).await.is_some(), "{other}");
         }
     }
 }

@@ -128,11 +128,11 @@ async fn the_first_sign_ins_share_the_first_fetch() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
     let server = KeyServer::start(Answer::Keys(vec![signer.published("k1")])).await;
     let issuers = server.issuers();
-    let logins = (0..50).map(|_| {
+    let sign_ins = (0..50).map(|_| {
         let (issuers, token) = (issuers.clone(), token(&signer, "k1"));
         tokio::spawn(async move { issuers.identify(&token, NOW).await })
     });
-    for answer in join_all(logins.collect::<Vec<_>>()).await {
+    for answer in join_all(sign_ins.collect::<Vec<_>>()).await {
         assert!(answer.unwrap().is_ok());
     }
     assert_eq!(server.asked(), 1);
