@@ -32,7 +32,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_password_and_no_token_is_in_the_log_or_the_audit_log() {
+async fn no_password_or_token_is_in_the_log_or_the_audit_log() {
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt().with_env_filter("trace").with_writer(move || writer.clone());

@@ -2,9 +2,9 @@
 
 mod admin;
 mod api_tokens;
+mod authentication;
 mod issuers;
-mod oidc;
 mod password_guessing;
 pub(crate) mod permissions;
-mod rights;
 mod sessions;
+mod sso;

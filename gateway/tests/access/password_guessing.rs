@@ -22,21 +22,21 @@ async fn log_in(url: &str, user: &str, password: &str, cookie: Option<&str>) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_tries_at_two_gateways_lock_out_who_tries_and_nobody_else() {
-    let floor = TestGateway::start().await;
+async fn guessing_at_two_gateways_locks_out_only_the_guesser() {
+    let gateway = TestGateway::start().await;
     for name in ["ann", "bob"] {
-        let engine = floor.engine.as_ref();
+        let engine = gateway.engine.as_ref();
         Accounts::add(engine, name, "correct horse", &member(Role::Operator, &[])).await.unwrap();
     }
-    let (_other, other_address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
-    let urls = [floor.url("/auth/login"), format!("http://{other_address}/auth/login")];
+    let (_other, other_address) = serve(gateway.engine.clone(), GatewaySettings::default()).await;
+    let urls = [gateway.url("/auth/login"), format!("http://{other_address}/auth/login")];
 
     let (status, cookies, body) = log_in(&urls[0], "ann", "correct horse", None).await;
     assert_eq!(status, 200, "{body}");
     let device = cookies.iter().find(|cookie| cookie.starts_with("ringside_device=")).expect("the device is known");
     let (device, rest) = device.split_once("; ").unwrap();
     assert_eq!(rest, "Path=/auth/login; HttpOnly; SameSite=Strict; Max-Age=15552000");
-    let mut live = Client::connect(floor.address, "/ws", body["token"].as_str().unwrap()).await;
+    let mut live = Client::connect(gateway.address, "/ws", body["token"].as_str().unwrap()).await;
 
     let tries: Vec<_> = (0..200)
         .map(|n| {
@@ -62,20 +62,20 @@ async fn two_hundred_tries_at_two_gateways_lock_out_who_tries_and_nobody_else() 
         assert!(cookies.iter().any(|cookie| cookie.starts_with(device)), "the device stays known: {cookies:?}");
         assert_eq!(log_in(url, "bob", "correct horse", Some(device)).await.0, 200);
     }
-    Accounts::enable(floor.engine.as_ref(), "ann").await.unwrap();
-    let (_third, address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
+    Accounts::enable(gateway.engine.as_ref(), "ann").await.unwrap();
+    let (_third, address) = serve(gateway.engine.clone(), GatewaySettings::default()).await;
     let url = format!("http://{address}/auth/login");
     assert_eq!(log_in(&url, "ann", "correct horse", None).await.0, 200, "an admin has unlocked it");
 }
 
 #[tokio::test]
-async fn where_tries_can_not_be_counted_nobody_logs_in() {
-    let (floor, faulty) = TestGateway::faulty().await;
-    Accounts::add(floor.engine.as_ref(), "ann", "correct horse", &member(Role::Operator, &[])).await.unwrap();
-    assert_eq!(log_in(&floor.url("/auth/login"), "ann", "correct horse", None).await.0, 200);
+async fn without_the_registry_sign_in_is_unavailable() {
+    let (gateway, faulty) = TestGateway::faulty().await;
+    Accounts::add(gateway.engine.as_ref(), "ann", "correct horse", &member(Role::Operator, &[])).await.unwrap();
+    assert_eq!(log_in(&gateway.url("/auth/login"), "ann", "correct horse", None).await.0, 200);
     for away in [crate::support::faulty_engine::Away::Refuses, crate::support::faulty_engine::Away::Hangs] {
         faulty.be_away(away);
-        let (status, _, body) = log_in(&floor.url("/auth/login"), "ann", "correct horse", None).await;
+        let (status, _, body) = log_in(&gateway.url("/auth/login"), "ann", "correct horse", None).await;
         assert_eq!((status, body["code"].as_str()), (503, Some("unavailable")));
     }
 }

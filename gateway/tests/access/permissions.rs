@@ -116,20 +116,20 @@ pub(crate) fn address(path: &str, campaign: &str) -> String {
     path.replace("{id}", campaign).replace("{name}", "nobody").replace("{*path}", "nothing").replace("{n}", "7")
 }
 
-pub(crate) struct House {
-    pub(crate) floor: TestGateway,
+pub(crate) struct RolesFixture {
+    pub(crate) gateway: TestGateway,
     pub(crate) http: reqwest::Client,
 }
 
-impl House {
+impl RolesFixture {
     pub(crate) async fn new() -> Self {
         let settings = GatewaySettings { bench: true, ..GatewaySettings::default() };
-        let floor = TestGateway::with(settings, Histories::default()).await;
-        floor.directory(&["alpha", "beta"]).await;
-        floor.numbers("alpha", 7, 1).await;
-        floor.numbers("beta", 7, 1).await;
-        floor.alert(1, Some("alpha")).await;
-        Self { floor, http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap() }
+        let gateway = TestGateway::with(settings, Histories::default()).await;
+        gateway.directory(&["alpha", "beta"]).await;
+        gateway.numbers("alpha", 7, 1).await;
+        gateway.numbers("beta", 7, 1).await;
+        gateway.alert(1, Some("alpha")).await;
+        Self { gateway, http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap() }
     }
 
     /// A token for a role; none for nobody.
@@ -143,11 +143,11 @@ impl House {
         if role == "wallboard" {
             claims["page"] = json!("overview");
         }
-        if role.is_empty() { None } else { Some(self.floor.sign(&claims).await) }
+        if role.is_empty() { None } else { Some(self.gateway.sign(&claims).await) }
     }
 
     async fn ask(&self, method: &Method, path: &str, token: Option<&str>) -> (u16, String) {
-        let mut asked = self.http.request(method.clone(), self.floor.url(path));
+        let mut asked = self.http.request(method.clone(), self.gateway.url(path));
         if let Some(token) = token {
             asked = asked.bearer_auth(token);
         }
@@ -177,7 +177,7 @@ fn expected(cell: char, ok: u16) -> u16 {
 
 #[tokio::test]
 async fn each_route_answers_each_role_as_the_table_says() {
-    let house = House::new().await;
+    let fixture = RolesFixture::new().await;
     let mut wrong = Vec::new();
     for Row { method, path, ok, own, other } in table() {
         for (n, role) in WHO.into_iter().enumerate() {
@@ -193,8 +193,8 @@ async fn each_route_answers_each_role_as_the_table_says() {
                 ("other", json!("*"), cell(other)),
             ];
             for (tenant, campaigns, status) in cases {
-                let token = house.token(role, tenant, campaigns.clone()).await;
-                let (answered, text) = house.ask(&method, &address(path, SECRET), token.as_deref()).await;
+                let token = fixture.token(role, tenant, campaigns.clone()).await;
+                let (answered, text) = fixture.ask(&method, &address(path, SECRET), token.as_deref()).await;
                 if answered != status {
                     wrong.push(format!(
                         "{method} {path} as {role:?} of {tenant} with {campaigns}: {answered}, not {status}"
@@ -214,17 +214,17 @@ async fn each_route_answers_each_role_as_the_table_says() {
 
 #[tokio::test]
 async fn each_route_and_method_has_a_row() {
-    let house = House::new().await;
+    let fixture = RolesFixture::new().await;
     let rows: BTreeSet<(String, String)> =
         table().iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
     let routes: BTreeSet<_> =
         ROUTES.iter().chain(&HEALTH_ROUTES).map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(routes, rows, "left: what is routed; right: what the table has");
     let mut answered = BTreeSet::new();
-    let admin = house.token("admin", "acme", json!("*")).await;
+    let admin = fixture.token("admin", "acme", json!("*")).await;
     for path in routes.iter().map(|(_, path)| path).collect::<BTreeSet<_>>() {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            let (status, _) = house.ask(&method, &address(path, SECRET), admin.as_deref()).await;
+            let (status, _) = fixture.ask(&method, &address(path, SECRET), admin.as_deref()).await;
             if status != 405 {
                 answered.insert((method.to_string(), path.clone()));
             }
@@ -247,13 +247,13 @@ const ROOMS: [(&str, &str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn each_action_on_a_socket_answers_each_role_as_the_table_says() {
-    let house = House::new().await;
+async fn each_socket_action_answers_each_role_as_the_table_says() {
+    let fixture = RolesFixture::new().await;
     for (n, role) in WHO.into_iter().enumerate().skip(1) {
         let lists = if role == "admin" { vec![json!("*")] } else { vec![json!("*"), json!(["beta"])] };
         for campaigns in lists {
-            let token = house.token(role, "acme", campaigns.clone()).await.unwrap();
-            let mut client = Client::connect(house.floor.address, "/ws", &token).await;
+            let token = fixture.token(role, "acme", campaigns.clone()).await.unwrap();
+            let mut client = Client::connect(fixture.gateway.address, "/ws", &token).await;
             for (room, own, out_of_scope) in ROOMS {
                 let cells = if campaigns == json!("*") { own } else { out_of_scope };
                 let allowed = cells.chars().nth(n - 1) == Some('.');
@@ -289,7 +289,7 @@ async fn each_action_on_a_socket_answers_each_role_as_the_table_says() {
                 .await;
             let refused = client.until_that(|frame| frame["requestId"] == "c").await;
             assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("unknown_action")));
-            let other = house.token(role, "other", json!("*")).await.unwrap();
+            let other = fixture.token(role, "other", json!("*")).await.unwrap();
             client.send(json!({ "action": "auth", "token": other })).await;
             assert_eq!(client.close_code().await, 4403, "{role}: a token of another tenant is a stranger's");
         }
@@ -297,11 +297,11 @@ async fn each_action_on_a_socket_answers_each_role_as_the_table_says() {
 }
 
 #[tokio::test]
-async fn another_tenants_socket_hears_nothing_of_ours() {
-    let house = House::new().await;
+async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
+    let fixture = RolesFixture::new().await;
     for role in &WHO[1..] {
-        let token = house.token(role, "other", json!("*")).await.unwrap();
-        let mut client = Client::connect(house.floor.address, "/ws", &token).await;
+        let token = fixture.token(role, "other", json!("*")).await.unwrap();
+        let mut client = Client::connect(fixture.gateway.address, "/ws", &token).await;
         let rooms = ["overview", "calls:alpha", "metrics", "system", "alerts", "notifications"];
         for room in rooms {
             client.subscribe(room).await;
@@ -310,10 +310,10 @@ async fn another_tenants_socket_hears_nothing_of_ours() {
             let text = initial.to_string().replace("calls:alpha", "");
             assert!(!text.contains(SECRET) && !text.contains("\"f1\""), "{role}: {text}");
         }
-        house.floor.call("alpha", 1).await;
-        house.floor.alert(2, None).await;
+        fixture.gateway.call("alpha", 1).await;
+        fixture.gateway.alert(2, None).await;
         // What is published comes to our own at once; what then comes to theirs is the answer to a question of theirs.
-        let mut ours = house.floor.client().await;
+        let mut ours = fixture.gateway.client().await;
         ours.subscribe("alerts").await;
         ours.until_that(|frame| frame.to_string().contains("\"f2\"")).await;
         client.send(json!({ "action": "ping" })).await;

@@ -1,8 +1,8 @@
 //! Admins change who has access to their own tenant, auditors read it, and all of it is remembered.
 
+mod denials;
 mod lists;
 mod retry_revocation;
-mod rights;
 mod users;
 
 use reqwest::Method;
@@ -14,38 +14,38 @@ use crate::support::test_gateway::{TestGateway, member, tenant};
 
 const PASSWORD: &str = "correct horse";
 
-/// A floor whose tenant has an admin and an auditor, and a browser that asks.
-struct Office {
-    floor: TestGateway,
+/// A gateway whose tenant has an admin and an auditor, and a browser that asks.
+struct AdminContext {
+    gateway: TestGateway,
     http: reqwest::Client,
     admin: String,
     auditor: String,
 }
 
-impl Office {
+impl AdminContext {
     async fn open() -> Self {
         Self::on(TestGateway::start().await).await
     }
 
-    async fn on(floor: TestGateway) -> Self {
+    async fn on(gateway: TestGateway) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut office = Self { floor, http, admin: String::new(), auditor: String::new() };
-        office.add("root", Role::Admin).await;
-        office.add("odd", Role::Auditor).await;
-        office.admin = office.login("root", PASSWORD).await;
-        office.auditor = office.login("odd", PASSWORD).await;
-        office
+        let mut context = Self { gateway, http, admin: String::new(), auditor: String::new() };
+        context.add("root", Role::Admin).await;
+        context.add("odd", Role::Auditor).await;
+        context.admin = context.login("root", PASSWORD).await;
+        context.auditor = context.login("odd", PASSWORD).await;
+        context
     }
 
     async fn add(&self, name: &str, role: Role) {
-        Accounts::add(self.floor.engine.as_ref(), name, PASSWORD, &member(role, &[])).await.unwrap();
+        Accounts::add(self.gateway.engine.as_ref(), name, PASSWORD, &member(role, &[])).await.unwrap();
     }
 
     /// Somebody whose home is elsewhere and who is a guest here.
     async fn add_guest(&self, name: &str, role: Role) {
         let elsewhere = TenantId::parse("elsewhere").unwrap();
         Accounts::add(
-            self.floor.engine.as_ref(),
+            self.gateway.engine.as_ref(),
             name,
             PASSWORD,
             &Membership { tenant: elsewhere.clone(), ..member(Role::Admin, &[]) },
@@ -53,7 +53,7 @@ impl Office {
         .await
         .unwrap();
         let here = Membership { tenant: tenant(), role, scope: Scope::All };
-        Accounts::grant(self.floor.engine.as_ref(), name, &here).await.unwrap();
+        Accounts::grant(self.gateway.engine.as_ref(), name, &here).await.unwrap();
         // A token of the very second of a change does not count, once the gateway has read of the change.
         let granted = Timestamp::now().seconds();
         let over = async || Timestamp::now().seconds() > granted;
@@ -62,7 +62,7 @@ impl Office {
 
     async fn try_login(&self, name: &str, password: &str) -> (u16, Value) {
         let body = json!({ "username": name, "password": password }).to_string();
-        let request = self.http.post(self.floor.url("/auth/login")).header("content-type", "application/json");
+        let request = self.http.post(self.gateway.url("/auth/login")).header("content-type", "application/json");
         answer(request.body(body)).await
     }
 
@@ -73,7 +73,7 @@ impl Office {
     }
 
     async fn ask(&self, token: &str, method: Method, path: &str, body: Value) -> (u16, Value) {
-        let request = self.http.request(method, self.floor.url(path)).bearer_auth(token);
+        let request = self.http.request(method, self.gateway.url(path)).bearer_auth(token);
         answer(if body.is_null() { request } else { request.body(body.to_string()) }).await
     }
 
