@@ -1,4 +1,4 @@
-//! Tokens that last: scripts use them as they are, wallboards log in with them and see one page.
+//! API tokens: scripts send them with each request, wallboards sign in with them and see one page.
 
 use reqwest::redirect::Policy;
 use ringside_access::{ApiTokenRequest, ApiTokens, Page, Role, Scope};
@@ -22,8 +22,8 @@ fn request(role: Role, page: Option<&str>, campaigns: &[&str]) -> ApiTokenReques
 }
 
 async fn issue(gateway: &TestGateway, request: ApiTokenRequest) -> (String, String) {
-    let (text, pass) = ApiTokens::new(gateway.engine.clone()).issue(request, Timestamp::now()).await.unwrap();
-    (text, pass.id)
+    let (text, token) = ApiTokens::new(gateway.engine.clone()).issue(request, Timestamp::now()).await.unwrap();
+    (text, token.id)
 }
 
 #[tokio::test]
@@ -40,12 +40,12 @@ async fn a_scripts_token_works_until_it_is_revoked() {
     client.subscribe("calls:beta").await;
     assert_eq!(client.until("error").await["code"], "forbidden_room");
 
-    // It is revoked, and not logged out.
+    // Signing out does not end an API token.
     let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
     let sent = http.post(gateway.url("/auth/logout")).bearer_auth(&text).send().await.unwrap();
     assert_eq!((sent.status().as_u16(), gateway.ask("/auth/me", &text).await.0), (303, 200));
     let stored = gateway.engine.list("pass/").await.unwrap();
-    assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the token itself is kept nowhere");
+    assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the text is not stored");
     let api_tokens = ApiTokens::new(gateway.engine.clone());
     let elsewhere = ringside_model::TenantId::parse("other").unwrap();
     assert!(api_tokens.revoke(&elsewhere, &id).await.is_err(), "another tenant's admin can't");
@@ -61,8 +61,8 @@ async fn a_token_expires_after_its_days() {
     let gateway = TestGateway::start().await;
     let api_tokens = ApiTokens::new(gateway.engine.clone());
     let two_days_ago = Timestamp::from_millis(Timestamp::now().millis() - 48 * 3_600_000);
-    let over = ApiTokenRequest { days: Some(1), ..request(Role::Viewer, None, &[]) };
-    let (text, _) = api_tokens.issue(over, two_days_ago).await.unwrap();
+    let expired = ApiTokenRequest { days: Some(1), ..request(Role::Viewer, None, &[]) };
+    let (text, _) = api_tokens.issue(expired, two_days_ago).await.unwrap();
     assert_eq!(gateway.ask("/auth/me", &text).await.0, 401);
     let lasting = ApiTokenRequest { days: Some(3), ..request(Role::Viewer, None, &[]) };
     let (text, _) = api_tokens.issue(lasting, two_days_ago).await.unwrap();
@@ -73,14 +73,14 @@ async fn a_token_expires_after_its_days() {
 async fn invalid_tokens_are_not_issued() {
     let gateway = TestGateway::start().await;
     let api_tokens = ApiTokens::new(gateway.engine.clone());
-    for (bad, why) in [
+    for (bad, reason) in [
         (request(Role::Admin, None, &[]), "admin"),
         (request(Role::Wallboard, None, &[]), "page"),
         (request(Role::Viewer, Some("overview"), &[]), "page"),
         (ApiTokenRequest { name: " ".to_owned(), ..request(Role::Viewer, None, &[]) }, "name"),
     ] {
         let error = api_tokens.issue(bad, Timestamp::now()).await.unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+        assert!(error.contains(reason), "{error}");
     }
     assert!(gateway.engine.list("pass/").await.unwrap().is_empty());
 }
@@ -93,7 +93,7 @@ async fn a_wallboard_sees_only_its_page() {
     gateway.numbers("beta", 1, 1).await;
     let (text, id) = issue(&gateway, request(Role::Wallboard, Some("campaign:alpha"), &[])).await;
     assert!(text.starts_with("rsw_"));
-    assert_eq!(gateway.ask("/auth/me", &text).await.0, 401, "it logs in first");
+    assert_eq!(gateway.ask("/auth/me", &text).await.0, 401, "it must sign in first");
     let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
     let answer = http.post(gateway.url("/auth/login")).json(&json!({ "token": text })).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -1,4 +1,4 @@
-//! Who gets in, who may do and see what, and what is recorded of it.
+//! Authentication, permissions, administration, and their audit log.
 
 mod admin;
 mod api_tokens;

@@ -1,8 +1,7 @@
-//! The whole table of who may do what: every route and every action of a socket, for each role, of the own tenant, of
-//! another one, and for a campaign out of scope.
+//! The permission table: every route and socket action for each role, in the own tenant, in another one, and out of scope.
 //!
-//! Which routes there are is in `ROUTES`, from which the router is built, and which methods they take is found out by
-//! asking; so a route without a row fails here.
+//! The routes are read from `ROUTES`, which the router is built from, and their methods are probed. A route without a
+//! row fails the test.
 
 use std::collections::BTreeSet;
 
@@ -17,9 +16,9 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::test_gateway::TestGateway;
 
-/// Nobody, and the roles, in the order of the cells.
-const WHO: [&str; 7] = ["", "wallboard", "viewer", "auditor", "operator", "supervisor", "admin"];
-/// What the own tenant has and nobody else may learn of.
+/// An anonymous client and the roles, in the order of the cells.
+const ROLES: [&str; 7] = ["", "wallboard", "viewer", "auditor", "operator", "supervisor", "admin"];
+/// A campaign of the own tenant that others must not learn of.
 const SECRET: &str = "alpha";
 const BODY: &str = "{}";
 
@@ -27,11 +26,11 @@ const BODY: &str = "{}";
 pub(crate) struct Row {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    /// What somebody who may is answered here, where the body is `{}` and names are nobody's.
+    /// The status if it is allowed, with the body `{}` and names that don't exist.
     ok: u16,
-    /// For [`WHO`], in the own tenant, with all campaigns.
+    /// One cell for each of [`ROLES`], in the own tenant with all campaigns.
     own: &'static str,
-    /// The same for a campaign that is not among theirs; for those of another tenant, who have never heard of it.
+    /// The same for a campaign out of scope, and for another tenant that does not have it.
     other: &'static str,
 }
 
@@ -41,9 +40,9 @@ const PEOPLE: &str = "LF.....";
 const REVIEWERS: &str = "LFF.FF.";
 const ADMINS: &str = "LFFFFF.";
 const HIDDEN: &str = "LFNNNNN";
-/// A page sends who is not logged in to the login.
+/// A page redirects an anonymous client to the sign-in.
 const PAGE: &str = ">......";
-/// A page that a wallboard of another page does not see.
+/// A page that a wallboard of another page is redirected from.
 const PEOPLES_PAGE: &str = ">>.....";
 
 pub(crate) fn table() -> Vec<Row> {
@@ -132,13 +131,13 @@ impl RolesFixture {
         Self { gateway, http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap() }
     }
 
-    /// A token for a role; none for nobody.
+    /// Signs a token for a role, or none for an anonymous client.
     pub(crate) async fn token(&self, role: &str, tenant: &str, campaigns: Value) -> Option<String> {
         let mut claims = TestGateway::claims(None);
         claims["role"] = json!(role);
         claims["tenant"] = json!(tenant);
         claims["campaigns"] = campaigns;
-        // One of the routes takes back all that was issued until then.
+        // One of the routes revokes all tokens issued so far.
         claims["iat"] = json!(claims["iat"].as_i64().unwrap() + 60);
         if role == "wallboard" {
             claims["page"] = json!("overview");
@@ -156,9 +155,9 @@ impl RolesFixture {
         }
         let answer = asked.send().await.unwrap();
         let status = answer.status().as_u16();
-        // A stream has no end.
+        // A stream does not end.
         let text = if path.starts_with("/events") { String::new() } else { answer.text().await.unwrap() };
-        // Who came so far was let in: it is this test's own hand that owns the room.
+        // The role is allowed: the conflict is with this test, which owns the room.
         let status = if text.contains("owned_by_collector") { 202 } else { status };
         (status, text)
     }
@@ -180,11 +179,11 @@ async fn each_route_answers_each_role_as_the_table_says() {
     let fixture = RolesFixture::new().await;
     let mut wrong = Vec::new();
     for Row { method, path, ok, own, other } in table() {
-        for (n, role) in WHO.into_iter().enumerate() {
+        for (n, role) in ROLES.into_iter().enumerate() {
             let cell = |cells: &str| expected(cells.chars().nth(n).expect("a cell for each"), ok);
             let cases = [
                 ("acme", json!("*"), cell(own)),
-                // A list that does not have it (an admin with a list is nobody), and a tenant that never heard of it.
+                // A scope without the campaign (a token of an admin with a scope is invalid), and another tenant.
                 (
                     "acme",
                     json!(["beta"]),
@@ -201,10 +200,10 @@ async fn each_route_answers_each_role_as_the_table_says() {
                     ));
                 }
                 let is_theirs = tenant == "acme" && campaigns == json!("*");
-                // Not what was asked for, which may well be told again: what is there of it.
-                let told = text.contains(&format!("\"{SECRET}\"")) || text.contains(&format!(">{SECRET}<"));
-                if !is_theirs && token.is_some() && answered == 200 && told {
-                    wrong.push(format!("{method} {path} tells {role:?} of {tenant} with {campaigns} of {SECRET}"));
+                // Searched as data: the response may repeat the id that was asked for.
+                let shown = text.contains(&format!("\"{SECRET}\"")) || text.contains(&format!(">{SECRET}<"));
+                if !is_theirs && token.is_some() && answered == 200 && shown {
+                    wrong.push(format!("{method} {path} shows {SECRET} to {role:?} of {tenant} with {campaigns}"));
                 }
             }
         }
@@ -219,7 +218,7 @@ async fn each_route_and_method_has_a_row() {
         table().iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
     let routes: BTreeSet<_> =
         ROUTES.iter().chain(&HEALTH_ROUTES).map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
-    assert_eq!(routes, rows, "left: what is routed; right: what the table has");
+    assert_eq!(routes, rows, "left: the routes; right: the table");
     let mut answered = BTreeSet::new();
     let admin = fixture.token("admin", "acme", json!("*")).await;
     for path in routes.iter().map(|(_, path)| path).collect::<BTreeSet<_>>() {
@@ -230,10 +229,10 @@ async fn each_route_and_method_has_a_row() {
             }
         }
     }
-    assert_eq!(answered, rows, "left: what is answered; right: what the table has");
+    assert_eq!(answered, rows, "left: the answered methods; right: the table");
 }
 
-/// Which rooms each role of [`WHO`] (but nobody) may watch: all of the tenant's, its campaign's, one out of scope.
+/// The rooms that each role may watch: with all campaigns, and with another campaign in scope.
 const ROOMS: [(&str, &str, &str); 9] = [
     ("overview", "......", "......"),
     ("campaign:alpha", "F.....", "FFFFFF"),
@@ -249,7 +248,7 @@ const ROOMS: [(&str, &str, &str); 9] = [
 #[tokio::test]
 async fn each_socket_action_answers_each_role_as_the_table_says() {
     let fixture = RolesFixture::new().await;
-    for (n, role) in WHO.into_iter().enumerate().skip(1) {
+    for (n, role) in ROLES.into_iter().enumerate().skip(1) {
         let lists = if role == "admin" { vec![json!("*")] } else { vec![json!("*"), json!(["beta"])] };
         for campaigns in lists {
             let token = fixture.token(role, "acme", campaigns.clone()).await.unwrap();
@@ -270,14 +269,14 @@ async fn each_socket_action_answers_each_role_as_the_table_says() {
                             ) || kind == "error" && frame["requestId"] == "r"
                         })
                         .await;
-                    let refused = answer["type"] == "error";
+                    let denied = answer["type"] == "error";
                     match action {
                         "subscribe" => {
-                            assert_eq!(refused, !allowed, "{case}: {answer}");
-                            assert!(!refused || answer["code"] == "forbidden_room", "{case}: {answer}");
+                            assert_eq!(denied, !allowed, "{case}: {answer}");
+                            assert!(!denied || answer["code"] == "forbidden_room", "{case}: {answer}");
                         }
-                        // Who is not in it can't ask for it; leaving what one is not in is no fault.
-                        "refresh" => assert!(allowed || refused, "{case}: {answer}"),
+                        // A refresh needs a subscription. Unsubscribing without one is not an error.
+                        "refresh" => assert!(allowed || denied, "{case}: {answer}"),
                         _ => {}
                     }
                 }
@@ -287,11 +286,11 @@ async fn each_socket_action_answers_each_role_as_the_table_says() {
             client
                 .send(json!({ "action": "command", "kind": "campaign.pause", "target": "alpha", "requestId": "c" }))
                 .await;
-            let refused = client.until_that(|frame| frame["requestId"] == "c").await;
-            assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("unknown_action")));
+            let rejected = client.until_that(|frame| frame["requestId"] == "c").await;
+            assert_eq!((&rejected["type"], &rejected["code"]), (&json!("error"), &json!("unknown_action")));
             let other = fixture.token(role, "other", json!("*")).await.unwrap();
             client.send(json!({ "action": "auth", "token": other })).await;
-            assert_eq!(client.close_code().await, 4403, "{role}: a token of another tenant is a stranger's");
+            assert_eq!(client.close_code().await, 4403, "{role}: a token of another tenant is rejected");
         }
     }
 }
@@ -299,7 +298,7 @@ async fn each_socket_action_answers_each_role_as_the_table_says() {
 #[tokio::test]
 async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
     let fixture = RolesFixture::new().await;
-    for role in &WHO[1..] {
+    for role in &ROLES[1..] {
         let token = fixture.token(role, "other", json!("*")).await.unwrap();
         let mut client = Client::connect(fixture.gateway.address, "/ws", &token).await;
         let rooms = ["overview", "calls:alpha", "metrics", "system", "alerts", "notifications"];
@@ -312,7 +311,7 @@ async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
         }
         fixture.gateway.call("alpha", 1).await;
         fixture.gateway.alert(2, None).await;
-        // What is published comes to our own at once; what then comes to theirs is the answer to a question of theirs.
+        // Once a client of the own tenant has the frame, the next frame of the other tenant must be the answer to its ping.
         let mut ours = fixture.gateway.client().await;
         ours.subscribe("alerts").await;
         ours.until_that(|frame| frame.to_string().contains("\"f2\"")).await;
@@ -326,7 +325,7 @@ async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
     }
 }
 
-/// A new kind of message does not compile until it has its place above.
+/// A new kind of message does not compile until it is added here.
 #[test]
 fn every_kind_of_message_is_in_the_table() {
     let parse = |text: &str| ClientRequest::parse(text).unwrap().message;
