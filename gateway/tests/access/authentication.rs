@@ -1,4 +1,4 @@
-//! Who gets in, and who sees what.
+//! Access tokens, sign-in and sign-out, and the scope of a viewer.
 
 use std::time::Duration;
 
@@ -94,24 +94,24 @@ async fn forged_tokens_are_rejected() {
         let key = EncodingKey::from_ed_der(pair.to_pkcs8_der().unwrap().as_bytes());
         jsonwebtoken::encode(&head, &good, &key).unwrap()
     };
-    let headed = async |change: &dyn Fn(&mut Header)| {
+    let with_header = async |change: &dyn Fn(&mut Header)| {
         let mut head = Header::new(Algorithm::EdDSA);
         head.typ = Some("at+jwt".to_owned());
         head.kid = Some(kid.clone());
         change(&mut head);
         jsonwebtoken::encode(&head, &good, &gateway.key().await.0).unwrap()
     };
-    for (why, token) in [
-        ("another kind of token of ours", headed(&|head| head.typ = Some("rt+jwt".to_owned())).await),
-        ("no kind at all", headed(&|head| head.typ = None).await),
-        ("a key that nobody has", headed(&|head| head.kid = Some("0011223344556677".to_owned())).await),
-        ("no key's name", headed(&|head| head.kid = None).await),
-        ("as long as a book", format!("{}.{}", "A".repeat(9_000), headed(&|_| {}).await)),
+    for (case, token) in [
+        ("another type of token", with_header(&|head| head.typ = Some("rt+jwt".to_owned())).await),
+        ("no type", with_header(&|head| head.typ = None).await),
+        ("an unknown key", with_header(&|head| head.kid = Some("0011223344556677".to_owned())).await),
+        ("no key id", with_header(&|head| head.kid = None).await),
+        ("longer than the limit", format!("{}.{}", "A".repeat(9_000), with_header(&|_| {}).await)),
     ] {
         let (status, body) = gateway.ask("/auth/me", &token).await;
-        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{why}");
+        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{case}");
     }
-    assert_eq!(gateway.ask("/auth/me", &headed(&|_| {}).await).await.0, 200, "and as it is made, it counts");
+    assert_eq!(gateway.ask("/auth/me", &with_header(&|_| {}).await).await.0, 200, "the unchanged one is valid");
     let mut altered = gateway.sign(&good).await;
     let signature = altered.rfind('.').unwrap() + 1;
     let flipped = if altered[signature..].starts_with('A') { "B" } else { "A" };
@@ -139,8 +139,8 @@ async fn a_socket_takes_all_credentials_but_no_foreign_origin() {
         client.until("pong").await;
     }
     for origin in ["https://evil.example", "null"] {
-        let refused = Client::try_connect(gateway.address, "/ws", &[("cookie", &cookie), ("origin", origin)]).await;
-        assert_eq!(refused.err(), Some(403), "{origin}");
+        let rejected = Client::try_connect(gateway.address, "/ws", &[("cookie", &cookie), ("origin", origin)]).await;
+        assert_eq!(rejected.err(), Some(403), "{origin}");
     }
 }
 
@@ -167,8 +167,8 @@ async fn a_scoped_viewer_gets_only_its_campaigns() {
     gateway.alert(4, None).await;
     let alert = client.until("alert").await;
     assert_eq!(alert["alert"]["fingerprint"], "f4");
-    assert_eq!(alert["conflated"], 1, "what is not for this viewer counts as conflated, so that no gap is silent");
-    // The same on a resume from before.
+    assert_eq!(alert["conflated"], 1, "updates out of scope count as conflated, so that no gap is silent");
+    // The same when it resumes from an earlier cursor.
     let before = initial["cursor"].as_str().unwrap().parse().unwrap();
     client.resume("alerts", before).await;
     assert_eq!(client.until("alert").await["alert"]["fingerprint"], "f4");
@@ -204,16 +204,16 @@ async fn wrong_passwords_are_counted_and_a_lock_closes_sockets() {
     let gateway = TestGateway::start().await;
     Accounts::add(gateway.engine.as_ref(), "ann", "correct horse", &member(Role::Viewer, &["alpha"])).await.unwrap();
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let login = async |password: &str| {
+    let sign_in = async |password: &str| {
         let body = json!({ "username": "ann", "password": password }).to_string();
         let request = browser.post(gateway.url("/auth/login")).header("content-type", "application/json").body(body);
         let response = request.send().await.unwrap();
         let cookie = response.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
         (response.status().as_u16(), cookie, serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
     };
-    let (status, _, wrong) = login("battery staple").await;
+    let (status, _, wrong) = sign_in("battery staple").await;
     assert_eq!((status, wrong["detail"].as_str()), (401, Some("Name or password is wrong. 4 tries left.")));
-    let (status, cookie, body) = login("correct horse").await;
+    let (status, cookie, body) = sign_in("correct horse").await;
     assert_eq!((status, &body["role"], &body["campaigns"]), (200, &json!("viewer"), &json!(["alpha"])));
     let cookie = cookie.unwrap();
     assert!(cookie.starts_with("ringside=") && cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
@@ -239,11 +239,11 @@ async fn wrong_passwords_are_counted_and_a_lock_closes_sockets() {
     Accounts::disable(gateway.engine.as_ref(), "ann").await.unwrap();
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(gateway.ask("/auth/me", token).await.0, 401);
-    assert_eq!(login("correct horse").await.0, 401);
+    assert_eq!(sign_in("correct horse").await.0, 401);
     for _ in 0..5 {
-        login("x").await;
+        sign_in("x").await;
     }
-    let (status, _, locked) = login("correct horse").await;
+    let (status, _, locked) = sign_in("correct horse").await;
     assert_eq!((status, locked["code"].as_str()), (429, Some("locked")));
 }
 
@@ -277,7 +277,7 @@ async fn signing_out_ends_a_held_poll_and_a_stream() {
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let asked = browser.post(gateway.url("/auth/logout")).header("cookie", format!("ringside={token}"));
     assert_eq!(asked.send().await.unwrap().status(), 303);
-    let (status, body) = tokio::time::timeout(PATIENCE, held).await.expect("long before its time is over").unwrap();
+    let (status, body) = tokio::time::timeout(PATIENCE, held).await.expect("long before its wait ends").unwrap();
     assert_eq!((status, &body["code"]), (401, &json!("unauthorized")));
     assert!(stream.next().await.is_none(), "the stream ends");
 }
@@ -289,30 +289,30 @@ async fn a_gateway_restores_lost_signing_keys_and_adopts_others() {
     let key = gateway.engine.get("signing/keys").await.unwrap();
     gateway.engine.set("signing/keys", None).await.unwrap();
     let back = async || gateway.engine.get("signing/keys").await.unwrap() == key;
-    until("the key is there again", PATIENCE, back).await.unwrap();
-    assert_eq!(gateway.ask("/auth/me", &before).await.0, 200, "nobody has to log in again");
+    until("the key is restored", PATIENCE, back).await.unwrap();
+    assert_eq!(gateway.ask("/auth/me", &before).await.0, 200, "the old token is still valid");
 
-    // A gateway that was started after a flush has made its own before this one looked.
+    // A gateway that started after a flush has created its own keys before this one looked.
     let seed = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let other = json!({ "refresh": seed(), "keys": [{ "seed": seed(), "madeMs": 0, "signsFromMs": 0 }] }).to_string();
     gateway.engine.set("signing/keys", Some(other.clone().into())).await.unwrap();
     let after = gateway.token().await;
     let adopted = async || gateway.ask("/auth/me", &after).await.0 == 200;
-    until("what the other one issues counts here", PATIENCE, adopted).await.unwrap();
-    assert_eq!(gateway.ask("/auth/me", &before).await.0, 401, "also what was verified before is forgotten");
+    until("tokens of the other gateway are valid here", PATIENCE, adopted).await.unwrap();
+    assert_eq!(gateway.ask("/auth/me", &before).await.0, 401, "verified tokens are dropped from the cache too");
     assert_eq!(gateway.engine.get("signing/keys").await.unwrap().as_deref(), Some(other.as_bytes()));
 }
 
 #[tokio::test]
 async fn the_first_account_is_created_once_and_can_sign_in() {
     let gateway = TestGateway::start().await;
-    let made = Accounts::ensure_admin(gateway.engine.as_ref(), &tenant(), None).await.unwrap();
-    let EnsuredAdmin::Generated(made) = made else { panic!("{made:?}") };
+    let generated = Accounts::ensure_admin(gateway.engine.as_ref(), &tenant(), None).await.unwrap();
+    let EnsuredAdmin::Generated(generated) = generated else { panic!("{generated:?}") };
     let again = Accounts::ensure_admin(gateway.engine.as_ref(), &tenant(), None).await.unwrap();
     assert_eq!(again, EnsuredAdmin::AsConfigured);
     let accounts = Account::list(gateway.engine.as_ref()).await.unwrap();
     assert_eq!(accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["admin  acme  admin  *"]);
-    let body = json!({ "username": "admin", "password": made.to_string() }).to_string();
+    let body = json!({ "username": "admin", "password": generated.to_string() }).to_string();
     let sent = reqwest::Client::new().post(gateway.url("/auth/login")).body(body).send().await.unwrap();
     assert_eq!(sent.status(), 200);
 }
@@ -321,28 +321,28 @@ async fn the_first_account_is_created_once_and_can_sign_in() {
 async fn a_configured_admin_password_ends_the_old_sessions() {
     let gateway = TestGateway::start().await;
     let engine = gateway.engine.as_ref();
-    let login = async |password: &str| {
+    let sign_in = async |password: &str| {
         let body = json!({ "username": "admin", "password": password }).to_string();
         let sent = reqwest::Client::new().post(gateway.url("/auth/login")).body(body).send().await.unwrap();
         serde_json::from_slice::<Value>(&sent.bytes().await.unwrap()).unwrap()["token"].as_str().map(str::to_owned)
     };
     let ensure = async |password| Accounts::ensure_admin(engine, &tenant(), password).await;
     assert_eq!(ensure(Some("first password")).await.unwrap(), EnsuredAdmin::AsConfigured);
-    let token = login("first password").await.expect("a token");
+    let token = sign_in("first password").await.expect("a token");
     let mut client = Client::connect(gateway.address, "/ws", &token).await;
 
     assert_eq!(ensure(Some("second password")).await.unwrap(), EnsuredAdmin::Changed { home: tenant() });
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(gateway.ask("/auth/me", &token).await.0, 401);
-    assert_eq!(login("first password").await, None);
-    assert!(login("second password").await.is_some());
+    assert_eq!(sign_in("first password").await, None);
+    assert!(sign_in("second password").await.is_some());
 
-    // The same once more, or none, changes nothing: a restart must not end logins.
+    // The same password again, or none, changes nothing: a restart must not end sessions.
     let account = engine.get("account/admin").await.unwrap();
     for password in [Some("second password"), None] {
         assert_eq!(ensure(password).await.unwrap(), EnsuredAdmin::AsConfigured);
     }
     assert_eq!(engine.get("account/admin").await.unwrap(), account);
-    assert!(ensure(Some("short")).await.is_err(), "a bad one is said to be bad");
+    assert!(ensure(Some("short")).await.is_err(), "an invalid one is rejected");
     assert_eq!(engine.get("account/admin").await.unwrap(), account);
 }

@@ -31,21 +31,21 @@ async fn an_issuers_token_starts_a_renewable_session() {
         gateway.numbers(campaign, 1, 1).await;
     }
     let token = provider.sign(&provider.claims("ringside-api"));
-    let (status, login) = sign_in(&gateway, &json!({ "token": token, "cookies": false })).await;
-    assert_eq!(status, 200, "{login}");
-    let who = |of: &Value| (of["user"].clone(), of["tenant"].clone(), of["role"].clone(), of["campaigns"].clone());
+    let (status, session) = sign_in(&gateway, &json!({ "token": token, "cookies": false })).await;
+    assert_eq!(status, 200, "{session}");
+    let identity = |of: &Value| (of["user"].clone(), of["tenant"].clone(), of["role"].clone(), of["campaigns"].clone());
     let ann = (json!("example:ann"), json!("acme"), json!("supervisor"), json!(["alpha"]));
-    assert_eq!(who(&login), ann);
-    let ours = login["token"].as_str().unwrap();
-    assert_eq!(who(&gateway.ask("/auth/me", ours).await.1), ann);
-    assert_eq!(gateway.ask("/analytics/campaigns/alpha/metrics", ours).await.0, 200);
-    assert_eq!(gateway.ask("/analytics/campaigns/beta/metrics", ours).await.0, 404, "it is out of scope");
-    let body = json!({ "refreshToken": login["refreshToken"] });
+    assert_eq!(identity(&session), ann);
+    let access = session["token"].as_str().unwrap();
+    assert_eq!(identity(&gateway.ask("/auth/me", access).await.1), ann);
+    assert_eq!(gateway.ask("/analytics/campaigns/alpha/metrics", access).await.0, 200);
+    assert_eq!(gateway.ask("/analytics/campaigns/beta/metrics", access).await.0, 404, "it is out of scope");
+    let body = json!({ "refreshToken": session["refreshToken"] });
     let renewed = reqwest::Client::new().post(gateway.url("/auth/refresh")).json(&body).send().await.unwrap();
     assert_eq!(renewed.status(), 200);
     let renewed: Value = renewed.json().await.unwrap();
-    assert_eq!(who(&renewed), ann, "renewal needs no token of the issuer");
-    assert_eq!(renewed["loginEndsAt"], login["loginEndsAt"], "renewal does not extend it");
+    assert_eq!(identity(&renewed), ann, "renewal needs no token of the issuer");
+    assert_eq!(renewed["loginEndsAt"], session["loginEndsAt"], "renewal does not extend it");
 }
 
 #[tokio::test]
@@ -78,8 +78,8 @@ async fn an_issuers_users_can_be_signed_out_and_denials_name_them() {
     claims["tenant"] = json!("default");
     let admin = gateway.sign(&claims).await;
     let audited = async || {
-        let (_, told) = gateway.ask("/admin/audit?what=login&limit=1", &admin).await;
-        let entry = &told["entries"][0];
+        let (_, page) = gateway.ask("/admin/audit?what=login&limit=1", &admin).await;
+        let entry = &page["entries"][0];
         entry["who"] == "example:ann" && entry["outcome"] == "no_access"
     };
     until("the denial is audited", PATIENCE, audited).await.unwrap();
@@ -149,8 +149,8 @@ async fn a_token_longer_than_the_limit_is_rejected() {
         assert!(token.len().abs_diff(bytes) <= 1, "{} is not {bytes}", token.len());
         token
     };
-    let (status, login) = sign_in(&gateway, &json!({ "token": long(8190) })).await;
-    assert_eq!((status, &login["user"]), (200, &json!("example:ann")), "{login}");
+    let (status, session) = sign_in(&gateway, &json!({ "token": long(8190) })).await;
+    assert_eq!((status, &session["user"]), (200, &json!("example:ann")), "{session}");
     for bytes in [8200, 20_000, 32_000] {
         let (status, problem) = sign_in(&gateway, &json!({ "token": long(bytes) })).await;
         assert_eq!((status, &problem["code"]), (401, &json!("bad_token")), "{bytes}");

@@ -34,76 +34,76 @@ pub(crate) struct Row {
     other: &'static str,
 }
 
-const EVERYBODY: &str = ".......";
-const ANY_LOGIN: &str = "L......";
-const PEOPLE: &str = "LF.....";
-const REVIEWERS: &str = "LFF.FF.";
+const PUBLIC: &str = ".......";
+const AUTHENTICATED: &str = "L......";
+const NON_WALLBOARD: &str = "LF.....";
+const AUDITORS: &str = "LFF.FF.";
 const ADMINS: &str = "LFFFFF.";
 const HIDDEN: &str = "LFNNNNN";
 /// A page redirects an anonymous client to the sign-in.
 const PAGE: &str = ">......";
 /// A page that a wallboard of another page is redirected from.
-const PEOPLES_PAGE: &str = ">>.....";
+const NON_WALLBOARD_PAGE: &str = ">>.....";
 
 pub(crate) fn table() -> Vec<Row> {
     let row = |method: Method, path, ok, own| Row { method, path, ok, own, other: own };
-    let of_campaign = |path| Row { method: Method::GET, path, ok: 200, own: PEOPLE, other: HIDDEN };
+    let of_campaign = |path| Row { method: Method::GET, path, ok: 200, own: NON_WALLBOARD, other: HIDDEN };
     let (get, post) = (Method::GET, Method::POST);
     vec![
-        row(get.clone(), "/login", 200, EVERYBODY),
-        row(post.clone(), "/auth/login", 400, EVERYBODY),
-        row(post.clone(), "/auth/refresh", 401, EVERYBODY),
-        row(get.clone(), "/auth/resume", 303, EVERYBODY),
-        row(post.clone(), "/auth/tenant", 400, PEOPLE),
-        row(post.clone(), "/auth/logout", 303, EVERYBODY),
-        row(get.clone(), "/auth/me", 200, ANY_LOGIN),
-        row(get.clone(), "/.well-known/jwks.json", 200, EVERYBODY),
-        row(get.clone(), "/auth/sso/{id}", 404, EVERYBODY),
-        row(get.clone(), "/auth/sso/{id}/callback", 404, EVERYBODY),
-        row(get.clone(), "/ws", 426, ANY_LOGIN),
-        row(get.clone(), "/ws/metrics", 426, ANY_LOGIN),
-        row(get.clone(), "/events", 400, ANY_LOGIN),
-        row(get.clone(), "/events/alerts", 200, ANY_LOGIN),
-        row(get.clone(), "/poll", 400, ANY_LOGIN),
-        row(get.clone(), "/analytics/metrics", 200, PEOPLE),
+        row(get.clone(), "/login", 200, PUBLIC),
+        row(post.clone(), "/auth/login", 400, PUBLIC),
+        row(post.clone(), "/auth/refresh", 401, PUBLIC),
+        row(get.clone(), "/auth/resume", 303, PUBLIC),
+        row(post.clone(), "/auth/tenant", 400, NON_WALLBOARD),
+        row(post.clone(), "/auth/logout", 303, PUBLIC),
+        row(get.clone(), "/auth/me", 200, AUTHENTICATED),
+        row(get.clone(), "/.well-known/jwks.json", 200, PUBLIC),
+        row(get.clone(), "/auth/sso/{id}", 404, PUBLIC),
+        row(get.clone(), "/auth/sso/{id}/callback", 404, PUBLIC),
+        row(get.clone(), "/ws", 426, AUTHENTICATED),
+        row(get.clone(), "/ws/metrics", 426, AUTHENTICATED),
+        row(get.clone(), "/events", 400, AUTHENTICATED),
+        row(get.clone(), "/events/alerts", 200, AUTHENTICATED),
+        row(get.clone(), "/poll", 400, AUTHENTICATED),
+        row(get.clone(), "/analytics/metrics", 200, NON_WALLBOARD),
         of_campaign("/analytics/campaigns/{id}/metrics"),
         of_campaign("/analytics/campaigns/{id}/calls"),
-        row(get.clone(), "/analytics/system/health", 200, PEOPLE),
-        row(get.clone(), "/analytics/stats", 200, PEOPLE),
-        row(get.clone(), "/api/stats", 200, PEOPLE),
-        row(get.clone(), "/analytics/recent", 200, PEOPLE),
-        row(get.clone(), "/api/metrics/recent", 200, PEOPLE),
-        row(get.clone(), "/analytics/latest", 200, PEOPLE),
-        row(get.clone(), "/api/metrics/latest", 200, PEOPLE),
-        row(get.clone(), "/analytics/dashboard", 200, PEOPLE),
-        row(get.clone(), "/healthz", 200, EVERYBODY),
-        row(get.clone(), "/readyz", 200, EVERYBODY),
-        row(get.clone(), "/metrics", 404, EVERYBODY),
+        row(get.clone(), "/analytics/system/health", 200, NON_WALLBOARD),
+        row(get.clone(), "/analytics/stats", 200, NON_WALLBOARD),
+        row(get.clone(), "/api/stats", 200, NON_WALLBOARD),
+        row(get.clone(), "/analytics/recent", 200, NON_WALLBOARD),
+        row(get.clone(), "/api/metrics/recent", 200, NON_WALLBOARD),
+        row(get.clone(), "/analytics/latest", 200, NON_WALLBOARD),
+        row(get.clone(), "/api/metrics/latest", 200, NON_WALLBOARD),
+        row(get.clone(), "/analytics/dashboard", 200, NON_WALLBOARD),
+        row(get.clone(), "/healthz", 200, PUBLIC),
+        row(get.clone(), "/readyz", 200, PUBLIC),
+        row(get.clone(), "/metrics", 404, PUBLIC),
         row(get.clone(), "/admin/connections", 200, ADMINS),
-        row(get.clone(), "/admin/users", 200, REVIEWERS),
+        row(get.clone(), "/admin/users", 200, AUDITORS),
         row(post.clone(), "/admin/users", 400, ADMINS),
         row(Method::PATCH, "/admin/users/{name}", 404, ADMINS),
         row(Method::DELETE, "/admin/users/{name}", 404, ADMINS),
         row(post.clone(), "/admin/users/{name}/password", 404, ADMINS),
         row(post.clone(), "/admin/users/{name}/end", 404, ADMINS),
-        row(get.clone(), "/admin/tokens", 200, REVIEWERS),
+        row(get.clone(), "/admin/tokens", 200, AUDITORS),
         row(post.clone(), "/admin/tokens", 400, ADMINS),
         row(Method::DELETE, "/admin/tokens/{id}", 404, ADMINS),
-        row(get.clone(), "/admin/keys", 200, REVIEWERS),
+        row(get.clone(), "/admin/keys", 200, AUDITORS),
         row(post.clone(), "/admin/keys", 400, ADMINS),
         row(Method::DELETE, "/admin/keys/{id}", 404, ADMINS),
-        row(get.clone(), "/admin/sessions", 200, REVIEWERS),
+        row(get.clone(), "/admin/sessions", 200, AUDITORS),
         row(Method::DELETE, "/admin/sessions/{id}", 404, ADMINS),
-        row(get.clone(), "/admin/audit", 200, REVIEWERS),
-        row(get.clone(), "/admin/audit/export", 200, REVIEWERS),
+        row(get.clone(), "/admin/audit", 200, AUDITORS),
+        row(get.clone(), "/admin/audit/export", 200, AUDITORS),
         row(post.clone(), "/admin/sessions/end", 200, ADMINS),
         row(get.clone(), "/admin", 200, ">>F.FF."),
         row(get.clone(), "/", 200, PAGE),
-        row(get.clone(), "/analytics/realtime", 200, PEOPLES_PAGE),
-        row(get.clone(), "/campaigns", 200, PEOPLES_PAGE),
-        Row { method: get.clone(), path: "/campaigns/{id}", ok: 200, own: PEOPLES_PAGE, other: ">>NNNNN" },
-        row(get.clone(), "/static/{*path}", 404, EVERYBODY),
-        row(get, "/favicon.ico", 200, EVERYBODY),
+        row(get.clone(), "/analytics/realtime", 200, NON_WALLBOARD_PAGE),
+        row(get.clone(), "/campaigns", 200, NON_WALLBOARD_PAGE),
+        Row { method: get.clone(), path: "/campaigns/{id}", ok: 200, own: NON_WALLBOARD_PAGE, other: ">>NNNNN" },
+        row(get.clone(), "/static/{*path}", 404, PUBLIC),
+        row(get, "/favicon.ico", 200, PUBLIC),
         row(post, "/bench/{n}", 202, "LFFF..."),
     ]
 }
@@ -312,9 +312,9 @@ async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
         fixture.gateway.call("alpha", 1).await;
         fixture.gateway.alert(2, None).await;
         // Once a client of the own tenant has the frame, the next frame of the other tenant must be the answer to its ping.
-        let mut ours = fixture.gateway.client().await;
-        ours.subscribe("alerts").await;
-        ours.until_that(|frame| frame.to_string().contains("\"f2\"")).await;
+        let mut own = fixture.gateway.client().await;
+        own.subscribe("alerts").await;
+        own.until_that(|frame| frame.to_string().contains("\"f2\"")).await;
         client.send(json!({ "action": "ping" })).await;
         let next = client
             .until_that(|frame| {

@@ -1,4 +1,4 @@
-//! Logins: how they go on, how they end, and what is taken back on every gateway.
+//! Sessions: renewal, ends, and revocation on every gateway.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::client::{Client, PATIENCE};
 use crate::support::stream::Stream;
 use crate::support::test_gateway::{TestGateway, member, serve, tenant};
 
-/// What a browser keeps of an answer.
+/// The cookies that a browser gets from a response.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Cookies {
     access: String,
@@ -63,7 +63,7 @@ impl Browser {
         Self { http: reqwest::Client::builder().redirect(Policy::none()).build().unwrap(), gateway }
     }
 
-    async fn log_in(&self) -> Cookies {
+    async fn sign_in(&self) -> Cookies {
         let body = json!({ "username": "ann", "password": "correct horse" });
         let answer = self.http.post(self.gateway.url("/auth/login")).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -85,14 +85,14 @@ impl Browser {
 #[tokio::test]
 async fn renewal_rotates_tokens_and_a_copied_one_ends_the_session() {
     let browser = Browser::new().await;
-    let first = browser.log_in().await;
+    let first = browser.sign_in().await;
     let (status, second, body) = browser.refresh(&first.refresh).await;
     assert_eq!((status, &body["user"], &body["token"]), (200, &json!("ann"), &json!(second.access)));
-    assert_eq!(second.refresh, first.refresh, "who asks again at once has lost the answer, or is another tab");
+    assert_eq!(second.refresh, first.refresh, "an immediate renewal may be a retry or another tab");
     assert_eq!(browser.me(&second.access).await.0, 200);
-    assert_eq!(browser.me(&second.refresh).await.0, 401, "a refresh token opens nothing");
+    assert_eq!(browser.me(&second.refresh).await.0, 401, "a refresh token grants no access");
 
-    // A while later somebody comes with a token that was followed by two others.
+    // Later a client comes with a token that is two generations old.
     let sessions = browser.gateway.engine.list("session/").await.unwrap();
     let (key, stored) = &sessions[0];
     let mut session: Value = serde_json::from_slice(stored).unwrap();
@@ -101,22 +101,22 @@ async fn renewal_rotates_tokens_and_a_copied_one_ends_the_session() {
     let mut client = Client::connect(browser.gateway.address, "/ws", &second.access).await;
     let (status, gone, body) = browser.refresh(&first.refresh).await;
     assert_eq!((status, &body["code"]), (401, &json!("login_ended")));
-    assert_eq!(gone, Cookies::default(), "both cookies are taken away");
+    assert_eq!(gone, Cookies::default(), "both cookies are removed");
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(browser.me(&second.access).await.0, 401);
-    let noted = async || audit(&browser.gateway).await.iter().any(|line| line["outcome"] == "refresh_token_reused");
-    until("it is in the audit log", PATIENCE, noted).await.unwrap();
+    let audited = async || audit(&browser.gateway).await.iter().any(|line| line["outcome"] == "refresh_token_reused");
+    until("it is in the audit log", PATIENCE, audited).await.unwrap();
 }
 
 async fn audit(gateway: &TestGateway) -> Vec<Value> {
-    let notes = gateway.engine.read_journal("audit/acme", None, 100).await.unwrap();
-    notes.iter().map(|note| serde_json::from_slice(&note.record).unwrap()).collect()
+    let entries = gateway.engine.read_journal("audit/acme", None, 100).await.unwrap();
+    entries.iter().map(|entry| serde_json::from_slice(&entry.record).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn a_browser_with_an_expired_token_resumes_silently() {
     let browser = Browser::new().await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let asked = browser.http.get(browser.gateway.url("/auth/resume?next=/campaigns%3Fx%3D1"));
     let answer = asked.header("cookie", format!("ringside_refresh={}", cookies.refresh)).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (303, "/campaigns?x=1"));
@@ -156,7 +156,7 @@ async fn without_cookies_the_refresh_token_is_in_the_body() {
 #[tokio::test]
 async fn signing_out_with_an_old_access_token_ends_the_session() {
     let browser = Browser::new().await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let asked = browser.http.post(browser.gateway.url("/auth/logout"));
     let answer =
         asked.header("cookie", format!("ringside=old; ringside_refresh={}", cookies.refresh)).send().await.unwrap();
@@ -171,16 +171,16 @@ async fn signing_out_with_an_old_access_token_ends_the_session() {
 #[tokio::test]
 async fn changed_rights_reach_a_session_without_ending_it() {
     let browser = Browser::new().await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let mut client = Client::connect(browser.gateway.address, "/ws", &cookies.access).await;
     let membership =
         Membership { tenant: tenant(), role: Role::Viewer, scope: Scope::of(&["alpha".to_owned()]).unwrap() };
     Accounts::grant(browser.gateway.engine.as_ref(), "ann", &membership).await.unwrap();
-    assert_eq!(client.close_code().await, 4401, "what it was no longer counts");
+    assert_eq!(client.close_code().await, 4401, "tokens with the old rights are revoked");
     assert_eq!(browser.me(&cookies.access).await.0, 401);
     let (status, renewed, body) = browser.refresh(&cookies.refresh).await;
     assert_eq!((status, &body["role"], &body["campaigns"]), (200, &json!("viewer"), &json!(["alpha"])));
-    assert_eq!(browser.me(&renewed.access).await.0, 200, "also in the very second of the change");
+    assert_eq!(browser.me(&renewed.access).await.0, 200, "even within the second of the change");
     let asked = browser.gateway.ask("/analytics/campaigns/beta/metrics", &renewed.access).await;
     assert_eq!(asked.0, 404);
 }
@@ -189,18 +189,18 @@ async fn changed_rights_reach_a_session_without_ending_it() {
 async fn sessions_of_a_locked_or_changed_account_are_not_renewed() {
     let browser = Browser::new().await;
     let engine = browser.gateway.engine.as_ref();
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     Accounts::set_password(engine, "ann", "correct horse").await.unwrap();
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     Accounts::end_sessions(engine, "ann").await.unwrap();
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     Accounts::disable(engine, "ann").await.unwrap();
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
     Accounts::enable(engine, "ann").await.unwrap();
-    assert_eq!(browser.refresh(&cookies.refresh).await.0, 401, "what was ended stays so");
-    assert_eq!(browser.me(&browser.log_in().await.access).await.0, 200);
+    assert_eq!(browser.refresh(&cookies.refresh).await.0, 401, "an ended session stays ended");
+    assert_eq!(browser.me(&browser.sign_in().await.access).await.0, 200);
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_user_of_several_tenants_switches_within_the_session() {
     let other = TenantId::parse("other").unwrap();
     let membership = Membership { tenant: other.clone(), role: Role::Viewer, scope: Scope::All };
     Accounts::grant(browser.gateway.engine.as_ref(), "ann", &membership).await.unwrap();
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let (_, me) = browser.me(&cookies.access).await;
     let tenants = json!([{ "tenant": "acme", "role": "supervisor" }, { "tenant": "other", "role": "viewer" }]);
     assert_eq!((&me["tenant"], &me["tenants"]), (&json!("acme"), &tenants));
@@ -223,11 +223,11 @@ async fn a_user_of_several_tenants_switches_within_the_session() {
     assert_eq!(status, 200);
     let (_, me) = browser.me(&switched.access).await;
     assert_eq!((&me["tenant"], &me["role"]), (&json!("other"), &json!("viewer")));
-    // What is renewed from now on looks there too.
+    // Renewed tokens are for the new tenant too.
     let (_, _, renewed) = browser.refresh(&switched.refresh).await;
     assert_eq!(renewed["tenant"], "other");
 
-    // What is known of one tenant is nothing that the other could see.
+    // One tenant can't see another one's data.
     browser.gateway.directory(&["alpha"]).await;
     browser.gateway.numbers("alpha", 7, 1).await;
     let campaigns = async |token: &str| browser.gateway.ask("/analytics/metrics", token).await.1["campaigns"].clone();
@@ -239,17 +239,13 @@ async fn a_user_of_several_tenants_switches_within_the_session() {
     assert_eq!(campaigns(&switched.access).await, json!([]));
 
     Accounts::remove(browser.gateway.engine.as_ref(), "ann", &other).await.unwrap();
-    assert_eq!(
-        browser.refresh(&switched.refresh).await.0,
-        401,
-        "out of the tenant is out of the login that looks there"
-    );
+    assert_eq!(browser.refresh(&switched.refresh).await.0, 401, "leaving the tenant ends the session in it");
 }
 
 #[tokio::test]
 async fn signing_in_again_ends_the_browsers_previous_session() {
     let browser = Browser::new().await;
-    let (first, elsewhere) = (browser.log_in().await, browser.log_in().await);
+    let (first, elsewhere) = (browser.sign_in().await, browser.sign_in().await);
     let mut live = Client::connect(browser.gateway.address, "/ws", &first.access).await;
     let body = json!({ "username": "ann", "password": "correct horse" });
     let again = browser.http.post(browser.gateway.url("/auth/login")).json(&body);
@@ -260,7 +256,7 @@ async fn signing_in_again_ends_the_browsers_previous_session() {
     for cookies in [&again, &elsewhere] {
         assert_eq!(browser.refresh(&cookies.refresh).await.0, 200);
     }
-    // What is no token of ours ends nothing and is in nobody's way.
+    // A forged token ends no session and does not disturb the sign-in.
     let forged = browser.http.post(browser.gateway.url("/auth/login")).json(&body);
     let forged = forged.header("cookie", format!("ringside_refresh={}x", again.refresh)).send().await.unwrap();
     assert_eq!(forged.status(), 200);
@@ -271,7 +267,7 @@ async fn signing_in_again_ends_the_browsers_previous_session() {
 async fn a_revocation_reaches_all_gateways_and_transports() {
     let browser = Browser::new().await;
     let (_second, address) = serve(browser.gateway.engine.clone(), GatewaySettings::default()).await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let mut here = Client::connect(browser.gateway.address, "/ws", &cookies.access).await;
     let mut there = Client::connect(address, "/ws", &cookies.access).await;
     let url = format!("http://{address}/events?rooms=calls:alpha");
@@ -282,7 +278,7 @@ async fn a_revocation_reaches_all_gateways_and_transports() {
     Accounts::end_sessions(browser.gateway.engine.as_ref(), "ann").await.unwrap();
     assert_eq!((here.close_code().await, there.close_code().await), (4401, 4401));
     assert!(stream.next().await.is_none(), "the stream ends");
-    let answer = tokio::time::timeout(PATIENCE, held).await.expect("long before its time is over");
+    let answer = tokio::time::timeout(PATIENCE, held).await.expect("long before its wait ends");
     assert_eq!(answer.unwrap().unwrap().status(), 401);
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
 }
@@ -290,7 +286,7 @@ async fn a_revocation_reaches_all_gateways_and_transports() {
 #[tokio::test]
 async fn all_sessions_of_a_tenant_can_be_ended() {
     let browser = Browser::new().await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let mut client = Client::connect(browser.gateway.address, "/ws", &cookies.access).await;
     assert_eq!(
         Accounts::end_tenant_sessions(browser.gateway.engine.as_ref(), &tenant(), Timestamp::now()).await.unwrap(),
@@ -298,10 +294,10 @@ async fn all_sessions_of_a_tenant_can_be_ended() {
     );
     assert_eq!(client.close_code().await, 4401);
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
-    let again = browser.log_in().await;
-    assert_eq!(browser.me(&again.access).await.0, 200, "who logs in again is in");
+    let again = browser.sign_in().await;
+    assert_eq!(browser.me(&again.access).await.0, 200, "signing in again works");
 
-    // Who looks at another tenant just then could come back.
+    // A session that was switched to another tenant could switch back.
     let other = TenantId::parse("other").unwrap();
     let membership = Membership { tenant: other, role: Role::Viewer, scope: Scope::All };
     Accounts::grant(browser.gateway.engine.as_ref(), "ann", &membership).await.unwrap();
@@ -314,7 +310,7 @@ async fn all_sessions_of_a_tenant_can_be_ended() {
         1
     );
     let gone = async || browser.me(&parked.access).await.0 == 401;
-    until("that login is over too", PATIENCE, gone).await.unwrap();
+    until("that session has ended too", PATIENCE, gone).await.unwrap();
     assert_eq!(browser.refresh(&parked.refresh).await.0, 401);
 }
 
@@ -323,17 +319,17 @@ async fn a_change_during_a_password_check_applies() {
     let browser = Browser::new().await;
     let engine = browser.gateway.engine.clone();
     let body = json!({ "username": "ann", "password": "correct horse" });
-    // So many that some are under way whenever the password is changed.
-    let logins: Vec<_> = (0..6)
+    // Enough that some are in progress when the password is changed.
+    let sign_ins: Vec<_> = (0..6)
         .map(|_| tokio::spawn(browser.http.post(browser.gateway.url("/auth/login")).json(&body).send()))
         .collect();
     Accounts::set_password(engine.as_ref(), "ann", "battery staple").await.unwrap();
-    for login in logins {
-        let answer = login.await.unwrap().unwrap();
+    for sign_in in sign_ins {
+        let answer = sign_in.await.unwrap().unwrap();
         if answer.status() == 200 {
             let cookies = Cookies::of(&answer);
-            let over = async || browser.me(&cookies.access).await.0 == 401;
-            until("a login with the old password is over", PATIENCE, over).await.unwrap();
+            let ended = async || browser.me(&cookies.access).await.0 == 401;
+            until("a session with the old password has ended", PATIENCE, ended).await.unwrap();
             assert_eq!(browser.refresh(&cookies.refresh).await.0, 401);
         }
     }
@@ -353,26 +349,26 @@ async fn frequent_sign_ins_of_a_user_are_rate_limited() {
         days: None,
     };
     let (token, _) = api_tokens.issue(request, Timestamp::now()).await.unwrap();
-    let mut refused = None;
+    let mut limited = None;
     for _ in 0..240 {
         let answer =
             browser.http.post(browser.gateway.url("/auth/login")).json(&json!({ "token": token })).send().await;
         let answer = answer.unwrap();
         if answer.status() == 429 {
-            refused = Some((answer.headers().contains_key("retry-after"), answer.json::<Value>().await.unwrap()));
+            limited = Some((answer.headers().contains_key("retry-after"), answer.json::<Value>().await.unwrap()));
             break;
         }
     }
-    let (retry, body) = refused.expect("one is too many");
+    let (retry, body) = limited.expect("the limit is reached");
     assert_eq!((retry, &body["code"]), (true, &json!("too_many_logins")));
     assert!(browser.gateway.engine.list("session/").await.unwrap().len() <= 210);
-    browser.log_in().await;
+    browser.sign_in().await;
 }
 
 #[tokio::test]
 async fn key_rotation_ends_no_session() {
     let browser = Browser::new().await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let key_set = async || {
         let answer = browser.http.get(browser.gateway.url("/.well-known/jwks.json")).send().await.unwrap();
         answer.json::<Value>().await.unwrap()["keys"].as_array().unwrap().clone()
@@ -380,11 +376,11 @@ async fn key_rotation_ends_no_session() {
     let before = key_set().await;
     assert_eq!((before.len(), &before[0]["alg"], &before[0]["d"]), (1, &json!("EdDSA"), &Value::Null));
     let keys = SigningKeys::load(browser.gateway.engine.as_ref()).await.unwrap();
-    // Long ago, so that it signs already.
+    // Created long ago, so that it signs already.
     let long_ago = Timestamp::from_millis(Timestamp::now().millis() - 3_600_000);
     assert!(keys.rotate(browser.gateway.engine.as_ref(), long_ago).await.unwrap());
-    assert!(!keys.rotate(browser.gateway.engine.as_ref(), long_ago).await.unwrap(), "of two who do it, one does");
-    until("the gateway knows both", PATIENCE, async || key_set().await.len() == 2).await.unwrap();
+    assert!(!keys.rotate(browser.gateway.engine.as_ref(), long_ago).await.unwrap(), "of two rotations, one succeeds");
+    until("the gateway has both keys", PATIENCE, async || key_set().await.len() == 2).await.unwrap();
     let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let (status, renewed, _) = browser.refresh(&cookies.refresh).await;
     assert_eq!(status, 200);
@@ -392,7 +388,7 @@ async fn key_rotation_ends_no_session() {
     for access in [&cookies.access, &renewed.access] {
         assert_eq!(browser.me(access).await.0, 200);
     }
-    // What others read of us is enough to verify what we sign.
+    // The published key set is enough to verify the tokens.
     let set: jsonwebtoken::jwk::JwkSet = serde_json::from_value(json!({ "keys": key_set().await })).unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(set.find(&kid(&renewed.access)).unwrap()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
@@ -408,12 +404,12 @@ async fn a_stream_is_warned_and_ends_after_the_grace_period() {
         ..GatewaySettings::default()
     };
     let browser = Browser::with(settings).await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let mut stream = Stream::open_at(&browser.gateway.url("/events?rooms=calls:alpha"), &cookies.access, None).await;
     stream.until("initial").await;
-    let (told, _) = stream.until("auth_expiring").await;
-    assert!(told["expiresAt"].is_string());
-    assert!(stream.next().await.is_none(), "and ends then");
+    let (warning, _) = stream.until("auth_expiring").await;
+    assert!(warning["expiresAt"].is_string());
+    assert!(stream.next().await.is_none(), "then it ends");
     assert_eq!(browser.me(&cookies.access).await.0, 401);
     assert_eq!(browser.refresh(&cookies.refresh).await.0, 200);
 }
@@ -426,11 +422,11 @@ async fn in_the_grace_period_only_subscribed_rooms_continue() {
         ..GatewaySettings::default()
     };
     let browser = Browser::with(settings).await;
-    let cookies = browser.log_in().await;
+    let cookies = browser.sign_in().await;
     let mut client = Client::connect(browser.gateway.address, "/ws", &cookies.access).await;
     client.subscribe("calls:alpha").await;
     client.until("initial").await;
-    until("the token is over", PATIENCE, async || browser.me(&cookies.access).await.0 == 401).await.unwrap();
+    until("the token has expired", PATIENCE, async || browser.me(&cookies.access).await.0 == 401).await.unwrap();
     client.subscribe("calls:beta").await;
     assert_eq!(client.until("error").await["code"], "unauthorized");
     browser.gateway.call("alpha", 1).await;
