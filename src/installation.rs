@@ -62,7 +62,7 @@ impl Installation {
             let password = self.admin_password.as_deref();
             match Accounts::ensure_admin(self.engine.as_ref(), &self.tenant, password).await? {
                 EnsuredAdmin::AsConfigured => {}
-                EnsuredAdmin::MadeUp(password) => {
+                EnsuredAdmin::Generated(password) => {
                     shown.push(format!("Log in as admin with the password {password}"));
                     shown.push(
                         "It is shown once; set your own with RINGSIDE_ADMIN_PASSWORD or `ringside user passwd admin`."

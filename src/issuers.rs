@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ringside_access::{
-    ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, Scope, SignOn, SignatureAlgorithm, TenantMapping,
+    ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, Scope, SignatureAlgorithm, SsoSettings, TenantMapping,
     VerifyingKey, check_issuers,
 };
 use ringside_model::{CampaignId, TenantId};
@@ -123,8 +123,8 @@ impl IssuerConfig {
             Some(names) => names.iter().map(|name| algorithm(name)).collect::<anyhow::Result<_>>()?,
         };
         let client_secret = secret("client_secret", self.client_secret, self.client_secret_file.as_deref())?;
-        let sign_on = match self.client_id {
-            Some(client_id) => Some(SignOn {
+        let sso = match self.client_id {
+            Some(client_id) => Some(SsoSettings {
                 client_id,
                 client_secret: client_secret.map(ClientSecret),
                 scopes: self.scopes.unwrap_or_default(),
@@ -171,8 +171,8 @@ impl IssuerConfig {
                 campaigns: self.campaigns_claim,
                 default_campaigns,
             },
-            login_for: Duration::from_secs(self.login_minutes.unwrap_or(480).saturating_mul(60)),
-            sign_on,
+            session_limit: Duration::from_secs(self.login_minutes.unwrap_or(480).saturating_mul(60)),
+            sso,
         })
     }
 }
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn an_issuer_is_read_as_it_is_written() {
         let portal = &parse(PORTAL).unwrap()[0];
-        assert_eq!((&*portal.name, portal.login_for.as_secs()), ("portal", 28_800));
+        assert_eq!((&*portal.name, portal.session_limit.as_secs()), ("portal", 28_800));
         assert_eq!(portal.claims.roles["SLT"], Role::Viewer);
         assert_eq!(portal.claims.default_campaigns, Some(Scope::All));
         assert!(matches!(&portal.keys, KeySource::Static(keys) if keys.len() == 1));
@@ -270,7 +270,7 @@ mod tests {
         );
         let sign_on = &sign_on.unwrap()[0];
         assert!(matches!(sign_on.keys, KeySource::Discovered) && sign_on.audiences.is_empty());
-        assert!(sign_on.sign_on.as_ref().is_some_and(|it| it.client_secret.is_none() && it.scopes.len() == 2));
+        assert!(sign_on.sso.as_ref().is_some_and(|it| it.client_secret.is_none() && it.scopes.len() == 2));
     }
 
     #[test]

@@ -40,11 +40,11 @@ pub(crate) async fn audit(config: &Config, args: &AuditArgs) -> anyhow::Result<(
                     continue;
                 }
                 let entry = &line.entry;
-                let from = entry.from.map_or_else(|| "-".to_owned(), |from| from.to_string());
+                let from = entry.address.map_or_else(|| "-".to_owned(), |from| from.to_string());
                 write!(
                     out,
                     "{}  {}  {from}  {}  {}  {}",
-                    entry.at, entry.who, entry.what, entry.target, entry.outcome
+                    entry.at, entry.user, entry.action, entry.target, entry.outcome
                 )?;
                 if !entry.before.is_null() || !entry.after.is_null() {
                     write!(out, "  {} -> {}", entry.before, entry.after)?;

@@ -42,8 +42,8 @@ pub(crate) async fn session(config: &Config, args: &SessionArgs) -> anyhow::Resu
             SessionCommand::List => {
                 for session in sessions.list(&office.tenant, now).await? {
                     let address = session.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-                    let (id, user, via, began) = (&session.id[..12], session.user, session.via, session.began);
-                    writeln!(out, "{id}  {user}  {via}  {address}  {began}  until {}", session.ends)?;
+                    let (id, user, via, began) = (&session.id[..12], session.user, session.via, session.started_at);
+                    writeln!(out, "{id}  {user}  {via}  {address}  {began}  until {}", session.expires_at)?;
                 }
             }
             SessionCommand::End { id } => {

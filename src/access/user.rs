@@ -130,7 +130,7 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
             }
             UserCommand::Logout { name } => {
                 require_home(office, name).await?;
-                Accounts::end_logins(engine, name).await?;
+                Accounts::end_sessions(engine, name).await?;
                 office.note("user.logout", name, Value::Null, Value::Null).await?;
                 writeln!(out, "the logins of {name} have ended")?;
             }

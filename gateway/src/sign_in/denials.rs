@@ -29,7 +29,7 @@ pub(crate) async fn audit_denials(State(access): State<Access>, peer: Peer, requ
         let user = viewer.as_ref().map_or("?", |viewer| viewer.user.as_str());
         let tenant = viewer.as_ref().map_or(&access.settings().tenant, |viewer| &viewer.tenant);
         let target = format!("{method} {}", uri.path());
-        let entry = AuditEntry::by(user, peer.address, "access", target).refused(problem.code);
+        let entry = AuditEntry::by(user, peer.address, "access", target).denied(problem.code);
         access.audit().record_denial(tenant, entry);
     }
     response

@@ -35,7 +35,7 @@ impl SessionResponse {
     pub(crate) fn json(self, cookies: bool) -> Response {
         let mut body = self.signed_in.viewer.profile_json();
         body["token"] = json!(self.signed_in.token);
-        body["loginEndsAt"] = json!(self.signed_in.ends.to_string());
+        body["loginEndsAt"] = json!(self.signed_in.session_expires_at.to_string());
         if cookies {
             return self.with_cookies(Json(body).into_response());
         }
@@ -51,10 +51,10 @@ impl SessionResponse {
     fn with_cookies(self, mut response: Response) -> Response {
         let now = Timestamp::now();
         let secs = |until: Timestamp| until.since(now).max(0) / 1000;
-        let SignedIn { token, viewer, refresh_token, ends } = &self.signed_in;
+        let SignedIn { token, viewer, refresh_token, session_expires_at } = &self.signed_in;
         let headers = response.headers_mut();
         let access = Cookie::Access.set(self.secure, token, secs(viewer.expires_at));
-        let refresh = Cookie::Refresh.set(self.secure, refresh_token, secs(*ends));
+        let refresh = Cookie::Refresh.set(self.secure, refresh_token, secs(*session_expires_at));
         headers.append(header::SET_COOKIE, access);
         headers.append(header::SET_COOKIE, refresh);
         if let Some(device) = &self.device {

@@ -1,4 +1,4 @@
-//! Tokens that last: scripts use them as they are, wallboards log in with them and see one page.
+//! API tokens: scripts send them with each request, wallboards sign in with them and see one page.
 
 use reqwest::redirect::Policy;
 use ringside_access::{ApiTokenRequest, ApiTokens, Page, Role, Scope};
@@ -21,81 +21,81 @@ fn request(role: Role, page: Option<&str>, campaigns: &[&str]) -> ApiTokenReques
     }
 }
 
-async fn issue(floor: &TestGateway, request: ApiTokenRequest) -> (String, String) {
-    let (text, pass) = ApiTokens::new(floor.engine.clone()).issue(request, Timestamp::now()).await.unwrap();
-    (text, pass.id)
+async fn issue(gateway: &TestGateway, request: ApiTokenRequest) -> (String, String) {
+    let (text, token) = ApiTokens::new(gateway.engine.clone()).issue(request, Timestamp::now()).await.unwrap();
+    (text, token.id)
 }
 
 #[tokio::test]
-async fn a_script_uses_its_token_as_it_is_until_it_is_revoked() {
-    let floor = TestGateway::start().await;
-    let (text, id) = issue(&floor, request(Role::Operator, None, &["alpha"])).await;
+async fn a_scripts_token_works_until_it_is_revoked() {
+    let gateway = TestGateway::start().await;
+    let (text, id) = issue(&gateway, request(Role::Operator, None, &["alpha"])).await;
     assert!(text.starts_with("rst_"));
-    let (status, me) = floor.ask("/auth/me", &text).await;
+    let (status, me) = gateway.ask("/auth/me", &text).await;
     assert_eq!((status, &me["role"], &me["campaigns"]), (200, &json!("operator"), &json!(["alpha"])));
-    assert_eq!(floor.ask("/analytics/campaigns/beta/metrics", &text).await.0, 404);
-    let mut client = Client::connect(floor.address, "/ws", &text).await;
+    assert_eq!(gateway.ask("/analytics/campaigns/beta/metrics", &text).await.0, 404);
+    let mut client = Client::connect(gateway.address, "/ws", &text).await;
     client.subscribe("calls:alpha").await;
     client.until("initial").await;
     client.subscribe("calls:beta").await;
     assert_eq!(client.until("error").await["code"], "forbidden_room");
 
-    // It is revoked, and not logged out.
+    // Signing out does not end an API token.
     let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-    let sent = http.post(floor.url("/auth/logout")).bearer_auth(&text).send().await.unwrap();
-    assert_eq!((sent.status().as_u16(), floor.ask("/auth/me", &text).await.0), (303, 200));
-    let stored = floor.engine.list("pass/").await.unwrap();
-    assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the token itself is kept nowhere");
-    let api_tokens = ApiTokens::new(floor.engine.clone());
+    let sent = http.post(gateway.url("/auth/logout")).bearer_auth(&text).send().await.unwrap();
+    assert_eq!((sent.status().as_u16(), gateway.ask("/auth/me", &text).await.0), (303, 200));
+    let stored = gateway.engine.list("pass/").await.unwrap();
+    assert!(!String::from_utf8_lossy(&stored[0].1).contains(&text[4..]), "the text is not stored");
+    let api_tokens = ApiTokens::new(gateway.engine.clone());
     let elsewhere = ringside_model::TenantId::parse("other").unwrap();
     assert!(api_tokens.revoke(&elsewhere, &id).await.is_err(), "another tenant's admin can't");
     api_tokens.revoke(&tenant(), &id).await.unwrap();
     assert_eq!(client.close_code().await, 4401);
-    assert_eq!(floor.ask("/auth/me", &text).await.0, 401);
+    assert_eq!(gateway.ask("/auth/me", &text).await.0, 401);
     let almost = format!("{}x", &text[..text.len() - 1]);
-    assert_eq!(floor.ask("/auth/me", &almost).await.0, 401);
+    assert_eq!(gateway.ask("/auth/me", &almost).await.0, 401);
 }
 
 #[tokio::test]
-async fn a_token_ends_when_it_was_said_to() {
-    let floor = TestGateway::start().await;
-    let api_tokens = ApiTokens::new(floor.engine.clone());
+async fn a_token_expires_after_its_days() {
+    let gateway = TestGateway::start().await;
+    let api_tokens = ApiTokens::new(gateway.engine.clone());
     let two_days_ago = Timestamp::from_millis(Timestamp::now().millis() - 48 * 3_600_000);
-    let over = ApiTokenRequest { days: Some(1), ..request(Role::Viewer, None, &[]) };
-    let (text, _) = api_tokens.issue(over, two_days_ago).await.unwrap();
-    assert_eq!(floor.ask("/auth/me", &text).await.0, 401);
+    let expired = ApiTokenRequest { days: Some(1), ..request(Role::Viewer, None, &[]) };
+    let (text, _) = api_tokens.issue(expired, two_days_ago).await.unwrap();
+    assert_eq!(gateway.ask("/auth/me", &text).await.0, 401);
     let lasting = ApiTokenRequest { days: Some(3), ..request(Role::Viewer, None, &[]) };
     let (text, _) = api_tokens.issue(lasting, two_days_ago).await.unwrap();
-    assert_eq!(floor.ask("/auth/me", &text).await.0, 200);
+    assert_eq!(gateway.ask("/auth/me", &text).await.0, 200);
 }
 
 #[tokio::test]
-async fn what_no_token_should_be_is_not_issued() {
-    let floor = TestGateway::start().await;
-    let api_tokens = ApiTokens::new(floor.engine.clone());
-    for (bad, why) in [
+async fn invalid_tokens_are_not_issued() {
+    let gateway = TestGateway::start().await;
+    let api_tokens = ApiTokens::new(gateway.engine.clone());
+    for (bad, reason) in [
         (request(Role::Admin, None, &[]), "admin"),
         (request(Role::Wallboard, None, &[]), "page"),
         (request(Role::Viewer, Some("overview"), &[]), "page"),
         (ApiTokenRequest { name: " ".to_owned(), ..request(Role::Viewer, None, &[]) }, "name"),
     ] {
         let error = api_tokens.issue(bad, Timestamp::now()).await.unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+        assert!(error.contains(reason), "{error}");
     }
-    assert!(floor.engine.list("pass/").await.unwrap().is_empty());
+    assert!(gateway.engine.list("pass/").await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_wallboard_sees_its_page_and_no_number_and_nothing_else() {
-    let floor = TestGateway::start().await;
-    floor.directory(&["alpha", "beta"]).await;
-    floor.numbers("alpha", 1, 1).await;
-    floor.numbers("beta", 1, 1).await;
-    let (text, id) = issue(&floor, request(Role::Wallboard, Some("campaign:alpha"), &[])).await;
+async fn a_wallboard_sees_only_its_page() {
+    let gateway = TestGateway::start().await;
+    gateway.directory(&["alpha", "beta"]).await;
+    gateway.numbers("alpha", 1, 1).await;
+    gateway.numbers("beta", 1, 1).await;
+    let (text, id) = issue(&gateway, request(Role::Wallboard, Some("campaign:alpha"), &[])).await;
     assert!(text.starts_with("rsw_"));
-    assert_eq!(floor.ask("/auth/me", &text).await.0, 401, "it logs in first");
+    assert_eq!(gateway.ask("/auth/me", &text).await.0, 401, "it must sign in first");
     let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-    let answer = http.post(floor.url("/auth/login")).json(&json!({ "token": text })).send().await.unwrap();
+    let answer = http.post(gateway.url("/auth/login")).json(&json!({ "token": text })).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let me: Value = answer.json().await.unwrap();
     assert_eq!((&me["role"], &me["page"]), (&json!("wallboard"), &json!("campaign:alpha")));
@@ -103,7 +103,7 @@ async fn a_wallboard_sees_its_page_and_no_number_and_nothing_else() {
 
     let page = async |path: &str| {
         let asked =
-            http.get(floor.url(path)).header("cookie", format!("ringside={token}")).header("accept", "text/html");
+            http.get(gateway.url(path)).header("cookie", format!("ringside={token}")).header("accept", "text/html");
         let answer = asked.send().await.unwrap();
         let location = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location)
@@ -113,20 +113,20 @@ async fn a_wallboard_sees_its_page_and_no_number_and_nothing_else() {
         assert_eq!(page(elsewhere).await, (303, Some("/campaigns/alpha".to_owned())), "{elsewhere}");
     }
     for path in ["/analytics/metrics", "/analytics/campaigns/alpha/calls", "/api/stats", "/admin/connections"] {
-        let (status, body) = floor.ask(path, token).await;
+        let (status, body) = gateway.ask(path, token).await;
         assert_eq!((status, &body["code"]), (403, &json!("forbidden_page")), "{path}");
     }
-    let mut client = Client::connect(floor.address, "/ws", token).await;
+    let mut client = Client::connect(gateway.address, "/ws", token).await;
     for room in ["campaign:beta", "calls:beta", "overview", "metrics", "system"] {
         client.subscribe(room).await;
         assert_eq!(client.until("error").await["code"], "forbidden_room", "{room}");
     }
     client.subscribe("campaign:alpha").await;
     client.until("initial").await;
-    assert_eq!(floor.ask("/poll?rooms=overview", token).await.0, 403);
+    assert_eq!(gateway.ask("/poll?rooms=overview", token).await.0, 403);
 
-    ApiTokens::new(floor.engine.clone()).revoke(&tenant(), &id).await.unwrap();
+    ApiTokens::new(gateway.engine.clone()).revoke(&tenant(), &id).await.unwrap();
     assert_eq!(client.close_code().await, 4401);
-    let again = http.post(floor.url("/auth/login")).json(&json!({ "token": text })).send().await.unwrap();
+    let again = http.post(gateway.url("/auth/login")).json(&json!({ "token": text })).send().await.unwrap();
     assert_eq!((again.status().as_u16(), &again.json::<Value>().await.unwrap()["code"]), (401, &json!("bad_token")));
 }

@@ -1,10 +1,10 @@
-//! Who gets in, who may do and see what, and what is recorded of it.
+//! Authentication, permissions, administration, and their audit log.
 
 mod admin;
 mod api_tokens;
+mod authentication;
 mod issuers;
-mod oidc;
 mod password_guessing;
 pub(crate) mod permissions;
-mod rights;
 mod sessions;
+mod sso;

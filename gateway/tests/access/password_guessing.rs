@@ -1,4 +1,4 @@
-//! Somebody who tries passwords at several gateways at once, and what the account's owner notices of it.
+//! Password guessing at several gateways at once, and its effects on the account's owner.
 
 use ringside_access::{Accounts, Role};
 use ringside_gateway::GatewaySettings;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::test_gateway::{TestGateway, member, serve};
 
-/// Status, cookies by their names, and body of a login.
-async fn log_in(url: &str, user: &str, password: &str, cookie: Option<&str>) -> (u16, Vec<String>, Value) {
+/// Signs in. Returns the status, the cookies, and the body.
+async fn sign_in(url: &str, user: &str, password: &str, cookie: Option<&str>) -> (u16, Vec<String>, Value) {
     let body = json!({ "username": user, "password": password }).to_string();
     let mut request = reqwest::Client::new().post(url).header("content-type", "application/json").body(body);
     if let Some(cookie) = cookie {
@@ -22,60 +22,60 @@ async fn log_in(url: &str, user: &str, password: &str, cookie: Option<&str>) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_tries_at_two_gateways_lock_out_who_tries_and_nobody_else() {
-    let floor = TestGateway::start().await;
+async fn guessing_at_two_gateways_locks_out_only_the_guesser() {
+    let gateway = TestGateway::start().await;
     for name in ["ann", "bob"] {
-        let engine = floor.engine.as_ref();
+        let engine = gateway.engine.as_ref();
         Accounts::add(engine, name, "correct horse", &member(Role::Operator, &[])).await.unwrap();
     }
-    let (_other, other_address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
-    let urls = [floor.url("/auth/login"), format!("http://{other_address}/auth/login")];
+    let (_other, other_address) = serve(gateway.engine.clone(), GatewaySettings::default()).await;
+    let urls = [gateway.url("/auth/login"), format!("http://{other_address}/auth/login")];
 
-    let (status, cookies, body) = log_in(&urls[0], "ann", "correct horse", None).await;
+    let (status, cookies, body) = sign_in(&urls[0], "ann", "correct horse", None).await;
     assert_eq!(status, 200, "{body}");
-    let device = cookies.iter().find(|cookie| cookie.starts_with("ringside_device=")).expect("the device is known");
+    let device = cookies.iter().find(|cookie| cookie.starts_with("ringside_device=")).expect("a device cookie");
     let (device, rest) = device.split_once("; ").unwrap();
     assert_eq!(rest, "Path=/auth/login; HttpOnly; SameSite=Strict; Max-Age=15552000");
-    let mut live = Client::connect(floor.address, "/ws", body["token"].as_str().unwrap()).await;
+    let mut live = Client::connect(gateway.address, "/ws", body["token"].as_str().unwrap()).await;
 
     let tries: Vec<_> = (0..200)
         .map(|n| {
             let url = urls[n % 2].clone();
-            tokio::spawn(async move { log_in(&url, "ann", &format!("guess {n}"), None).await.0 })
+            tokio::spawn(async move { sign_in(&url, "ann", &format!("guess {n}"), None).await.0 })
         })
         .collect();
-    assert_eq!(log_in(&urls[1], "bob", "correct horse", None).await.0, 200, "others log in meanwhile");
+    assert_eq!(sign_in(&urls[1], "bob", "correct horse", None).await.0, 200, "other users sign in meanwhile");
     let mut answers = Vec::new();
     for attempt in tries {
         answers.push(attempt.await.unwrap());
     }
-    // The fifth is told that it has locked the account.
+    // The fifth wrong one locks the account.
     let wrong = answers.iter().filter(|status| **status == 401).count();
     assert!(wrong == 4 && answers.iter().all(|status| matches!(status, 401 | 429)), "{answers:?}");
 
     live.send(json!({ "action": "ping" })).await;
     live.until("pong").await;
     for url in &urls {
-        assert_eq!(log_in(url, "ann", "correct horse", None).await.0, 429, "the right guess is too late");
-        let (status, cookies, body) = log_in(url, "ann", "correct horse", Some(device)).await;
+        assert_eq!(sign_in(url, "ann", "correct horse", None).await.0, 429, "the right password comes too late");
+        let (status, cookies, body) = sign_in(url, "ann", "correct horse", Some(device)).await;
         assert_eq!(status, 200, "{body}");
         assert!(cookies.iter().any(|cookie| cookie.starts_with(device)), "the device stays known: {cookies:?}");
-        assert_eq!(log_in(url, "bob", "correct horse", Some(device)).await.0, 200);
+        assert_eq!(sign_in(url, "bob", "correct horse", Some(device)).await.0, 200);
     }
-    Accounts::enable(floor.engine.as_ref(), "ann").await.unwrap();
-    let (_third, address) = serve(floor.engine.clone(), GatewaySettings::default()).await;
+    Accounts::enable(gateway.engine.as_ref(), "ann").await.unwrap();
+    let (_third, address) = serve(gateway.engine.clone(), GatewaySettings::default()).await;
     let url = format!("http://{address}/auth/login");
-    assert_eq!(log_in(&url, "ann", "correct horse", None).await.0, 200, "an admin has unlocked it");
+    assert_eq!(sign_in(&url, "ann", "correct horse", None).await.0, 200, "an admin has unlocked it");
 }
 
 #[tokio::test]
-async fn where_tries_can_not_be_counted_nobody_logs_in() {
-    let (floor, faulty) = TestGateway::faulty().await;
-    Accounts::add(floor.engine.as_ref(), "ann", "correct horse", &member(Role::Operator, &[])).await.unwrap();
-    assert_eq!(log_in(&floor.url("/auth/login"), "ann", "correct horse", None).await.0, 200);
+async fn without_the_registry_sign_in_is_unavailable() {
+    let (gateway, faulty) = TestGateway::faulty().await;
+    Accounts::add(gateway.engine.as_ref(), "ann", "correct horse", &member(Role::Operator, &[])).await.unwrap();
+    assert_eq!(sign_in(&gateway.url("/auth/login"), "ann", "correct horse", None).await.0, 200);
     for away in [crate::support::faulty_engine::Away::Refuses, crate::support::faulty_engine::Away::Hangs] {
         faulty.be_away(away);
-        let (status, _, body) = log_in(&floor.url("/auth/login"), "ann", "correct horse", None).await;
+        let (status, _, body) = sign_in(&gateway.url("/auth/login"), "ann", "correct horse", None).await;
         assert_eq!((status, body["code"].as_str()), (503, Some("unavailable")));
     }
 }

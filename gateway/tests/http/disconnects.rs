@@ -27,7 +27,7 @@ async fn log_in_and_hang_up(floor: &TestGateway, password: &str, begun: impl Asy
 async fn is_noted(floor: &TestGateway, outcome: &str) -> bool {
     let audit = Audit::new(floor.engine.clone(), Duration::from_secs(3600));
     let lines = audit.read(&tenant(), None, 100).await.unwrap();
-    lines.iter().any(|line| line.entry.what == "login" && line.entry.who == "ann" && line.entry.outcome == outcome)
+    lines.iter().any(|line| line.entry.action == "login" && line.entry.user == "ann" && line.entry.outcome == outcome)
 }
 
 #[tokio::test]

@@ -5,13 +5,19 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::access::permissions::{House, Row, address, table};
+use crate::access::permissions::{RolesFixture, Row, address, table};
 
 /// What a route answers to an address and a body as an admin or as nobody: its status, its kind of content, its body.
-async fn send(house: &House, method: &Method, path: &str, body: Option<Vec<u8>>, admin: bool) -> reqwest::Response {
-    let mut asked = house.http.request(method.clone(), house.floor.url(path));
+async fn send(
+    fixture: &RolesFixture,
+    method: &Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+    admin: bool,
+) -> reqwest::Response {
+    let mut asked = fixture.http.request(method.clone(), fixture.gateway.url(path));
     if admin {
-        let token = house.token("admin", "acme", json!("*")).await.unwrap();
+        let token = fixture.token("admin", "acme", json!("*")).await.unwrap();
         asked = asked.bearer_auth(token);
     }
     if let Some(body) = body {
@@ -32,7 +38,7 @@ async fn code(case: &str, answer: reqwest::Response) -> String {
 
 #[tokio::test]
 async fn an_address_that_can_not_be_read_is_a_problem_everywhere() {
-    let house = House::new().await;
+    let fixture = RolesFixture::new().await;
     let mut tried = 0;
     for Row { method, path, .. } in table().into_iter().filter(|row| row.path.contains('{')) {
         let (open, close) = (path.find('{').unwrap(), path.find('}').unwrap());
@@ -40,10 +46,10 @@ async fn an_address_that_can_not_be_read_is_a_problem_everywhere() {
             let address = format!("{}{garbage}{}", &path[..open], &path[close + 1..]);
             let body = (method != Method::GET).then(|| b"{}".to_vec());
             let case = format!("{method} {address}");
-            let answer = send(&house, &method, &address, body.clone(), true).await;
+            let answer = send(&fixture, &method, &address, body.clone(), true).await;
             assert_eq!(answer.status(), 400, "{case}");
             assert_eq!(code(&case, answer).await, "bad_request", "{case}");
-            let stranger = send(&house, &method, &address, body, false).await;
+            let stranger = send(&fixture, &method, &address, body, false).await;
             if stranger.status().is_client_error() {
                 code(&case, stranger).await;
             }
@@ -68,7 +74,7 @@ const LIMITS: [(Method, &str, usize); 9] = [
 
 #[tokio::test]
 async fn a_body_that_is_too_long_is_a_problem_everywhere() {
-    let house = House::new().await;
+    let fixture = RolesFixture::new().await;
     for Row { method, path, .. } in table() {
         if method == Method::GET {
             continue;
@@ -77,7 +83,7 @@ async fn a_body_that_is_too_long_is_a_problem_everywhere() {
         let address = address(path, "alpha");
         let case = format!("{method} {address}");
         // No JSON either: whatever is short enough to be read is refused for that.
-        let answer = send(&house, &method, &address, Some(vec![b'x'; limit.unwrap_or(64 << 10) + 1]), true).await;
+        let answer = send(&fixture, &method, &address, Some(vec![b'x'; limit.unwrap_or(64 << 10) + 1]), true).await;
         let Some(limit) = limit else {
             // It takes no body and has not looked at this one.
             assert_ne!(answer.status(), 413, "{case}");
@@ -88,7 +94,7 @@ async fn a_body_that_is_too_long_is_a_problem_everywhere() {
         };
         assert_eq!(answer.status(), 413, "{case}");
         assert_eq!(code(&case, answer).await, "too_large", "{case}");
-        let answer = send(&house, &method, &address, Some(vec![b'x'; limit]), true).await;
+        let answer = send(&fixture, &method, &address, Some(vec![b'x'; limit]), true).await;
         assert_eq!(answer.status(), 400, "{case}");
         assert_eq!(code(&case, answer).await, "bad_request", "{case}: as long as it may be, it is read");
     }
@@ -96,7 +102,7 @@ async fn a_body_that_is_too_long_is_a_problem_everywhere() {
 
 #[tokio::test]
 async fn every_401_says_that_a_token_is_wanted_and_no_browser_asks_for_a_password_of_its_own() {
-    let house = House::new().await;
+    let fixture = RolesFixture::new().await;
     let login = json!({ "username": "nobody", "password": "not it" }).to_string();
     let mut asked = vec![(Method::POST, "/auth/login".to_owned(), login)];
     asked.push((Method::POST, "/auth/login".to_owned(), json!({ "token": "x" }).to_string()));
@@ -104,7 +110,7 @@ async fn every_401_says_that_a_token_is_wanted_and_no_browser_asks_for_a_passwor
     let mut codes = BTreeSet::new();
     for (method, address, body) in asked {
         for accept in ["*/*", "text/html"] {
-            let asked = house.http.request(method.clone(), house.floor.url(&address)).header("accept", accept);
+            let asked = fixture.http.request(method.clone(), fixture.gateway.url(&address)).header("accept", accept);
             let answer = asked.body(body.clone()).send().await.unwrap();
             let wanted = answer.headers().get("www-authenticate").map(|wanted| wanted.to_str().unwrap().to_owned());
             let refused = answer.status() == 401;

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ringside_access::{
-    ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, SignOn, SignatureAlgorithm, TenantMapping,
+    ClaimMapping, ClientSecret, IssuerSettings, KeySource, Role, SignatureAlgorithm, SsoSettings, TenantMapping,
 };
 use ringside_model::Timestamp;
 use serde_json::{Value, json};
@@ -82,8 +82,8 @@ impl Provider {
                 campaigns: Some("campaigns".to_owned()),
                 default_campaigns: None,
             },
-            login_for: Duration::from_secs(3600),
-            sign_on: Some(SignOn {
+            session_limit: Duration::from_secs(3600),
+            sso: Some(SsoSettings {
                 client_id: "ringside".to_owned(),
                 client_secret: Some(ClientSecret("se:cret &".to_owned())),
                 scopes: vec!["groups".to_owned()],

@@ -1,4 +1,4 @@
-//! The facade: what access is made of, and who a token stands for.
+//! The facade of access: its parts, and the viewer behind a token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::revocations::Revocations;
 use crate::role::Permission;
 use crate::session::{Sessions, short};
 use crate::signing_keys::SigningKeys;
-use crate::sweep::keep_sweeping;
+use crate::sweep;
 use crate::throttle::Throttle;
 use crate::token::Tokens;
 use crate::viewer::Viewer;
 
-/// What an operator sets about access.
+/// The operator's settings for access.
 #[derive(Debug, Clone)]
 pub struct AccessSettings {
     /// The `iss` of access tokens.
@@ -34,17 +34,17 @@ pub struct AccessSettings {
     pub audience: String,
     /// How long an access token is valid.
     pub token_ttl: Duration,
-    /// How long a session lasts that is not renewed.
+    /// How long a session lasts if it is not renewed.
     pub session_ttl: Duration,
-    /// The age at which the signing key is followed by a new one; zero for never.
+    /// The age at which the signing key is rotated; zero for never.
     pub key_rotation: Duration,
     /// How long the audit log is kept.
     pub audit_kept: Duration,
-    /// The installation's first tenant. Its audit log records what belongs to no other tenant.
+    /// The installation's first tenant. Its audit log also has the entries that belong to no tenant.
     pub tenant: TenantId,
-    /// Other issuers whose tokens are accepted, and where people can sign in.
+    /// Other issuers whose tokens are accepted, and SSO providers.
     pub issuers: Vec<IssuerSettings>,
-    /// The address that people open, such as `https://ops.example.com`; if none, what each request names.
+    /// The address that people open, such as `https://ops.example.com`. If none, each request's own host.
     pub public_url: Option<String>,
     /// Whether the rooms of load runs exist, for roles that may publish to them.
     pub load_runs: bool,
@@ -59,7 +59,7 @@ impl Default for AccessSettings {
             session_ttl: Duration::from_secs(8 * 3600),
             key_rotation: Duration::from_secs(30 * 24 * 3600),
             audit_kept: Duration::from_secs(365 * 24 * 3600),
-            tenant: TenantId::parse("default").expect("a plain name"),
+            tenant: TenantId::parse("default").expect("\"default\" is a valid tenant id"),
             issuers: Vec::new(),
             public_url: None,
             load_runs: false,
@@ -73,12 +73,12 @@ pub enum AccessStartError {
     /// The engine can't be asked for keys and accounts.
     #[error("the gateway can't start: {0}")]
     Engine(#[from] EngineError),
-    /// The settings of an issuer can't work.
+    /// An issuer's settings are invalid.
     #[error(transparent)]
     Issuer(#[from] BadIssuer),
 }
 
-/// Everything of access. Cheap to clone; clones are the same one.
+/// The facade of this crate. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);
 
@@ -98,7 +98,9 @@ struct Inner {
 }
 
 impl Access {
-    /// Reads (or makes) the installation's signing keys, and keeps keys, revocations and issuers fresh until `stop`.
+    /// Starts access, and its background tasks until `stop`.
+    ///
+    /// Loads or creates the installation's signing keys. The tasks keep keys, revocations and issuers fresh.
     pub async fn start(
         engine: Arc<dyn Engine>,
         settings: AccessSettings,
@@ -110,7 +112,7 @@ impl Access {
         let issuers = Arc::new(Issuers::new(settings.issuers.clone())?);
         tokio::spawn(tokens.clone().run(engine.clone(), stop.clone()));
         tokio::spawn(revocations.clone().run(stop.clone()));
-        tokio::spawn(keep_sweeping(engine.clone(), stop.clone()));
+        tokio::spawn(sweep::run(engine.clone(), stop.clone()));
         tokio::spawn(issuers.clone().run(stop.clone()));
         Ok(Self(Arc::new(Inner {
             tokens,
@@ -142,13 +144,13 @@ impl Access {
         }
         let now = Timestamp::now();
         let token = self.0.api_tokens.find(token, now).await?;
-        // A wallboard signs in with its token first, and then sees its page alone.
+        // A wallboard's token only signs in: the session it gets is limited to its page.
         let viewer = token.map(|token| token.viewer(now)).filter(|viewer| viewer.role.may(Permission::Read));
         let viewer = viewer.filter(|viewer| self.0.revocations.allows(viewer)).ok_or(AccessError::Unauthorized)?;
         Ok(Arc::new(viewer))
     }
 
-    /// True if the room is in the viewer's scope and on their page, and nothing was revoked since.
+    /// Returns whether a viewer may watch a room: in scope, on their page, and not revoked since.
     pub fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
         let sees = match room {
             Room::Bench(_) => self.0.settings.load_runs && viewer.role.may(Permission::RunLoad),
@@ -157,65 +159,65 @@ impl Access {
         sees && self.0.revocations.allows(viewer)
     }
 
-    /// Ends a session, here at once and elsewhere within the second.
+    /// Ends a session: on this gateway at once, on others within a second.
     pub async fn end_session(&self, id: &str) -> Result<(), EngineError> {
         self.0.sessions.end(id).await?;
         self.0.revocations.read().await
     }
 
-    /// Records a room that a viewer may not watch. Their address is recorded with their sign-in.
+    /// Audits the denial of a room. The entry has no address: the sign-in's entry has it.
     pub fn record_forbidden(&self, viewer: &Viewer, room: &Room) {
-        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).refused("forbidden_room");
+        let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).denied("forbidden_room");
         let session = json!({ "session": short(&viewer.session_id) });
         self.0.audit.record_denial(&viewer.tenant, entry.changed(Value::Null, session));
     }
 
-    /// Returns the account of a viewer, unless they have none.
+    /// Returns the account of a viewer, if they have one.
     pub async fn account_of(&self, viewer: &Viewer) -> Result<Option<Account>, AccessError> {
         Ok(Account::get(self.engine(), &viewer.user).await?)
     }
 
-    /// What an operator has set.
+    /// Returns the operator's settings.
     pub fn settings(&self) -> &AccessSettings {
         &self.0.settings
     }
 
-    /// The engine that holds accounts, sessions and journals.
+    /// Returns the engine that holds accounts, sessions and journals.
     pub fn engine(&self) -> &dyn Engine {
         self.0.engine.as_ref()
     }
 
-    /// Signs and verifies access tokens.
+    /// Returns the signer and verifier of access tokens.
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
     }
 
-    /// What was revoked while access tokens are still valid.
+    /// Returns the revocations of unexpired access tokens.
     pub fn revocations(&self) -> &Revocations {
         &self.0.revocations
     }
 
-    /// Sessions.
+    /// Returns the sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
 
-    /// Long-lived tokens of scripts and wallboards.
+    /// Returns the API tokens of scripts and wallboards.
     pub fn api_tokens(&self) -> &ApiTokens {
         &self.0.api_tokens
     }
 
-    /// Other issuers whose tokens are accepted.
+    /// Returns the other issuers whose tokens are accepted.
     pub fn issuers(&self) -> &Issuers {
         &self.0.issuers
     }
 
-    /// The API keys of sources.
+    /// Returns the API keys of event sources.
     pub fn keys(&self) -> &Keys {
         &self.0.keys
     }
 
-    /// The audit log.
+    /// Returns the audit log.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
     }
@@ -233,7 +235,7 @@ impl Access {
     }
 }
 
-/// Without what it holds.
+/// Shows the settings only: the rest holds keys.
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access").field("settings", &self.0.settings).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Accounts: who may log in, and as what in which tenants. They live in the engine's registry as `account/{name}`.
+//! Accounts and their memberships in tenants, stored in the engine's registry as `account/{name}`.
 
 use std::fmt;
 
@@ -11,63 +11,63 @@ use crate::membership::{Membership, MembershipJson};
 use crate::role::Role;
 use crate::timeout::with_timeout;
 
-/// What the keys of accounts begin with.
+/// Prefix of the registry keys of accounts.
 pub(crate) const PREFIX: &str = "account/";
 
-/// A name that somebody logs in with.
+/// An account that a person signs in with.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The name.
+    /// The name, for signing in.
     pub name: String,
-    /// What it may see and do, and where. The first is at home: only its admins may lock the account or set its password.
+    /// Its rights in each tenant. The first is its home: only admins there may lock it or set its password.
     pub memberships: Vec<Membership>,
-    /// True once it was locked for good.
+    /// Whether an admin has locked it.
     pub disabled: bool,
-    /// Logins from before this moment are not renewed.
-    pub(crate) logins_since: Timestamp,
+    /// Only sessions started after this moment are renewed.
+    pub(crate) sessions_after: Timestamp,
     pub(crate) phc: String,
 }
 
 impl Account {
-    /// All accounts, by name.
+    /// Returns all accounts, sorted by name.
     pub async fn list(engine: &dyn Engine) -> Result<Vec<Self>, AccountError> {
         let values = engine.list(PREFIX).await?;
         values.iter().map(|(key, value)| Ok(decode(&key[PREFIX.len()..], value)?)).collect()
     }
 
-    /// The account of that name.
+    /// Returns the account with a name.
     pub async fn get(engine: &dyn Engine, name: &str) -> Result<Option<Self>, AccountError> {
         let Ok(key) = key(name) else { return Ok(None) };
         Ok(with_timeout(engine.get(&key)).await?.map(|value| decode(name, &value)).transpose()?)
     }
 
-    /// The tenant whose admins look after the account.
+    /// Returns the tenant whose admins manage the account.
     pub fn home(&self) -> &TenantId {
         &self.memberships[0].tenant
     }
 
-    /// What it is in a tenant, if anything.
+    /// Returns its membership in a tenant, if any.
     pub fn membership(&self, tenant: &TenantId) -> Option<&Membership> {
         self.memberships.iter().find(|membership| membership.tenant == *tenant)
     }
 
-    /// True where it can administer the tenant.
+    /// Returns whether it is an active admin of the tenant.
     pub fn administers(&self, tenant: &TenantId) -> bool {
         !self.disabled && self.membership(tenant).is_some_and(|membership| membership.role == Role::Admin)
     }
 
-    /// Who it is in that tenant, or at home.
+    /// Returns its identity in a tenant, or at home.
     pub(crate) fn identity(&self, tenant: Option<&TenantId>) -> Option<Identity> {
         let membership = match tenant {
             Some(tenant) => self.membership(tenant)?,
             None => self.memberships.first()?,
         };
         let Membership { tenant, role, scope } = membership.clone();
-        Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, until: None })
+        Some(Identity { user: self.name.clone(), tenant, role, scope, page: None, valid_until: None })
     }
 }
 
-/// One line, as `ringside user list` prints it.
+/// One line of `ringside user list`.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -78,34 +78,34 @@ impl fmt::Display for Account {
     }
 }
 
-/// Why an account could not be made or changed.
+/// Why an account could not be added or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The name is taken.
     #[error("there is an account {0} already; `ringside user passwd {0}` sets its password")]
     Taken(String),
-    /// Nobody has that name.
+    /// No account has this name.
     #[error("there is no account {0}; `ringside user list` prints them")]
     NoSuchAccount(String),
-    /// The name can't be one.
+    /// The name is not valid.
     #[error("an account's name is 1 to 64 letters, digits, '.', '_', '-' or '@'")]
     BadName,
-    /// The role is no person's.
+    /// The role is not for people.
     #[error("an account can't be a wallboard; `ringside token issue --wallboard overview` makes a token for one")]
     BadRole,
-    /// The role and the list of campaigns don't go together.
+    /// An admin's campaigns were limited.
     #[error("an admin sees all campaigns; leave out the list, or choose another role")]
-    AdminOfSome,
+    AdminNeedsAllCampaigns,
     /// The password is too short or too long.
     #[error("a password has 8 to 256 characters")]
     BadPassword,
-    /// Who administers something is not removed.
+    /// An admin can't be removed.
     #[error("{0} is an admin of {1}; give the account another role there first")]
     IsAdmin(String, TenantId),
-    /// Nobody could administer the tenant any more.
-    #[error("{0} is the last admin of {1}; make somebody else an admin first")]
+    /// The tenant would have no admin.
+    #[error("{0} is the last admin of {1}; make another account an admin first")]
     LastAdmin(String, TenantId),
-    /// The engine can't be asked.
+    /// The engine is unavailable.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -133,12 +133,12 @@ pub(crate) fn encode(account: &Account) -> bytes::Bytes {
         phc: account.phc.clone(),
         memberships: account.memberships.iter().map(MembershipJson::from).collect(),
         disabled: account.disabled,
-        logins_since_ms: account.logins_since.millis(),
+        logins_since_ms: account.sessions_after.millis(),
     };
-    serde_json::to_vec(&json).expect("a plain struct always serialises").into()
+    serde_json::to_vec(&json).expect("a plain struct serialises").into()
 }
 
-/// Reads an account as it is stored.
+/// Decodes a stored account.
 pub(crate) fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
     let read = || {
         let json: AccountJson = serde_json::from_slice(value).ok()?;
@@ -147,7 +147,7 @@ pub(crate) fn decode(name: &str, value: &[u8]) -> Result<Account, EngineError> {
             name: name.to_owned(),
             memberships,
             disabled: json.disabled,
-            logins_since: Timestamp::from_millis(json.logins_since_ms),
+            sessions_after: Timestamp::from_millis(json.logins_since_ms),
             phc: json.phc,
         })
     };

@@ -16,29 +16,29 @@ use crate::session::{Session, end_where};
 use crate::throttle::unlock;
 use crate::timeout::with_timeout;
 
-/// New passwords queue apart from sign-ins: setting many of them delays no sign-in.
+/// Hashes new passwords, in a queue of its own: setting many passwords delays no sign-in.
 static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
 
-/// What was done so that there is an `admin`.
+/// The result of making sure that there is an `admin`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EnsuredAdmin {
-    /// Nothing is to be told: it has the configured password, or its own where none is.
+    /// It has the configured password, or its own if none is configured.
     AsConfigured,
-    /// It is new, with this password.
-    MadeUp(GeneratedPassword),
-    /// Its password became the configured one.
+    /// It was added with this generated password.
+    Generated(GeneratedPassword),
+    /// Its password was changed to the configured one.
     Changed {
-        /// Where it is at home.
+        /// Its home tenant.
         home: TenantId,
     },
 }
 
-/// What can be done with accounts.
+/// The operations on accounts.
 #[derive(Debug)]
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that there is an `admin` with the configured password, or, on the first start, with one that is made up.
+    /// Makes sure that there is an `admin` with the configured password, or with a generated one on first start.
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -50,32 +50,33 @@ impl Accounts {
                 None => Ok(EnsuredAdmin::AsConfigured),
             };
         }
-        let made_up = GeneratedPassword::make_up();
+        let generated = GeneratedPassword::generate();
         let admin = Membership { tenant: tenant.clone(), role: Role::Admin, scope: Scope::All };
-        match Self::add(engine, "admin", password.unwrap_or(&made_up.0), &admin).await {
-            Ok(()) if password.is_none() => Ok(EnsuredAdmin::MadeUp(made_up)),
-            // Where another gateway was faster, its password is the one.
+        match Self::add(engine, "admin", password.unwrap_or(&generated.0), &admin).await {
+            Ok(()) if password.is_none() => Ok(EnsuredAdmin::Generated(generated)),
+            // If another gateway was faster, its password applies.
             Ok(()) | Err(AccountError::Taken(_)) => Ok(EnsuredAdmin::AsConfigured),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives `admin` the configured password where it has another one, and ends its logins. Whoever locked the account
-    /// wants it locked after a restart too, and whoever has none does not want one back.
+    /// Gives `admin` the configured password and ends its sessions, if it had another password.
+    ///
+    /// A locked account stays locked and a removed one stays removed: a restart must not undo an admin's decision.
     async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<EnsuredAdmin, AccountError> {
         let Some(admin) = Account::get(engine, "admin").await? else { return Ok(EnsuredAdmin::AsConfigured) };
         if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
             return Ok(EnsuredAdmin::AsConfigured);
         }
         let (phc, now) = (hash(password).await?, Timestamp::now());
-        let change = |account| Ok(Account { phc: phc.clone(), logins_since: now, ..account });
+        let change = |account| Ok(Account { phc: phc.clone(), sessions_after: now, ..account });
         match Self::change(engine, "admin", change).await {
             Ok(_) => {}
             Err(AccountError::NoSuchAccount(_)) => return Ok(EnsuredAdmin::AsConfigured),
             Err(error) => return Err(error),
         }
         with_timeout(unlock(engine, "admin")).await?;
-        Self::end_logins_of(engine, "admin", now).await?;
+        Self::end_sessions_of(engine, "admin", now).await?;
         Ok(EnsuredAdmin::Changed { home: admin.home().clone() })
     }
 
@@ -92,8 +93,8 @@ impl Accounts {
             name: name.to_owned(),
             memberships: vec![membership.clone()],
             disabled: false,
-            // An account of that name that was removed has left its logins behind.
-            logins_since: Timestamp::now(),
+            // Sessions of a removed account of the same name must not become valid again.
+            sessions_after: Timestamp::now(),
             phc: hash(password).await?,
         };
         let value = encode(&account);
@@ -104,24 +105,24 @@ impl Accounts {
         }
     }
 
-    /// Sets a password, ends the account's logins and unlocks it; true where it was locked.
+    /// Sets a password, ends the account's sessions and unlocks it. Returns whether it was locked.
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
         let phc = hash(password).await?;
         let now = Timestamp::now();
-        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, logins_since: now, ..account });
+        let change = |account| Ok(Account { phc: phc.clone(), disabled: false, sessions_after: now, ..account });
         let (before, _) = Self::change(engine, name, change).await?;
         with_timeout(unlock(engine, name)).await?;
-        Self::end_logins_of(engine, name, now).await?;
+        Self::end_sessions_of(engine, name, now).await?;
         Ok(before.disabled)
     }
 
-    /// Locks an account and ends its logins.
+    /// Locks an account and ends its sessions.
     pub async fn disable(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
         let changed =
-            Self::change(engine, name, |account| Ok(Account { disabled: true, logins_since: now, ..account }));
+            Self::change(engine, name, |account| Ok(Account { disabled: true, sessions_after: now, ..account }));
         changed.await?;
-        Self::end_logins_of(engine, name, now).await
+        Self::end_sessions_of(engine, name, now).await
     }
 
     /// Unlocks an account.
@@ -130,15 +131,16 @@ impl Accounts {
         Ok(with_timeout(unlock(engine, name)).await?)
     }
 
-    /// Ends all logins of an account. It may log in again.
-    pub async fn end_logins(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
+    /// Ends all sessions of an account. It may sign in again.
+    pub async fn end_sessions(engine: &dyn Engine, name: &str) -> Result<(), AccountError> {
         let now = Timestamp::now();
-        Self::change(engine, name, |account| Ok(Account { logins_since: now, ..account })).await?;
-        Self::end_logins_of(engine, name, now).await
+        Self::change(engine, name, |account| Ok(Account { sessions_after: now, ..account })).await?;
+        Self::end_sessions_of(engine, name, now).await
     }
 
-    /// Says what an account is in a tenant from now on, and tells what it was there. Its logins go on, with other rights
-    /// within the second.
+    /// Sets an account's membership in a tenant and returns the previous one.
+    ///
+    /// Its sessions continue, and have the new rights within a second.
     pub async fn grant(
         engine: &dyn Engine,
         name: &str,
@@ -157,8 +159,9 @@ impl Accounts {
         Ok(before.membership(&membership.tenant).cloned())
     }
 
-    /// Changes a part of what an account is in a tenant, whatever else is changed at the same time; tells what it was and
-    /// what it is. It changes nothing where the account is not in the tenant.
+    /// Changes part of an account's membership in a tenant. Returns the membership before and after.
+    ///
+    /// Safe with concurrent changes. Fails if the account is no member of the tenant.
     pub async fn amend(
         engine: &dyn Engine,
         name: &str,
@@ -176,57 +179,58 @@ impl Accounts {
             Ok(account)
         };
         let (before, after) = Self::change(engine, name, change).await?;
-        // Also where nothing changes: it may be said again because it could not be told before.
+        // Also without a change: this may be a retry after the revocation failed.
         Self::end_tokens(engine, name).await?;
         let here = |account: &Account| account.membership(tenant).cloned().ok_or_else(none);
         let (before, after) = (here(&before)?, here(&after)?);
         Ok((before, after))
     }
 
-    /// Takes an account out of a tenant; at home the account itself goes. Tells what it was wherever it is nothing any more,
-    /// each of which is to be noted there. Its logins go on where it is still something.
+    /// Removes an account from a tenant, or deletes it in its home tenant.
+    ///
+    /// Returns the lost memberships, so that each tenant can audit its own. Sessions in other tenants continue.
     pub async fn remove(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<Vec<Membership>, AccountError> {
         let change = |mut account: Account| {
             if account.membership(tenant).is_none() {
                 return Err(AccountError::NoSuchAccount(name.to_owned()));
             }
-            let goes = account.home() == tenant;
-            // No tenant loses its last admin this way, whoever else is removed at the same time.
-            let is_lost = |here: &&Membership| (goes || here.tenant == *tenant) && here.role == Role::Admin;
+            let deletes = account.home() == tenant;
+            // Admins can't be removed, so no tenant loses its last one, even with concurrent removals.
+            let is_lost = |here: &&Membership| (deletes || here.tenant == *tenant) && here.role == Role::Admin;
             if let Some(here) = account.memberships.iter().find(is_lost) {
                 return Err(AccountError::IsAdmin(name.to_owned(), here.tenant.clone()));
             }
             account.memberships.retain(|here| here.tenant != *tenant);
-            Ok((!goes).then_some(account))
+            Ok((!deletes).then_some(account))
         };
-        // Told before as well: what is gone can't be removed once more because it could not be told.
+        // Revoked before as well: a deleted account can't be removed again to retry a failed revocation.
         let account = Account::get(engine, name).await?.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
         change(account)?;
         Self::end_tokens(engine, name).await?;
         let (before, after) = Self::replace(engine, name, change).await?;
         match &after {
             Some(_) => Self::end_tokens(engine, name).await?,
-            None => Self::end_logins_of(engine, name, Timestamp::now()).await?,
+            None => Self::end_sessions_of(engine, name, Timestamp::now()).await?,
         }
         let left = |here: &Membership| after.as_ref().is_some_and(|after| after.membership(&here.tenant).is_some());
         Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
     }
 
-    /// Ends all sessions that began until now of all members of a tenant, also those that look at another tenant now.
+    /// Ends the sessions of all members of a tenant, also sessions switched to another tenant. Returns their number.
     pub async fn end_tenant_sessions(
         engine: &dyn Engine,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<usize, AccountError> {
-        Revocations::tell(engine, &[Revoked::tenant(tenant, now)]).await?;
+        Revocations::append(engine, &[Revoked::tenant(tenant, now)]).await?;
         let accounts = Account::list(engine).await?;
         let members = accounts.iter().filter(|account| account.membership(tenant).is_some());
         let members: HashSet<&str> = members.map(|account| account.name.as_str()).collect();
         let of_tenant = |session: &Session| session.tenant == *tenant || members.contains(session.user.as_str());
-        Ok(end_where(engine, now, |session| of_tenant(session) && session.began <= now).await?)
+        Ok(end_where(engine, now, |session| of_tenant(session) && session.started_at <= now).await?)
     }
 
-    /// An error where nobody but this account is an admin of the tenant.
+    /// Fails if this account is the only admin of the tenant.
     pub async fn require_other_admin(engine: &dyn Engine, name: &str, tenant: &TenantId) -> Result<(), AccountError> {
         let accounts = Account::list(engine).await?;
         let mut admins = accounts.iter().filter(|account| account.administers(tenant)).peekable();
@@ -236,7 +240,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account of that name, and whether it is not locked and the password is its own.
+    /// Returns the account of a name, and whether it is unlocked and the password is right.
     pub(crate) async fn verify(
         engine: &dyn Engine,
         passwords: &Passwords,
@@ -244,34 +248,34 @@ impl Accounts {
         password: &str,
     ) -> Result<(Option<Account>, bool), AccountError> {
         let account = Account::get(engine, name).await?;
-        // A locked account takes as long as a wrong password and says no more.
+        // A locked account takes as long as a wrong password, so that it can't be told apart.
         let phc = account.as_ref().filter(|account| !account.disabled).map(|account| account.phc.clone());
         let is_own = passwords.verify(phc, password.to_owned()).await.map_err(busy)?;
         Ok((account, is_own))
     }
 
-    /// What tokens say of somebody counts no more, on any gateway; their logins go on and get others.
+    /// Revokes a user's access tokens on all gateways. Their sessions continue and get new ones.
     pub async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
-        Revocations::tell(engine, &[Revoked::user(name, Timestamp::now())]).await
+        Revocations::append(engine, &[Revoked::user(name, Timestamp::now())]).await
     }
 
-    async fn end_logins_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
-        Revocations::tell(engine, &[Revoked::user(name, now)]).await?;
-        end_where(engine, now, |session| session.user == name && session.began <= now).await?;
+    async fn end_sessions_of(engine: &dyn Engine, name: &str, now: Timestamp) -> Result<(), AccountError> {
+        Revocations::append(engine, &[Revoked::user(name, now)]).await?;
+        end_where(engine, now, |session| session.user == name && session.started_at <= now).await?;
         Ok(())
     }
 
-    /// Changes an account, whoever else changes it at the same time; tells what it was and what it is.
+    /// Changes an account atomically. Returns it before and after.
     async fn change(
         engine: &dyn Engine,
         name: &str,
         change: impl Fn(Account) -> Result<Account, AccountError>,
     ) -> Result<(Account, Account), AccountError> {
         let (before, after) = Self::replace(engine, name, |account| change(account).map(Some)).await?;
-        Ok((before, after.expect("a change leaves an account")))
+        Ok((before, after.expect("the closure returns an account")))
     }
 
-    /// The same, where nothing may be left of it.
+    /// Changes or deletes an account atomically. Returns it before and after.
     async fn replace(
         engine: &dyn Engine,
         name: &str,
@@ -293,7 +297,7 @@ impl Accounts {
 fn check(membership: &Membership) -> Result<(), AccountError> {
     match (membership.role, &membership.scope) {
         (Role::Wallboard, _) => Err(AccountError::BadRole),
-        (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminOfSome),
+        (Role::Admin, Scope::Only(_)) => Err(AccountError::AdminNeedsAllCampaigns),
         _ => Ok(()),
     }
 }

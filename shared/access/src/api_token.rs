@@ -1,14 +1,15 @@
-//! ApiTokens: tokens that last, for a script or for a screen on a wall. `ringside token` issues and revokes them.
+//! API tokens: long-lived tokens for scripts and wallboards. `ringside token` issues and revokes them.
 //!
-//! The registry keeps one record each under `pass/{sha256 of the text}`; the text itself is shown once and kept nowhere. A
-//! script sends it as it is; a wallboard logs in with it and has a login like everybody's from then on.
+//! The registry has one record per token under `pass/{sha256 of the text}`. The text is shown once and never stored.
+//! A script sends it with each request. A wallboard signs in with it and then has an ordinary session.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use ringside_engine::{Engine, EngineError};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -24,78 +25,78 @@ use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
 const PREFIX: &str = "pass/";
-/// What the texts begin with, so that they are told apart and found in a leak.
+/// Prefixes of the texts, which tell the kinds apart and help to find leaked tokens.
 const SCRIPT: &str = "rst_";
 const WALLBOARD: &str = "rsw_";
-/// Whoever has a token that never ends is told an end at least so far away.
-const FAR_MS: i64 = 365 * 24 * 3_600_000;
-/// How long a token that was found is believed without asking again. One that is revoked ends at once all the same.
-const BELIEVED_MS: i64 = 5_000;
-/// So many are remembered; only API tokens that exist get in.
-const REMEMBERED: usize = 4_096;
-/// So long a name may be.
-const NAME_CHARS: usize = 64;
+/// The expiry reported for a token that never expires.
+const FAR_FUTURE_MS: i64 = 365 * 24 * 3_600_000;
+/// How long a found token is cached. A revoked one is rejected at once anyway, by its revocation.
+const CACHED_MS: i64 = 5_000;
+/// How many tokens are cached. Only existing tokens get in.
+const MAX_CACHED: usize = 4_096;
+/// The longest name.
+const MAX_NAME_CHARS: usize = 64;
 
-/// A token that lasts, without its text.
+/// An API token, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
-    /// What it is called by in `list` and `revoke`: the beginning of its hash.
+    /// Its id in `list` and `revoke`: the beginning of its hash.
     pub id: String,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// Whose data it shows.
+    /// The tenant whose data it shows.
     pub tenant: TenantId,
-    /// What its bearer may do; [`Role::Wallboard`] for a wall.
+    /// The bearer's role; [`Role::Wallboard`] for a wallboard.
     pub role: Role,
-    /// Which campaigns it shows.
+    /// The campaigns that it shows.
     pub scope: Scope,
     /// The page of a wallboard.
     pub page: Option<Page>,
-    /// Who issued it.
+    /// The user who issued it.
     pub created_by: String,
-    /// When.
+    /// When it was issued.
     pub created_at: Timestamp,
-    /// When it ends by itself, if it does.
+    /// When it expires, if it does.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a token is to be for.
+/// The settings of a token to issue.
 #[derive(Debug, Clone)]
 pub struct ApiTokenRequest {
-    /// What people will call it.
+    /// Its name, for people.
     pub name: String,
-    /// Whose data it shows.
+    /// The tenant whose data it shows.
     pub tenant: TenantId,
-    /// What its bearer may do.
+    /// The bearer's role.
     pub role: Role,
-    /// Which campaigns it shows.
+    /// The campaigns that it shows.
     pub scope: Scope,
-    /// The page, of a wallboard.
+    /// The page of a wallboard.
     pub page: Option<Page>,
-    /// Who issues it.
+    /// The user who issues it.
     pub created_by: String,
-    /// After so many days it ends; never where left out.
+    /// The days until it expires, or none for never.
     pub days: Option<u32>,
 }
 
 /// Why a token could not be issued or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiTokenError {
-    /// The name can't be one.
+    /// The name is empty, too long, or has control characters.
     #[error("a token's name is 1 to 64 characters: what it is for, and where")]
     BadName,
-    /// A wallboard without a page, or a page without a wallboard.
+    /// A wallboard has no page, or another role has one.
     #[error("a wallboard's token is for a page (overview, or campaign:ID), and no other token is")]
     BadPage,
-    /// It could do more than any script should.
+    /// The role is admin, which no token may have.
     #[error(
         "a token can't be an admin's; issue one for a supervisor, an operator, an auditor, a viewer or a wallboard"
     )]
     TooMuch,
-    /// No token has such an id.
+    /// No token has this id.
     #[error("there is no token with the id {0}; `ringside token list` shows them")]
-    NoSuchPass(String),
-    /// The engine can't be asked.
+    NoSuchToken(String),
+    /// The engine is unavailable.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -116,20 +117,20 @@ struct ApiTokenJson {
 /// The API tokens of an installation.
 pub struct ApiTokens {
     engine: Arc<dyn Engine>,
-    /// By hash, with when they were read. Short and never across an await.
-    known: Mutex<HashMap<String, (Timestamp, ApiToken)>>,
+    /// Tokens by hash, with the time they were read. Never locked across an await.
+    cache: Mutex<HashMap<String, (Timestamp, ApiToken)>>,
 }
 
 impl ApiTokens {
-    /// The API tokens in an engine's registry.
+    /// Returns the API tokens in an engine's registry.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, known: Mutex::default() }
+        Self { engine, cache: Mutex::default() }
     }
 
-    /// Makes a token. Its text is in the answer and nowhere else.
+    /// Issues a token. Only the result has its text.
     pub async fn issue(&self, request: ApiTokenRequest, now: Timestamp) -> Result<(String, ApiToken), ApiTokenError> {
         let ApiTokenRequest { name, tenant, role, scope, page, created_by, days } = request;
-        if name.trim().is_empty() || name.chars().count() > NAME_CHARS || name.contains(char::is_control) {
+        if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS || name.contains(char::is_control) {
             return Err(ApiTokenError::BadName);
         }
         if (role == Role::Wallboard) != page.is_some() {
@@ -147,7 +148,7 @@ impl ApiTokens {
             name,
             tenant,
             role,
-            // A campaign's page is for that campaign, whatever else was asked for.
+            // A campaign's page shows that campaign only, whatever scope was asked for.
             scope: match &page {
                 Some(Page::Campaign(id)) => Scope::Only([id.clone()].into()),
                 _ => scope,
@@ -161,7 +162,7 @@ impl ApiTokens {
         Ok((text, token))
     }
 
-    /// All of a tenant, the oldest first.
+    /// Returns a tenant's tokens, oldest first.
     pub async fn list(&self, tenant: &TenantId) -> Result<Vec<ApiToken>, ApiTokenError> {
         let stored = self.engine.list(PREFIX).await?;
         let mut api_tokens = Vec::new();
@@ -175,9 +176,9 @@ impl ApiTokens {
         Ok(api_tokens)
     }
 
-    /// Ends a token of a tenant, and what was logged in with it.
+    /// Revokes a token of a tenant and ends the sessions that were started with it.
     pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<ApiToken, ApiTokenError> {
-        let none = || ApiTokenError::NoSuchPass(id.to_owned());
+        let none = || ApiTokenError::NoSuchToken(id.to_owned());
         if id.len() != 12 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(none());
         }
@@ -185,13 +186,13 @@ impl ApiTokens {
             let hash = &key[PREFIX.len()..];
             let token = decode(hash, &value)?;
             if token.tenant == *tenant {
-                // The token itself goes last: where something fails before, it is still there to be revoked once more.
-                Revocations::tell(self.engine.as_ref(), &[Revoked::session(&session_id(&token))]).await?;
+                // The record is deleted last: if a step before fails, a retry still finds it.
+                Revocations::append(self.engine.as_ref(), &[Revoked::session(&session_id(&token))]).await?;
                 let of_it = |session: &super::session::Session| session.api_token.as_deref() == Some(id);
                 end_where(self.engine.as_ref(), Timestamp::now(), of_it).await?;
                 self.engine.set(&key, None).await?;
-                self.known().remove(hash);
-                // And what began with it meanwhile.
+                self.cache().remove(hash);
+                // Sessions started meanwhile end too.
                 end_where(self.engine.as_ref(), Timestamp::now(), of_it).await?;
                 return Ok(token);
             }
@@ -199,56 +200,56 @@ impl ApiTokens {
         Err(none())
     }
 
-    /// The token of a text, if it is one and not over; one that was asked for lately is believed.
+    /// Returns the token of a text if it is valid. It may come from the cache.
     pub(crate) async fn find(&self, text: &str, now: Timestamp) -> Result<Option<ApiToken>, EngineError> {
-        let known = self.known().get(&hash(text)).filter(|(read, _)| now.since(*read) < BELIEVED_MS).cloned();
-        match known {
-            Some((_, token)) => Ok(Some(token).filter(|token| token.counts(now))),
-            None => self.ask(text, now).await,
+        let cached = self.cache().get(&hash(text)).filter(|(read_at, _)| now.since(*read_at) < CACHED_MS).cloned();
+        match cached {
+            Some((_, token)) => Ok(Some(token).filter(|token| token.is_valid(now))),
+            None => self.read(text, now).await,
         }
     }
 
-    /// The token of a text, as the registry has it in this moment: for what lasts longer than a question.
-    pub(crate) async fn ask(&self, text: &str, now: Timestamp) -> Result<Option<ApiToken>, EngineError> {
+    /// Returns the token of a text if it is valid, always from the registry. A new session needs the current state.
+    pub(crate) async fn read(&self, text: &str, now: Timestamp) -> Result<Option<ApiToken>, EngineError> {
         if !is_api_token(text) {
             return Ok(None);
         }
         let hash = hash(text);
         let Some(value) = with_timeout(self.engine.get(&format!("{PREFIX}{hash}"))).await? else {
-            self.known().remove(&hash);
+            self.cache().remove(&hash);
             return Ok(None);
         };
         let token = decode(&hash, &value)?;
-        let mut known = self.known();
-        if known.len() >= REMEMBERED {
-            known.clear();
+        let mut cache = self.cache();
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
         }
-        known.insert(hash, (now, token.clone()));
-        Ok(Some(token).filter(|token| token.counts(now)))
+        cache.insert(hash, (now, token.clone()));
+        Ok(Some(token).filter(|token| token.is_valid(now)))
     }
 
-    /// The token that a login began with, if it is still one.
+    /// Returns the token that a session was started with, if it is still valid.
     pub(crate) async fn of_session(&self, id: &str, now: Timestamp) -> Result<Option<ApiToken>, EngineError> {
         for (key, value) in with_timeout(self.engine.list(&format!("{PREFIX}{id}"))).await? {
             let token = decode(&key[PREFIX.len()..], &value)?;
-            if token.counts(now) {
+            if token.is_valid(now) {
                 return Ok(Some(token));
             }
         }
         Ok(None)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, ApiToken)>> {
-        self.known.lock().expect("nobody panics with passes")
+    fn cache(&self) -> parking_lot::MutexGuard<'_, HashMap<String, (Timestamp, ApiToken)>> {
+        self.cache.lock()
     }
 }
 
 impl ApiToken {
-    fn counts(&self, now: Timestamp) -> bool {
+    fn is_valid(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
 
-    /// Who its bearer is.
+    /// Returns the bearer's identity.
     pub(crate) fn identity(&self) -> Identity {
         Identity {
             user: format!("{}:{}", if self.role == Role::Wallboard { "wallboard" } else { "script" }, self.id),
@@ -256,11 +257,11 @@ impl ApiToken {
             role: self.role,
             scope: self.scope.clone(),
             page: self.page.clone(),
-            until: self.expires_at,
+            valid_until: self.expires_at,
         }
     }
 
-    /// What the audit log has of it.
+    /// Returns its values for the audit log.
     pub fn audited(&self) -> Value {
         json!({
             "name": self.name,
@@ -271,20 +272,20 @@ impl ApiToken {
         })
     }
 
-    /// Its bearer as somebody who asks with nothing else.
+    /// Returns the viewer behind a request with this token.
     pub(crate) fn viewer(&self, now: Timestamp) -> Viewer {
-        let Identity { user, tenant, role, scope, page, until } = self.identity();
-        let expires_at = until.unwrap_or(now.plus_millis(FAR_MS));
+        let Identity { user, tenant, role, scope, page, valid_until } = self.identity();
+        let expires_at = valid_until.unwrap_or(now.plus_millis(FAR_FUTURE_MS));
         Viewer { user, tenant, role, scope, page, expires_at, session_id: session_id(self), issued_at: now }
     }
 }
 
-/// True where a text could be a token.
+/// Returns whether a text has the form of an API token.
 pub fn is_api_token(text: &str) -> bool {
     (text.starts_with(SCRIPT) || text.starts_with(WALLBOARD)) && text.len() == SCRIPT.len() + 40
 }
 
-/// What the bearer of a token has in place of a login.
+/// Returns the id that stands for a session of a token's bearer.
 fn session_id(token: &ApiToken) -> String {
     format!("pass:{}", token.id)
 }
@@ -304,7 +305,7 @@ fn encode(token: &ApiToken) -> Bytes {
         created_at_ms: token.created_at.millis(),
         expires_at_ms: token.expires_at.map(Timestamp::millis),
     };
-    serde_json::to_vec(&json).expect("a plain struct always serialises").into()
+    serde_json::to_vec(&json).expect("a plain struct serialises").into()
 }
 
 fn decode(hash: &str, value: &[u8]) -> Result<ApiToken, EngineError> {
@@ -324,7 +325,7 @@ fn decode(hash: &str, value: &[u8]) -> Result<ApiToken, EngineError> {
     })
 }
 
-/// Without what it holds.
+/// Without the tokens.
 impl std::fmt::Debug for ApiTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ApiTokens")

@@ -5,7 +5,7 @@ use ringside_engine::EngineError;
 use crate::account::AccountError;
 use crate::issuer::TokenRejected;
 
-/// Why a request is denied, or a session not begun or continued.
+/// Why a request is denied, or a session can't start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// No valid token.
@@ -17,34 +17,34 @@ pub enum AccessError {
     /// Wrong name or password.
     #[error("wrong name or password")]
     WrongPassword {
-        /// How many more before the account is locked.
+        /// Tries left before the account is locked.
         tries_left: u32,
     },
     /// Too many wrong passwords.
     #[error("locked after too many wrong passwords")]
     Locked {
-        /// For how long.
+        /// How long it stays locked.
         wait_secs: u64,
     },
-    /// More sign-ins of one name than anybody needs.
+    /// A user signs in too often.
     #[error("too many sign-ins")]
     TooManySignIns {
-        /// For how long.
+        /// How long to wait before the next one.
         wait_secs: u64,
     },
-    /// A token of ours or of an issuer does not count.
+    /// A token of this installation or of an issuer is rejected.
     #[error(transparent)]
     TokenRejected(#[from] TokenRejected),
-    /// The account belongs to no such tenant.
+    /// The account is no member of the tenant.
     #[error("no such tenant")]
     NoSuchTenant,
-    /// Rights changed again and again while the session was issued.
+    /// Rights kept changing while tokens were issued.
     #[error("rights keep changing")]
     RightsKeepChanging,
     /// The account can't be read or changed.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// The engine can't be asked.
+    /// The engine is unavailable.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }

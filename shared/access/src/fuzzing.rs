@@ -1,4 +1,4 @@
-//! The verifier of access tokens with a key that is no secret, for fuzz targets.
+//! The verifier of access tokens with a known key, for fuzz targets.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use crate::signing_keys::SigningKeys;
 use crate::token::Tokens;
 use crate::viewer::Viewer;
 
-/// Verifies tokens.
+/// Verifies access tokens.
 #[derive(Debug)]
 pub struct Verifier(Tokens);
 
 impl Verifier {
-    /// With the key that is made of this seed, for this issuer and audience.
+    /// Returns a verifier with the key of this seed, for this issuer and audience.
     pub fn new(seed: [u8; 32], issuer: &str, audience: &str) -> Self {
         Self(Tokens::new(SigningKeys::of_seed(seed), issuer, audience, Duration::ZERO))
     }
 
-    /// Who a token is for, if it is accepted.
+    /// Returns the viewer of a token, if it is valid.
     pub fn verify(&self, token: &str) -> Option<Viewer> {
         self.0.verify(token, Timestamp::now()).map(|viewer| Viewer::clone(&viewer))
     }
 
-    /// What tokens call the key.
+    /// Returns the key's `kid`.
     pub fn kid(&self) -> String {
         self.0.keys().signer(Timestamp::now()).kid.clone()
     }

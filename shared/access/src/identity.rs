@@ -1,4 +1,4 @@
-//! Who somebody was shown to be: by a password, by somebody else's token, or by a token of ours.
+//! The identity that a sign-in has proved: by password, by API token, or by another issuer's token.
 
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 use crate::role::Role;
 use crate::scope::{CampaignsJson, Page, Scope};
 
-/// Somebody, and what they may see of one tenant.
+/// A user, and their rights in one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Their name. Who has no account here is called `{where from}:{name there}`; no account's name has a colon.
+    /// The user's name. Without an account it has a prefix, as in `portal:ann` or `script:1a2b`; accounts have no colon.
     pub user: String,
-    /// Whose data they see.
+    /// The tenant whose data they see.
     pub tenant: TenantId,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
-    /// Which campaigns they see.
+    /// The campaigns they see.
     pub scope: Scope,
-    /// The one page they see, of a wallboard.
+    /// The one page that a wallboard sees.
     pub page: Option<Page>,
-    /// When it ends, whatever they do.
-    pub until: Option<Timestamp>,
+    /// When it expires, even if the session is renewed.
+    pub valid_until: Option<Timestamp>,
 }
 
-/// As a login keeps it that has no account to be asked again.
+/// An identity as a session's record stores it, if the user has no account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IdentityJson {
     tenant: String,
@@ -45,15 +45,15 @@ impl From<&Identity> for IdentityJson {
 }
 
 impl IdentityJson {
-    /// Reads it back; none where it can't be.
-    pub(crate) fn read(&self, user: &str, until: Option<Timestamp>) -> Option<Identity> {
+    /// Returns the identity, or none if it is invalid.
+    pub(crate) fn read(&self, user: &str, valid_until: Option<Timestamp>) -> Option<Identity> {
         let identity = Identity {
             user: user.to_owned(),
             tenant: TenantId::parse(&self.tenant).ok()?,
             role: Role::parse(&self.role)?,
             scope: self.campaigns.scope()?,
             page: self.page.as_deref().map(str::parse).transpose().ok()?,
-            until,
+            valid_until,
         };
         identity.role.fits(&identity.scope, identity.page.as_ref()).then_some(identity)
     }

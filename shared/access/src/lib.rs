@@ -17,6 +17,7 @@ mod membership;
 mod network;
 mod password;
 mod phone_mask;
+mod random;
 mod refresh;
 mod revocations;
 mod role;
@@ -39,7 +40,7 @@ pub use audit::{Audit, AuditEntry, AuditLine};
 pub use error::AccessError;
 pub use identity::Identity;
 pub use issuer::{
-    BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, Issuers, KeySource, SignOn, SignatureAlgorithm,
+    BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, Issuers, KeySource, SignatureAlgorithm, SsoSettings,
     TenantMapping, TokenRejected, VerifyingKey, check_issuers, try_issuer,
 };
 pub use keys::{ApiKey, BadSecret, IssuedKey, KeyError, Keys, Secret};

@@ -1,35 +1,36 @@
-//! How often somebody may log in who may log in: each login is a record that is kept, and a script in a loop would make
-//! as many of them as it likes.
+//! A rate limit on successful sign-ins, per user.
+//!
+//! Each sign-in leaves a session record. Without a limit a script in a loop would fill the registry.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use ringside_pacing::{Bucket, Rate};
 
-/// Of one name. At once: all the screens of a house that has its power back.
+/// The rate for one user. The burst covers all wallboards of a site after a power cut.
 const RATE: Rate = Rate { burst: 200, every: Duration::from_secs(10) };
-/// So many names are remembered; only those who could log in get here.
-const REMEMBERED: usize = 10_000;
+/// How many users are counted at most. Only users with valid credentials get here.
+const MAX_USERS: usize = 10_000;
 
-/// Counts the logins of each name on this gateway.
+/// Limits the sign-ins of each user on this gateway.
 #[derive(Debug, Default)]
 pub(crate) struct LoginRateLimit(Mutex<HashMap<Box<str>, Bucket>>);
 
 impl LoginRateLimit {
-    /// How long to wait, where there were too many; whether somebody may log in at all is not looked at before that.
+    /// Returns the wait if the limit is used up. Takes nothing: the credentials are not checked yet.
     pub(crate) fn check(&self, name: &str, now: Instant) -> Result<(), Duration> {
-        let names = self.0.lock().expect("nobody panics while counting");
+        let names = self.0.lock();
         names.get(name).map_or(Ok(()), |bucket| bucket.clone().take(&RATE, now))
     }
 
-    /// How long to wait, where there were too many.
+    /// Counts a sign-in, or returns the wait if the limit is used up.
     pub(crate) fn take(&self, name: &str, now: Instant) -> Result<(), Duration> {
-        let mut names = self.0.lock().expect("nobody panics while counting");
-        if names.len() >= REMEMBERED {
+        let mut names = self.0.lock();
+        if names.len() >= MAX_USERS {
             names.retain(|_, bucket| !bucket.is_full(now));
         }
-        if names.len() >= REMEMBERED {
+        if names.len() >= MAX_USERS {
             names.clear();
         }
         names.entry(name.into()).or_insert(Bucket::new(now)).take(&RATE, now)
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_in_a_loop_is_let_in_now_and_then_and_nobody_else_waits_for_it() {
+    fn a_looping_script_is_limited_and_other_users_are_not() {
         let (login_rate, start) = (LoginRateLimit::default(), Instant::now());
         let passed = (0..1_000).filter(|_| login_rate.take("script:1", start).is_ok()).count();
         assert_eq!(passed, 200);
@@ -49,9 +50,9 @@ mod tests {
         assert!(login_rate.take("ann", start).is_ok());
         assert!(login_rate.take("script:1", start + RATE.every).is_ok());
         assert!(login_rate.take("script:1", start + RATE.every).is_err());
-        for n in 0..3 * REMEMBERED {
+        for n in 0..3 * MAX_USERS {
             assert!(login_rate.take(&n.to_string(), start).is_ok());
         }
-        assert!(login_rate.0.lock().unwrap().len() <= REMEMBERED);
+        assert!(login_rate.0.lock().len() <= MAX_USERS);
     }
 }

@@ -1,4 +1,4 @@
-//! What somebody may see and do in one tenant.
+//! An account's rights in one tenant.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::role::Role;
 use crate::scope::{CampaignsJson, Scope};
 
-/// What an account may see and do in one tenant.
+/// An account's rights in one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// Whose data it sees.
+    /// The tenant whose data it sees.
     pub tenant: TenantId,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
-    /// Which campaigns it may see.
+    /// The campaigns it sees.
     pub scope: Scope,
 }
 
 impl Membership {
-    /// What the audit log has of it.
+    /// Returns its values for the audit log.
     pub fn audited(&self) -> Value {
         json!({ "role": self.role.as_str(), "campaigns": self.scope.to_string() })
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Membership {
     }
 }
 
-/// As it is stored.
+/// A membership as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct MembershipJson {
     tenant: String,
@@ -52,7 +52,7 @@ impl From<&Membership> for MembershipJson {
 }
 
 impl MembershipJson {
-    /// Nothing where it makes no sense.
+    /// Returns the membership, or none if it is invalid.
     pub(crate) fn read(&self) -> Option<Membership> {
         Some(Membership {
             tenant: TenantId::parse(&self.tenant).ok()?,

@@ -1,8 +1,8 @@
-//! Client addresses as rate limits count them.
+//! Client addresses, as rate limits group them.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Returns an IPv4 address, or the /64 of an IPv6 address: a single client has at least that many.
+/// Returns an IPv4 address, or the /64 of an IPv6 address: one client often has a whole /64.
 pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

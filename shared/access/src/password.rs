@@ -1,49 +1,52 @@
-//! Passwords: hashed with argon2id, a few at a time, so that a flood of logins can't take all memory.
+//! Password hashing with argon2id, a few at a time, so that a flood of sign-ins can't use up all memory.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-/// So many passwords are hashed at once; each takes 19 MiB while it is.
-const AT_ONCE: usize = 4;
-/// So many more wait for their turn; whoever comes after them is told to come back.
-const WAITING: usize = 64;
+use crate::random::random_text;
 
-/// What the password of an account that does not exist is compared with, so that it takes as long.
-static NOBODYS: LazyLock<String> = LazyLock::new(|| hash(&random_text(24)));
+/// How many passwords are hashed at once, with 19 MiB each.
+const CONCURRENT: usize = 4;
+/// How many more may wait for their turn. Above that, requests are rejected at once.
+const QUEUED: usize = 64;
+
+/// A hash to verify against if there is no account, so that it takes as long.
+static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash(&random_text(24)));
 
 /// Hashes and compares passwords off the async threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Passwords {
-    /// Of those that are hashed and those that wait.
+    /// One for each password that is hashed or waits.
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
-/// More passwords wait than are let wait.
+/// Too many passwords wait to be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many logins at once")]
+#[error("too many sign-ins at once")]
 pub(crate) struct Busy;
 
 impl Passwords {
     pub(crate) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE + WAITING)), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { places: Arc::new(Semaphore::new(CONCURRENT + QUEUED)), turns: Arc::new(Semaphore::new(CONCURRENT)) }
     }
 
-    /// True where the password is that of the hash. No hash takes as long as a wrong password.
+    /// Returns whether the password matches the hash. Without a hash it takes as long as with a wrong password.
     pub(crate) async fn verify(&self, phc: Option<String>, password: String) -> Result<bool, Busy> {
         self.work(move || {
             let known = phc.is_some();
-            let phc = phc.unwrap_or_else(|| NOBODYS.clone());
-            known & is_of(&password, &phc).unwrap_or(false)
+            let phc = phc.unwrap_or_else(|| DUMMY_HASH.clone());
+            known & matches(&password, &phc).unwrap_or(false)
         })
         .await
     }
 
-    /// A new password's hash in PHC form, which carries its own parameters.
+    /// Hashes a new password. The PHC string contains the parameters.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Busy> {
         self.work(move || hash(&password)).await
     }
@@ -51,7 +54,7 @@ impl Passwords {
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
-        // Hashing goes on where whoever asked has gone away, and so does its turn.
+        // Hashing continues if the caller is dropped, and keeps its turn until it is done.
         let work = move || {
             let done = work();
             drop((turn, place));
@@ -62,7 +65,7 @@ impl Passwords {
 }
 
 fn hash(password: &str) -> String {
-    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a salt");
+    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a valid salt");
     let hashed = hash_into(&hasher(), password, salt.as_salt(), Params::DEFAULT_OUTPUT_LEN);
     let phc = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
@@ -74,8 +77,8 @@ fn hash(password: &str) -> String {
     phc.to_string()
 }
 
-/// True where a hash is that of the password; none where it is no hash.
-fn is_of(password: &str, phc: &str) -> Option<bool> {
+/// Returns whether the password matches the hash, or none if the hash is malformed.
+fn matches(password: &str, phc: &str) -> Option<bool> {
     let phc = PasswordHash::new(phc).ok()?;
     let algorithm = Algorithm::try_from(phc.algorithm).ok()?;
     let version = Version::try_from(phc.version?).ok()?;
@@ -85,32 +88,33 @@ fn is_of(password: &str, phc: &str) -> Option<bool> {
     Some(hash_into(&argon2, password, phc.salt?, wanted.len())? == wanted)
 }
 
-/// Memory that passwords were hashed in and will be again: 19 MiB that are given back to the allocator each time are not
-/// found again by it, and a process would grow by as much with each login.
+/// Memory for hashing, kept for reuse.
+///
+/// The allocator doesn't reuse freed blocks of 19 MiB well: the process would grow with each sign-in.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 fn hash_into(argon2: &Argon2<'_>, password: &str, salt: Salt<'_>, length: usize) -> Option<Output> {
     let mut salt_bytes = [0; Salt::MAX_LENGTH];
     let salt = salt.decode_b64(&mut salt_bytes).ok()?;
-    let mut blocks = MEMORY.lock().expect("nobody panics with memory").pop().unwrap_or_default();
+    let mut blocks = MEMORY.lock().pop().unwrap_or_default();
     blocks.resize(argon2.params().block_count(), Block::default());
     let hashed = Output::init_with(length, |out| {
         Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut blocks)?)
     });
-    let mut memory = MEMORY.lock().expect("nobody panics with memory");
-    if memory.len() < AT_ONCE {
+    let mut memory = MEMORY.lock();
+    if memory.len() < CONCURRENT {
         memory.push(blocks);
     }
     hashed.ok()
 }
 
-/// A password that was made up and is shown once.
+/// A generated password, which is shown once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedPassword(pub(super) String);
 
 impl GeneratedPassword {
-    /// Sixteen letters and digits.
-    pub fn make_up() -> Self {
+    /// Generates sixteen letters and digits.
+    pub fn generate() -> Self {
         Self(random_text(16))
     }
 }
@@ -121,17 +125,11 @@ impl fmt::Display for GeneratedPassword {
     }
 }
 
-/// Not the password: debug output ends up in logs.
+/// Hides the password: debug output ends up in logs.
 impl fmt::Debug for GeneratedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GeneratedPassword(…)")
     }
-}
-
-/// A text that nobody guesses, easy to type: letters and digits without those that look alike.
-pub(crate) fn random_text(length: usize) -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    (0..length).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect()
 }
 
 fn hasher() -> Argon2<'static> {
@@ -156,15 +154,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn so_many_wait_for_their_turn_and_who_comes_after_is_told_at_once() {
+    async fn a_full_queue_of_passwords_rejects_at_once() {
         let passwords = Passwords::new();
         let held = passwords.turns.clone().acquire_many_owned(4).await.unwrap();
-        let mut waiting: Vec<_> = (0..AT_ONCE + WAITING).map(|_| Box::pin(passwords.work(|| ()))).collect();
+        let mut waiting: Vec<_> = (0..CONCURRENT + QUEUED).map(|_| Box::pin(passwords.work(|| ()))).collect();
         for one in &mut waiting {
             assert!(futures_util::poll!(one).is_pending());
         }
         assert_eq!(passwords.verify(None, "x".into()).await, Err(Busy));
-        // Whoever goes away while they wait gives up their place.
+        // A waiting caller that is dropped gives up its place.
         waiting.pop();
         let mut last = Box::pin(passwords.work(|| ()));
         assert!(futures_util::poll!(&mut last).is_pending());
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_away_while_a_password_is_hashed_frees_no_turn_before_it_is() {
+    async fn a_dropped_caller_keeps_its_turn_until_hashing_ends() {
         let passwords = Passwords::new();
         let (started, has_started) = tokio::sync::oneshot::channel();
         let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
@@ -193,13 +191,13 @@ mod tests {
         has_started.await.unwrap();
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
-        assert_eq!(passwords.turns.available_permits(), AT_ONCE - 1);
+        assert_eq!(passwords.turns.available_permits(), CONCURRENT - 1);
         go_on.send(()).unwrap();
         drop(passwords.turns.acquire_many(4).await.unwrap());
     }
 
     #[tokio::test]
-    async fn many_passwords_are_hashed_in_the_memory_of_few() {
+    async fn hashing_reuses_the_memory_of_a_few_passwords() {
         let passwords = Passwords::new();
         let phc = hash("correct horse");
         let checks: Vec<_> = (0..40)
@@ -215,7 +213,7 @@ mod tests {
         for check in checks {
             assert_eq!(check.await.unwrap(), Ok((false, true)));
         }
-        let memory = MEMORY.lock().unwrap();
-        assert!((1..=AT_ONCE).contains(&memory.len()) && memory.iter().all(|blocks| blocks.len() == 19 * 1024));
+        let memory = MEMORY.lock();
+        assert!((1..=CONCURRENT).contains(&memory.len()) && memory.iter().all(|blocks| blocks.len() == 19 * 1024));
     }
 }

@@ -1,20 +1,20 @@
-//! How much of a dialed number each role sees.
+//! How much of a dialed phone number each role sees.
 
 use crate::role::Role;
 
-/// What a role sees of dialed numbers.
+/// The part of dialed phone numbers that a role sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PhoneMask {
-    /// What is stored: the country and the last four digits.
+    /// The stored form: the country code and the last four digits.
     Last4,
-    /// The country and the last two digits.
+    /// The country code and the last two digits.
     Last2,
-    /// Nothing, nor the agent of a call: passers-by read a wallboard.
+    /// Nothing, and no agent's name either: passers-by read a wallboard.
     Hidden,
 }
 
 impl Role {
-    /// What this role sees of dialed numbers.
+    /// Returns the mask for dialed numbers.
     pub fn phone_mask(self) -> PhoneMask {
         match self {
             Self::Supervisor | Self::Auditor | Self::Admin => PhoneMask::Last4,
@@ -25,14 +25,14 @@ impl Role {
 }
 
 impl PhoneMask {
-    /// No country code is longer.
+    /// The longest country code.
     pub const COUNTRY_DIGITS: usize = 3;
-    /// How many of the last digits [`PhoneMask::Last2`] leaves.
+    /// How many last digits [`PhoneMask::Last2`] leaves.
     pub const LAST_DIGITS: usize = 2;
 
     /// Masks a stored number.
     ///
-    /// The result is built from the digits alone, so that nothing else a source has put there comes along.
+    /// The result has only digits of the number: other text that a source put there is dropped.
     pub fn apply(self, stored: &str) -> Option<Box<str>> {
         match self {
             Self::Last4 => Some(stored.into()),

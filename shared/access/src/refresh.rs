@@ -1,19 +1,20 @@
-//! Refresh tokens: a login's id and a generation, signed with a secret of the installation, so that nothing in the registry
-//! could be used to make one.
+//! Refresh tokens: a session's id and generation, signed with a secret of the installation.
+//!
+//! The records of sessions alone are not enough to forge one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// What they begin with, so that one is recognised in a leak.
+/// The prefix of refresh tokens, which helps to find leaked ones.
 const PREFIX: &str = "rrt_";
 /// Sixteen bytes of id and four of generation, before the signature.
 const SIGNED: usize = 20;
 
-/// The token of a login's generation.
+/// Returns the token for a session's generation.
 pub(crate) fn write(id: &str, generation: u32, secret: &[u8; 32]) -> String {
-    let id = u128::from_str_radix(id, 16).expect("ids are made of 32 hexadecimal digits");
+    let id = u128::from_str_radix(id, 16).expect("a session id is 32 hexadecimal digits");
     let mut bytes = id.to_be_bytes().to_vec();
     bytes.extend(generation.to_be_bytes());
     let mut mac = mac(secret);
@@ -22,7 +23,7 @@ pub(crate) fn write(id: &str, generation: u32, secret: &[u8; 32]) -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Id and generation of a token that we made.
+/// Returns the id and generation of a token, if its signature is valid.
 pub(crate) fn read(token: &str, secret: &[u8; 32]) -> Option<(String, u32)> {
     let text = token.strip_prefix(PREFIX).filter(|text| text.len() <= 128)?;
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_what_was_altered_or_signed_by_others_is_not() {
+    fn an_altered_or_foreign_refresh_token_is_rejected() {
         let (id, secret) = ("00000000000000000000000000abcdef", [7; 32]);
         let token = write(id, 3, &secret);
         assert_eq!(read(&token, &secret), Some((id.to_owned(), 3)));

@@ -1,14 +1,15 @@
-//! What was revoked back since access tokens were issued: ended logins, locked accounts, changed rights, revoked tokens.
+//! Revocations of unexpired access tokens: sessions ended, accounts locked, rights changed, API tokens revoked.
 //!
-//! Whoever takes something back notes it in a journal of the engine. Every gateway reads what is new in it twice a second;
-//! then the live connections look whether they may go on. While the engine is away, what is known counts. A note is only
-//! needed for as long as an access token can last: whether a login may be renewed is asked where logins are kept.
+//! A revocation is appended to a journal of the engine. Every gateway reads new entries twice a second, and live
+//! connections then check whether they may go on. While the engine is unavailable, the known revocations apply.
+//! An entry is kept only as long as an access token can last: a renewal asks the session's record instead.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use ringside_engine::{Engine, EngineError, JournalEntry, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,121 +20,122 @@ use tracing::{error, warn};
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// How long a note may go unread.
+/// How often the journal is read.
 const READ_EVERY: Duration = Duration::from_millis(500);
-/// The journal's name.
-const JOURNAL: &str = "revoked-back";
-/// For so long a note is kept: longer than any access token lasts.
+/// The journal's name. Older gateways read it too, so it can't change.
+const JOURNAL: &str = "taken-back";
+/// How long an entry is kept: longer than any access token lasts.
 const KEPT: Duration = Duration::from_secs(25 * 3600);
-/// So many are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 500;
 
-/// Something that was revoked back.
+/// A revocation, as the journal stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub(crate) enum Revoked {
-    /// A login.
+    /// A session.
     Session {
         /// Its id.
         id: String,
     },
-    /// All access tokens of a user that were issued before.
+    /// A user's access tokens up to a moment.
     User {
-        /// Their name.
+        /// The user's name.
         name: String,
-        /// Until then, inclusive.
+        /// Tokens issued up to this moment are revoked.
         before_ms: i64,
     },
-    /// All access tokens of a tenant that were issued before.
+    /// A tenant's access tokens up to a moment.
     Tenant {
-        /// Its name.
+        /// The tenant's id.
         name: String,
-        /// Until then, inclusive.
+        /// Tokens issued up to this moment are revoked.
         before_ms: i64,
     },
 }
 
 impl Revoked {
-    /// A login.
+    /// Revokes a session.
     pub(crate) fn session(id: &str) -> Self {
         Self::Session { id: id.to_owned() }
     }
 
-    /// What a user has now.
+    /// Revokes all tokens that a user has now.
     pub(crate) fn user(name: &str, now: Timestamp) -> Self {
         Self::User { name: name.to_owned(), before_ms: now.millis() }
     }
 
-    /// What everybody of a tenant has now.
+    /// Revokes all tokens of a tenant's users.
     pub(crate) fn tenant(tenant: &TenantId, now: Timestamp) -> Self {
         Self::Tenant { name: tenant.to_string(), before_ms: now.millis() }
     }
 }
 
-/// What is known, and since when it counts.
+/// When each session, user and tenant was last revoked.
 #[derive(Debug, Default)]
-struct Known {
+struct RevokedSince {
     sessions: HashMap<Box<str>, Timestamp>,
     users: HashMap<Box<str>, Timestamp>,
     tenants: HashMap<Box<str>, Timestamp>,
 }
 
-/// Knows which verified tokens don't count any more.
+/// The revocations that this gateway has read.
 pub struct Revocations {
     engine: Arc<dyn Engine>,
-    known: RwLock<Known>,
+    revoked_since: RwLock<RevokedSince>,
     changed: watch::Sender<u64>,
-    /// The newest note that was read. Held while reading, so that two readings don't overlap.
+    /// The newest entry that was read. Locked while reading, so that two reads don't overlap.
     read: Mutex<Option<JournalEntryId>>,
 }
 
 impl Revocations {
-    /// Reads what there is.
+    /// Reads the journal's entries so far.
     pub(crate) async fn load(engine: Arc<dyn Engine>) -> Result<Arc<Self>, EngineError> {
         let revocations =
-            Self { engine, known: RwLock::default(), changed: watch::Sender::new(0), read: Mutex::default() };
+            Self { engine, revoked_since: RwLock::default(), changed: watch::Sender::new(0), read: Mutex::default() };
         revocations.read().await?;
         Ok(Arc::new(revocations))
     }
 
-    /// Takes things back, whoever does it: gateways hear of it within the second.
-    pub(crate) async fn tell(engine: &dyn Engine, revoked: &[Revoked]) -> Result<(), EngineError> {
-        let record =
-            |revoked: &Revoked| Bytes::from(serde_json::to_vec(revoked).expect("a plain enum always serialises"));
+    /// Appends revocations to the journal. Gateways apply them within a second.
+    pub(crate) async fn append(engine: &dyn Engine, revoked: &[Revoked]) -> Result<(), EngineError> {
+        let record = |revoked: &Revoked| Bytes::from(serde_json::to_vec(revoked).expect("a plain enum serialises"));
         engine.append_journal(JOURNAL, revoked.iter().map(record).collect(), KEPT).await
     }
 
-    /// Reads again and again, until cancelled.
+    /// Reads the journal at intervals until cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut failing = false;
         while stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_some() {
             match with_timeout(self.read()).await {
                 Err(error) if !std::mem::replace(&mut failing, true) => {
-                    warn!(%error, "what was revoked back can't be read; what is known counts until it can");
+                    warn!(%error, "reading revocations failed; known ones apply until it works");
                 }
                 Err(_) => {}
                 Ok(()) => failing = false,
             }
-            self.forget(Timestamp::now());
+            self.prune(Timestamp::now());
         }
     }
 
-    /// True while a verified token counts.
+    /// Returns whether a verified token is not revoked.
     pub fn allows(&self, viewer: &Viewer) -> bool {
-        let known = self.known.read().expect("nobody panics while writing");
-        // A token of the very second may be from before the change: a new one costs less than a breach.
+        let revoked_since = self.revoked_since.read();
+        // A token of the same second may be from before the revocation. Renewing one too many is safer.
         let older =
             |since: Option<&Timestamp>| since.is_some_and(|since| viewer.issued_at.seconds() <= since.seconds());
-        !known.sessions.contains_key(viewer.session_id.as_str())
-            && !older(known.users.get(viewer.user.as_str()))
-            && !older(known.tenants.get(viewer.tenant.as_str()))
+        !revoked_since.sessions.contains_key(viewer.session_id.as_str())
+            && !older(revoked_since.users.get(viewer.user.as_str()))
+            && !older(revoked_since.tenants.get(viewer.tenant.as_str()))
     }
 
-    /// When a token of somebody who was looked up after `now` says that it is from: a second later than what was revoked back
-    /// in that very second before. Where something was revoked back since, when that was.
+    /// Returns the issue time for a token whose user was read after `now`.
+    ///
+    /// After a revocation in the same second it is the next second, or the token would count as revoked. If something
+    /// was revoked since `now`, returns that moment as an error: the user must be read again.
     pub(crate) fn issued_at(&self, user: &str, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, Timestamp> {
-        let known = self.known.read().expect("nobody panics while writing");
-        let since = known.users.get(user).max(known.tenants.get(tenant.as_str()));
+        let revoked_since = self.revoked_since.read();
+        let since = revoked_since.users.get(user).max(revoked_since.tenants.get(tenant.as_str()));
         match since {
             Some(since) if *since >= now => Err(*since),
             Some(since) => Ok(now.max(second_after(*since))),
@@ -141,35 +143,37 @@ impl Revocations {
         }
     }
 
-    /// Tells when anything was revoked back; also once at the beginning, for what was since the token was verified.
+    /// Returns a receiver that changes with each revocation.
+    ///
+    /// It is marked as changed from the start, to cover revocations since the token was verified.
     pub fn watch(&self) -> watch::Receiver<u64> {
         let mut changed = self.changed.subscribe();
         changed.mark_changed();
         changed
     }
 
-    /// Reads what is new.
+    /// Reads and applies the journal's new entries.
     pub async fn read(&self) -> Result<(), EngineError> {
         let mut newest = self.read.lock().await;
-        // Mostly there is nothing new, which the newest note tells.
+        // Usually nothing is new, and reading the newest entry is enough to know.
         let mut page = self.engine.read_journal(JOURNAL, None, 1).await?;
-        let mut notes: Vec<JournalEntry> = Vec::new();
-        while let Some(last) = page.last().map(|note| note.id) {
-            notes.extend(page.into_iter().take_while(|note| Some(note.id) > *newest));
-            if notes.last().is_none_or(|note| note.id != last) {
+        let mut entries: Vec<JournalEntry> = Vec::new();
+        while let Some(last) = page.last().map(|entry| entry.id) {
+            entries.extend(page.into_iter().take_while(|entry| Some(entry.id) > *newest));
+            if entries.last().is_none_or(|entry| entry.id != last) {
                 break;
             }
             page = self.engine.read_journal(JOURNAL, Some(last), PAGE).await?;
         }
-        let Some(first) = notes.first() else { return Ok(()) };
+        let Some(first) = entries.first() else { return Ok(()) };
         let until = first.id;
         {
-            let mut known = self.known.write().expect("nobody panics while writing");
+            let mut revoked_since = self.revoked_since.write();
             let now = Timestamp::now();
-            for note in notes.iter().rev() {
-                match serde_json::from_slice(&note.record) {
-                    Ok(revoked) => known.take(revoked, now),
-                    Err(error) => error!(%error, "a note of what was revoked back can't be read"),
+            for entry in entries.iter().rev() {
+                match serde_json::from_slice(&entry.record) {
+                    Ok(revoked) => revoked_since.insert(revoked, now),
+                    Err(error) => error!(%error, "revocation ignored; its entry can't be decoded"),
                 }
             }
         }
@@ -178,36 +182,35 @@ impl Revocations {
         Ok(())
     }
 
-    fn forget(&self, now: Timestamp) {
-        let mut known = self.known.write().expect("nobody panics while writing");
+    fn prune(&self, now: Timestamp) {
+        let mut revoked_since = self.revoked_since.write();
         let kept_ms = KEPT.as_millis() as i64;
-        let Known { sessions, users, tenants } = &mut *known;
+        let RevokedSince { sessions, users, tenants } = &mut *revoked_since;
         for map in [sessions, users, tenants] {
             map.retain(|_, since| now.since(*since) < kept_ms);
         }
     }
 }
 
-impl Known {
-    fn take(&mut self, revoked: Revoked, now: Timestamp) {
+impl RevokedSince {
+    fn insert(&mut self, revoked: Revoked, now: Timestamp) {
         let (map, name, since) = match revoked {
             Revoked::Session { id } => (&mut self.sessions, id, now),
             Revoked::User { name, before_ms } => (&mut self.users, name, Timestamp::from_millis(before_ms)),
             Revoked::Tenant { name, before_ms } => (&mut self.tenants, name, Timestamp::from_millis(before_ms)),
         };
         let known = map.entry(name.into());
-        // A token that was issued between two changes of one second says that it is from the second after: the later change
-        // takes back that one too.
+        // A token issued between two changes of one second claims the next second: the later change must revoke it too.
         known.and_modify(|known| *known = since.max(second_after(*known))).or_insert(since);
     }
 }
 
-/// The beginning of the next second.
+/// Returns the start of the next second.
 fn second_after(moment: Timestamp) -> Timestamp {
     Timestamp::from_millis((moment.seconds() + 1) * 1000)
 }
 
-/// Without what it holds.
+/// Without the names it holds.
 impl std::fmt::Debug for Revocations {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Revocations")
@@ -222,7 +225,7 @@ mod tests {
     use crate::{Role, Scope};
 
     #[tokio::test]
-    async fn what_was_issued_between_two_changes_of_one_second_is_taken_back_by_the_second() {
+    async fn second_revocation_in_a_second_revokes_tokens_between() {
         let folder = tempfile::TempDir::new().unwrap();
         let engine = Arc::new(Embedded::open(folder.path(), EmbeddedSettings::default()).unwrap());
         let revocations = Revocations::load(engine.clone()).await.unwrap();
@@ -231,7 +234,7 @@ mod tests {
         let mut issued = vec![revocations.issued_at("ann", &acme, second).unwrap()];
         for ms in [100, 500, 900] {
             let changed = second.plus_millis(ms);
-            Revocations::tell(engine.as_ref(), &[Revoked::user("ann", changed)]).await.unwrap();
+            Revocations::append(engine.as_ref(), &[Revoked::user("ann", changed)]).await.unwrap();
             revocations.read().await.unwrap();
             let mut now = changed;
             let issued_at = loop {

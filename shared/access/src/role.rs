@@ -1,53 +1,53 @@
-//! Roles, and what each may do: the one table that everything asks.
+//! Roles and their permissions: the one table behind every check.
 
 use crate::scope::{Page, Scope};
 
-/// What somebody is here for.
+/// A user's role in a tenant, least powerful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// A screen on a wall: one page, no phone numbers.
+    /// A wallboard: one page, no phone numbers.
     Wallboard,
-    /// Looks.
+    /// Reads.
     Viewer,
-    /// Looks, and reads what was changed by whom.
+    /// Reads, also who has access and the audit log.
     Auditor,
-    /// Looks, and makes load runs where they are switched on.
+    /// Reads, and publishes load runs if they are enabled.
     Operator,
-    /// The same, and sees the last four digits of numbers.
+    /// Like an operator, and sees the last four digits of phone numbers.
     Supervisor,
-    /// Everything.
+    /// May do everything.
     Admin,
 }
 
-/// Something that not everybody may do.
+/// A permission that only some roles have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Read anything in scope, and not only one page.
+    /// Read everything in scope, not just one page.
     Read,
     /// Publish load runs.
     RunLoad,
-    /// Read who has access, and the audit log.
+    /// Read the lists of access and the audit log.
     Audit,
-    /// Change who has access, and see who is connected.
+    /// Change access, and list connections.
     Administer,
 }
 
 impl Role {
-    /// All of them, the least first.
+    /// All roles, least powerful first.
     pub const ALL: [Self; 6] =
         [Self::Wallboard, Self::Viewer, Self::Auditor, Self::Operator, Self::Supervisor, Self::Admin];
 
-    /// Reads a role.
+    /// Parses a role.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    /// Reads a role that a person can have: all but that of a wall.
+    /// Parses a role that a person can have: any but wallboard.
     pub fn of_person(text: &str) -> Option<Self> {
         Self::parse(text).filter(|role| *role != Self::Wallboard)
     }
 
-    /// As it is written.
+    /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Wallboard => "wallboard",
@@ -59,15 +59,16 @@ impl Role {
         }
     }
 
-    /// True where somebody can be that: a wall has its page and nobody else one, and an admin sees all, who could give
-    /// themselves the rest.
+    /// Returns whether a role may have this scope and page.
+    ///
+    /// Only wallboards have a page. Admins must see all campaigns: they could grant themselves the rest.
     pub(crate) fn fits(self, scope: &Scope, page: Option<&Page>) -> bool {
         (self == Self::Wallboard) == page.is_some() && (self != Self::Admin || *scope == Scope::All)
     }
 
-    /// True where it may do that.
-    pub fn may(self, power: Permission) -> bool {
-        match power {
+    /// Returns whether the role has a permission.
+    pub fn may(self, permission: Permission) -> bool {
+        match permission {
             Permission::Read => self != Self::Wallboard,
             Permission::RunLoad => matches!(self, Self::Operator | Self::Supervisor | Self::Admin),
             Permission::Audit => matches!(self, Self::Auditor | Self::Admin),

@@ -1,4 +1,4 @@
-//! What of a tenant somebody may see: which campaigns, and, of a screen on a wall, which page.
+//! The part of a tenant's data that a user sees: campaigns, and the page of a wallboard.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,22 +7,22 @@ use std::str::FromStr;
 use ringside_model::{CampaignId, Room};
 use serde::{Deserialize, Serialize};
 
-/// Which campaigns of the tenant somebody may see.
+/// The campaigns of a tenant that a user may see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// All there are and will be.
+    /// All campaigns, also future ones.
     All,
-    /// These.
+    /// Only these campaigns.
     Only(BTreeSet<CampaignId>),
 }
 
-/// A text that names no campaign.
+/// A text that is not a campaign id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no campaign id: it must be 1 to 64 letters, digits, '.', '_' or '-'")]
 pub struct BadCampaign(pub String);
 
 impl Scope {
-    /// Of these campaigns; no campaigns means all, as does `*`.
+    /// Returns the scope of these campaigns. An empty list means all, as does `*`.
     pub fn of(campaigns: &[String]) -> Result<Self, BadCampaign> {
         if campaigns.is_empty() || campaigns == ["*"] {
             return Ok(Self::All);
@@ -31,12 +31,12 @@ impl Scope {
         campaigns.iter().map(parse).collect::<Result<_, _>>().map(Self::Only)
     }
 
-    /// True where the campaign is in it.
+    /// Returns whether the campaign is in scope.
     pub fn has(&self, campaign: &CampaignId) -> bool {
         self.has_id(campaign.as_str())
     }
 
-    /// True where a campaign of that id is in it, whatever the text.
+    /// Returns whether the campaign with this id is in scope. The id may be invalid.
     pub fn has_id(&self, campaign: &str) -> bool {
         match self {
             Self::All => true,
@@ -44,8 +44,10 @@ impl Scope {
         }
     }
 
-    /// True where the room is in it. Rooms of the whole tenant are; what is in them is cut where it has to be. Rooms of load
-    /// runs depend on the role: see [`Access::may_watch`](crate::Access::may_watch).
+    /// Returns whether the room is in scope.
+    ///
+    /// Rooms of the whole tenant are, and their content is filtered. Rooms of load runs depend on the role: see
+    /// [`Access::may_watch`](crate::Access::may_watch).
     pub fn allows(&self, room: &Room) -> bool {
         match room {
             Room::Directory | Room::Bench(_) => false,
@@ -64,7 +66,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// As tokens, accounts and answers have it: `"*"` or a list.
+/// A scope in tokens, accounts and responses: `"*"` or a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum CampaignsJson {
@@ -93,11 +95,11 @@ impl fmt::Display for CampaignsJson {
 }
 
 impl CampaignsJson {
-    /// The scope that it names; none where it names none.
+    /// Returns the scope, or none if it is invalid.
     pub fn scope(&self) -> Option<Scope> {
         match self {
             Self::Star(star) => (star == "*").then_some(Scope::All),
-            // An empty list is no campaign at all, and never all of them.
+            // An empty list means no campaigns, never all.
             Self::List(ids) => {
                 ids.iter().map(|id| CampaignId::parse(id)).collect::<Result<_, _>>().ok().map(Scope::Only)
             }
@@ -105,22 +107,22 @@ impl CampaignsJson {
     }
 }
 
-/// The one page that a wallboard shows.
+/// The one page of a wallboard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Page {
-    /// `/`
+    /// The page `/`.
     Overview,
-    /// `/campaigns/{id}`
+    /// The page `/campaigns/{id}`.
     Campaign(CampaignId),
 }
 
-/// A text that names no page for a wall.
+/// A text that is not a wallboard's page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no page for a wallboard; write overview, or campaign:ID")]
 pub struct BadPage(pub String);
 
 impl Page {
-    /// Where it is.
+    /// Returns the page's path.
     pub fn path(&self) -> String {
         match self {
             Self::Overview => "/".to_owned(),
@@ -128,7 +130,7 @@ impl Page {
         }
     }
 
-    /// True where the page shows the room. An overview has the newest calls of its campaigns.
+    /// Returns whether the page shows the room. The overview shows the newest calls of its campaigns.
     pub fn shows(&self, room: &Room) -> bool {
         match (self, room) {
             (_, Room::Alerts | Room::Notifications) => true,
@@ -177,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_of_campaigns_in_a_token_is_none_of_them() {
+    fn an_empty_list_of_campaigns_in_a_token_means_none() {
         assert_eq!(CampaignsJson::List(Vec::new()).scope(), Some(Scope::Only(BTreeSet::new())));
         assert_eq!(CampaignsJson::Star("all".into()).scope(), None);
         assert_eq!(CampaignsJson::List(vec!["no id".into()]).scope(), None);
     }
 
     #[test]
-    fn a_page_on_a_wall_shows_its_own_rooms() {
+    fn a_wallboards_page_shows_its_own_rooms() {
         let page: Page = "campaign:alpha".parse().unwrap();
         assert!(page.shows(&Room::Campaign(id("alpha"))) && page.shows(&Room::Calls(id("alpha"))));
         for room in [Room::Campaign(id("beta")), Room::Calls(id("beta")), Room::Overview, Room::Metrics, Room::System] {

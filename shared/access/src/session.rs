@@ -1,9 +1,9 @@
-//! Logins: what the engine keeps of each, and the refresh tokens that renew them.
+//! Sessions: their records in the registry, and their renewal by refresh token.
 //!
-//! An access token is short and lives by its signature; a login lasts for a shift and lives in the registry as
-//! `session/{id}`. Its refresh token names it and a generation. Each use makes the next generation; one that comes back after
-//! that has been copied, and ends the login. For some seconds it is only revoked for a second tab, or for an answer that was
-//! lost.
+//! An access token is short-lived and verified by its signature. A session lasts for a shift and is a record
+//! `session/{id}`. Its refresh token names the session and a generation, and each renewal starts the next generation.
+//! An older token that comes back was copied, so its session ends. For some seconds the previous generation is still
+//! accepted: two tabs may renew at once, or an answer may get lost.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,50 +15,51 @@ use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, IdentityJson};
+use crate::random::random_id;
 use crate::refresh;
 use crate::revocations::{Revocations, Revoked};
 use crate::timeout::with_timeout;
-use crate::token::random_id;
 
-/// What their keys begin with.
+/// Prefix of the registry keys of sessions.
 pub(crate) const PREFIX: &str = "session/";
-/// A generation that was followed by another one is good for so long: two tabs renew at once, an answer is lost.
-const REUSED_WITHIN_MS: i64 = 30_000;
-/// Who renews again so soon gets the same refresh token.
-const RENEWED_WITHIN_MS: i64 = 5_000;
-/// No login of a person lasts longer, however often it is renewed; no wallboard's, without being renewed.
-const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
-/// So much of a browser's name is kept.
+/// How long the previous generation is still accepted.
+const REUSE_GRACE_MS: i64 = 30_000;
+/// Renewals within this time get the same refresh token.
+const SAME_TOKEN_MS: i64 = 5_000;
+/// The longest session of a person, however often renewed, and of a wallboard that is not renewed.
+const MAX_SESSION_MS: i64 = 30 * 24 * 3_600_000;
+/// How much of a browser's name is stored.
 const AGENT_CHARS: usize = 200;
-/// A login.
+
+/// A session.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// What it is called in tokens and in the registry.
+    /// Its id, in tokens and in the registry.
     pub id: String,
-    /// Whose it is.
+    /// The user's name.
     pub user: String,
-    /// Whose data it looks at, for now.
+    /// The tenant whose data it currently shows.
     pub tenant: TenantId,
-    /// How it began: `password`, `token`, or whose word it was.
+    /// How the user signed in: `password`, `token`, or the id of an issuer.
     pub via: String,
-    /// Who it was shown to be, where there is no account to ask.
+    /// The identity from sign-in, if the user has no account.
     pub(crate) fixed: Option<IdentityJson>,
-    /// The token of ours that it began with, if any.
+    /// The id of the API token that it was started with, if any.
     pub(crate) api_token: Option<String>,
-    /// When it began.
-    pub began: Timestamp,
+    /// When the user signed in.
+    pub started_at: Timestamp,
     /// When it was last renewed.
-    pub seen: Timestamp,
-    /// When it ends if it is not renewed.
-    pub ends: Timestamp,
-    /// When it ends, whatever happens.
-    pub(crate) until: Option<Timestamp>,
-    /// Where from.
+    pub last_seen_at: Timestamp,
+    /// When it expires if it is not renewed.
+    pub expires_at: Timestamp,
+    /// When it expires even if it is renewed.
+    pub(crate) valid_until: Option<Timestamp>,
+    /// The client's address at sign-in.
     pub address: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// The browser's `User-Agent`.
     pub agent: String,
     generation: u32,
-    renewed: Timestamp,
+    rotated_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,33 +83,33 @@ struct SessionJson {
     renewed_ms: i64,
 }
 
-/// Why a login is not renewed.
+/// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotRenewed {
-    /// There is no such login (any more), or the token is none of ours.
-    #[error("there is no such login")]
+pub(crate) enum RenewError {
+    /// The session has ended, or the token is not from this installation.
+    #[error("no such session")]
     Unknown,
-    /// An old token came back: whoever has it has copied it, or was copied.
-    #[error("a refresh token was used twice; the login of {} has ended", .0.user)]
+    /// An old token was used again, so there is a copy of it.
+    #[error("refresh token reused; the session of {} has ended", .0.user)]
     TokenReuse(Box<Session>),
-    /// The engine can't be asked.
+    /// The engine is unavailable.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
-/// Logins in an engine's registry. Cheap to clone.
+/// The sessions in an engine's registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     engine: Arc<dyn Engine>,
-    /// How long one lasts that is not renewed.
-    lasts: Duration,
+    /// How long a session lasts if it is not renewed.
+    ttl: Duration,
 }
 
-/// What a new login is made of.
+/// The facts of a new session.
 pub(crate) struct NewSession<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) via: &'a str,
-    /// True where there is an account that can be asked what it may see, at each renewal.
+    /// Whether each renewal reads the rights from an account.
     pub(crate) has_account: bool,
     pub(crate) api_token: Option<String>,
     pub(crate) address: Option<IpAddr>,
@@ -116,13 +117,13 @@ pub(crate) struct NewSession<'a> {
 }
 
 impl Sessions {
-    /// Logins that last so long where nobody renews them.
-    pub fn new(engine: Arc<dyn Engine>, lasts: Duration) -> Self {
-        Self { engine, lasts }
+    /// Returns the sessions of an engine. They last for `ttl` if they are not renewed.
+    pub fn new(engine: Arc<dyn Engine>, ttl: Duration) -> Self {
+        Self { engine, ttl }
     }
 
-    /// Begins a login.
-    pub(crate) async fn begin(&self, new: NewSession<'_>, now: Timestamp) -> Result<Session, EngineError> {
+    /// Starts a session.
+    pub(crate) async fn start(&self, new: NewSession<'_>, now: Timestamp) -> Result<Session, EngineError> {
         let NewSession { identity, via, has_account, api_token, address, agent } = new;
         let mut session = Session {
             id: random_id(),
@@ -131,61 +132,61 @@ impl Sessions {
             via: via.to_owned(),
             fixed: (!has_account).then(|| identity.into()),
             api_token,
-            began: now,
-            seen: now,
-            ends: now,
-            until: identity.until,
+            started_at: now,
+            last_seen_at: now,
+            expires_at: now,
+            valid_until: identity.valid_until,
             address,
             agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
             generation: 1,
-            renewed: now,
+            rotated_at: now,
         };
-        session.ends = self.end_of(&session, now);
+        session.expires_at = self.expiry_of(&session, now);
         self.engine.set(&key(&session.id), Some(encode(&session))).await?;
         Ok(session)
     }
 
-    /// The login of a refresh token, renewed. Its token is [`Session::refresh_token`].
-    pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, NotRenewed> {
-        let (id, generation) = refresh::read(token, secret).ok_or(NotRenewed::Unknown)?;
+    /// Renews the session of a refresh token. The next token is [`Session::refresh_token`].
+    pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, RenewError> {
+        let (id, generation) = refresh::read(token, secret).ok_or(RenewError::Unknown)?;
         loop {
-            let stored = with_timeout(self.engine.get(&key(&id))).await?.ok_or(NotRenewed::Unknown)?;
+            let stored = with_timeout(self.engine.get(&key(&id))).await?.ok_or(RenewError::Unknown)?;
             let mut session = decode(&id, &stored)?;
-            if session.ends <= now {
-                return Err(NotRenewed::Unknown);
+            if session.expires_at <= now {
+                return Err(RenewError::Unknown);
             }
-            let since_ms = now.since(session.renewed);
+            let since_ms = now.since(session.rotated_at);
             let current = match session.generation.checked_sub(generation) {
-                // From the future: we have lost a write (a failover), and the token says what it was.
+                // The token is newer than the record: a failover lost a write. The token tells the generation.
                 None => {
                     session.generation = generation;
                     true
                 }
                 Some(0) => true,
-                Some(1) if since_ms < REUSED_WITHIN_MS => false,
+                Some(1) if since_ms < REUSE_GRACE_MS => false,
                 Some(_) => {
                     self.end(&session.id).await?;
-                    return Err(NotRenewed::TokenReuse(Box::new(session)));
+                    return Err(RenewError::TokenReuse(Box::new(session)));
                 }
             };
-            if current && since_ms >= RENEWED_WITHIN_MS {
+            if current && since_ms >= SAME_TOKEN_MS {
                 session.generation = session.generation.saturating_add(1);
-                session.renewed = now;
+                session.rotated_at = now;
             }
-            session.seen = now;
-            session.ends = self.end_of(&session, now);
+            session.last_seen_at = now;
+            session.expires_at = self.expiry_of(&session, now);
             if with_timeout(self.engine.compare_and_swap(&key(&id), Some(stored), Some(encode(&session)))).await? {
                 return Ok(session);
             }
         }
     }
 
-    /// True of a login that has not been ended.
+    /// Returns whether the session has not been ended.
     pub(crate) async fn has(&self, id: &str) -> Result<bool, EngineError> {
         Ok(self.engine.get(&key(id)).await?.is_some())
     }
 
-    /// Changes which tenant a login looks at.
+    /// Switches a session to another tenant.
     pub(crate) async fn switch(&self, id: &str, tenant: &TenantId) -> Result<Option<Session>, EngineError> {
         loop {
             let Some(stored) = self.engine.get(&key(id)).await? else { return Ok(None) };
@@ -196,42 +197,42 @@ impl Sessions {
         }
     }
 
-    /// Ends a login: it can't be renewed, and its access tokens don't count any more.
+    /// Ends a session and revokes its access tokens.
     pub async fn end(&self, id: &str) -> Result<(), EngineError> {
         end_all(self.engine.as_ref(), &[id]).await
     }
 
-    /// Ends the login of a refresh token, whichever it is by now; nothing where it is none of ours.
-    pub(crate) async fn leave(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
+    /// Ends the session of a refresh token of any generation. Ignores tokens of other installations.
+    pub(crate) async fn end_by_token(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
         match refresh::read(token, secret) {
             Some((id, _)) => self.end(&id).await,
             None => Ok(()),
         }
     }
 
-    /// All that go on in a tenant, the newest first.
+    /// Returns a tenant's active sessions, newest first.
     pub async fn list(&self, tenant: &TenantId, now: Timestamp) -> Result<Vec<Session>, EngineError> {
         let mut sessions = list(self.engine.as_ref(), now).await?;
         sessions.retain(|session| session.tenant == *tenant);
-        sessions.sort_by(|a, b| (b.began, &a.id).cmp(&(a.began, &b.id)));
+        sessions.sort_by(|a, b| (b.started_at, &a.id).cmp(&(a.started_at, &b.id)));
         Ok(sessions)
     }
 
-    fn end_of(&self, session: &Session, now: Timestamp) -> Timestamp {
-        // A screen on a wall goes on for as long as its token does, and is not renewed while it sleeps over the weekend.
+    fn expiry_of(&self, session: &Session, now: Timestamp) -> Timestamp {
+        // A wallboard's session lasts as long as its token: the screen may sleep over a weekend without renewing.
         let ends = match session.api_token {
-            // What was never renewed is no screen that runs.
-            Some(_) if session.generation > 1 => now.plus_millis(LONGEST_MS),
+            // A session that was never renewed belongs to no running screen.
+            Some(_) if session.generation > 1 => now.plus_millis(MAX_SESSION_MS),
             _ => {
-                let at_most = session.began.plus_millis(LONGEST_MS);
-                now.plus_millis(self.lasts.as_millis() as i64).min(at_most)
+                let at_most = session.started_at.plus_millis(MAX_SESSION_MS);
+                now.plus_millis(self.ttl.as_millis() as i64).min(at_most)
             }
         };
-        session.until.map_or(ends, |until| ends.min(until))
+        session.valid_until.map_or(ends, |until| ends.min(until))
     }
 }
 
-/// Ends the logins that `which` names, wherever they are: what [`Sessions`] does, without one.
+/// Ends the sessions that `which` selects and returns their number.
 pub(crate) async fn end_where(
     engine: &dyn Engine,
     now: Timestamp,
@@ -243,18 +244,18 @@ pub(crate) async fn end_where(
     Ok(ids.len())
 }
 
-/// True of a login that can't be renewed any more. What can't be read is kept for whoever can.
-pub(crate) fn is_over(stored: &[u8], now: Timestamp) -> bool {
-    decode("", stored).is_ok_and(|session| session.ends <= now)
+/// Returns whether a stored session has expired. One that can't be decoded is kept, for a newer version.
+pub(crate) fn is_expired(stored: &[u8], now: Timestamp) -> bool {
+    decode("", stored).is_ok_and(|session| session.expires_at <= now)
 }
 
-/// It is told first: where that fails, the login is still there to be ended once more.
+/// Revokes first, then deletes: if the revocation fails, the record is still there for a retry.
 async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
     if ids.is_empty() {
         return Ok(());
     }
     let revoked: Vec<Revoked> = ids.iter().map(|id| Revoked::session(id)).collect();
-    Revocations::tell(engine, &revoked).await?;
+    Revocations::append(engine, &revoked).await?;
     for id in ids {
         engine.set(&key(id), None).await?;
     }
@@ -264,30 +265,30 @@ async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
 async fn list(engine: &dyn Engine, now: Timestamp) -> Result<Vec<Session>, EngineError> {
     let stored = engine.list(PREFIX).await?;
     let sessions = stored.iter().filter_map(|(name, value)| decode(&name[PREFIX.len()..], value).ok());
-    Ok(sessions.filter(|session| session.ends > now).collect())
+    Ok(sessions.filter(|session| session.expires_at > now).collect())
 }
 
-/// Without what it holds.
+/// Without the engine.
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sessions")
     }
 }
 
-/// Shortens a session's id: enough to find it, too little to use it.
+/// Shortens a session's id for logs: enough to find the session, too little to use it.
 pub fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }
 
 impl Session {
-    /// The token that renews it next.
+    /// Returns the token for the next renewal.
     pub(crate) fn refresh_token(&self, secret: &[u8; 32]) -> String {
         refresh::write(&self.id, self.generation, secret)
     }
 
-    /// Who it was shown to be, where there is no account to ask.
+    /// Returns the identity from sign-in, if the user has no account.
     pub(crate) fn fixed_identity(&self) -> Option<Identity> {
-        self.fixed.as_ref()?.read(&self.user, self.until)
+        self.fixed.as_ref()?.read(&self.user, self.valid_until)
     }
 }
 
@@ -302,20 +303,20 @@ fn encode(session: &Session) -> Bytes {
         via: session.via.clone(),
         fixed: session.fixed.clone(),
         pass: session.api_token.clone(),
-        began_ms: session.began.millis(),
-        seen_ms: session.seen.millis(),
-        ends_ms: session.ends.millis(),
-        until_ms: session.until.map(Timestamp::millis),
+        began_ms: session.started_at.millis(),
+        seen_ms: session.last_seen_at.millis(),
+        ends_ms: session.expires_at.millis(),
+        until_ms: session.valid_until.map(Timestamp::millis),
         address: session.address,
         agent: session.agent.clone(),
         generation: session.generation,
-        renewed_ms: session.renewed.millis(),
+        renewed_ms: session.rotated_at.millis(),
     };
-    serde_json::to_vec(&json).expect("a plain struct always serialises").into()
+    serde_json::to_vec(&json).expect("a plain struct serialises").into()
 }
 
 fn decode(id: &str, stored: &[u8]) -> Result<Session, EngineError> {
-    let damaged = || EngineError::Damaged(format!("login {id}"));
+    let damaged = || EngineError::Damaged(format!("session {id}"));
     let json: SessionJson = serde_json::from_slice(stored).map_err(|_| damaged())?;
     Ok(Session {
         id: id.to_owned(),
@@ -324,14 +325,14 @@ fn decode(id: &str, stored: &[u8]) -> Result<Session, EngineError> {
         via: json.via,
         fixed: json.fixed,
         api_token: json.pass,
-        began: Timestamp::from_millis(json.began_ms),
-        seen: Timestamp::from_millis(json.seen_ms),
-        ends: Timestamp::from_millis(json.ends_ms),
-        until: json.until_ms.map(Timestamp::from_millis),
+        started_at: Timestamp::from_millis(json.began_ms),
+        last_seen_at: Timestamp::from_millis(json.seen_ms),
+        expires_at: Timestamp::from_millis(json.ends_ms),
+        valid_until: json.until_ms.map(Timestamp::from_millis),
         address: json.address,
         agent: json.agent,
         generation: json.generation,
-        renewed: Timestamp::from_millis(json.renewed_ms),
+        rotated_at: Timestamp::from_millis(json.renewed_ms),
     })
 }
 
@@ -345,7 +346,7 @@ mod tests {
 
     const SECRET: [u8; 32] = [7; 32];
 
-    async fn begin() -> (tempfile::TempDir, Sessions, Session, Timestamp) {
+    async fn start() -> (tempfile::TempDir, Sessions, Session, Timestamp) {
         let folder = tempfile::TempDir::new().unwrap();
         let engine = Arc::new(Embedded::open(folder.path(), EmbeddedSettings::default()).unwrap());
         let sessions = Sessions::new(engine, Duration::from_secs(3600));
@@ -355,9 +356,9 @@ mod tests {
             role: Role::Viewer,
             scope: Scope::All,
             page: None,
-            until: None,
+            valid_until: None,
         };
-        let beginning = NewSession {
+        let new = NewSession {
             identity: &identity,
             via: "password",
             has_account: true,
@@ -366,42 +367,42 @@ mod tests {
             agent: "x",
         };
         let now = Timestamp::from_millis(1_763_640_000_000);
-        let session = sessions.begin(beginning, now).await.unwrap();
+        let session = sessions.start(new, now).await.unwrap();
         (folder, sessions, session, now)
     }
 
     #[tokio::test]
-    async fn each_renewal_makes_another_token_and_an_old_one_ends_the_login() {
-        let (_folder, sessions, session, now) = begin().await;
+    async fn a_renewal_rotates_the_token_and_reuse_ends_the_session() {
+        let (_folder, sessions, session, now) = start().await;
         let first = session.refresh_token(&SECRET);
         let renewed = sessions.renew(&first, &SECRET, now.plus_millis(60_000)).await.unwrap();
         let second = renewed.refresh_token(&SECRET);
         assert_ne!(second, first);
-        // Another tab had the old one too: it gets the very token that the first got.
+        // Another tab renews with the old token and gets the same new one.
         let tab = sessions.renew(&first, &SECRET, now.plus_millis(61_000)).await.unwrap();
         assert_eq!(tab.refresh_token(&SECRET), second);
 
         let third = sessions.renew(&second, &SECRET, now.plus_millis(200_000)).await.unwrap().refresh_token(&SECRET);
         let thief = sessions.renew(&first, &SECRET, now.plus_millis(201_000)).await;
-        assert!(matches!(thief, Err(NotRenewed::TokenReuse(session)) if session.user == "ann"));
+        assert!(matches!(thief, Err(RenewError::TokenReuse(session)) if session.user == "ann"));
         let owner = sessions.renew(&third, &SECRET, now.plus_millis(202_000)).await;
-        assert!(matches!(owner, Err(NotRenewed::Unknown)), "nobody can tell who of the two was the owner");
+        assert!(matches!(owner, Err(RenewError::Unknown)), "owner and thief can't be told apart");
     }
 
     #[tokio::test]
-    async fn the_token_before_counts_for_some_seconds_only() {
-        let (_folder, sessions, session, now) = begin().await;
+    async fn the_previous_token_is_accepted_for_some_seconds_only() {
+        let (_folder, sessions, session, now) = start().await;
         let first = session.refresh_token(&SECRET);
         sessions.renew(&first, &SECRET, now.plus_millis(60_000)).await.unwrap();
-        let late = sessions.renew(&first, &SECRET, now.plus_millis(60_000 + REUSED_WITHIN_MS)).await;
-        assert!(matches!(late, Err(NotRenewed::TokenReuse(_))));
+        let late = sessions.renew(&first, &SECRET, now.plus_millis(60_000 + REUSE_GRACE_MS)).await;
+        assert!(matches!(late, Err(RenewError::TokenReuse(_))));
     }
 
     #[tokio::test]
-    async fn a_login_ends_by_itself_and_no_later_than_it_may() {
-        let (_folder, sessions, session, now) = begin().await;
+    async fn an_expired_session_is_not_renewed_and_is_swept() {
+        let (_folder, sessions, session, now) = start().await;
         let token = session.refresh_token(&SECRET);
-        assert!(matches!(sessions.renew(&token, &SECRET, now.plus_millis(3_600_000)).await, Err(NotRenewed::Unknown)));
+        assert!(matches!(sessions.renew(&token, &SECRET, now.plus_millis(3_600_000)).await, Err(RenewError::Unknown)));
         assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_599_999)).await, Ok(0));
         assert_eq!(sessions.list(&session.tenant, now).await.unwrap().len(), 1);
         assert_eq!(sweep(sessions.engine.as_ref(), now.plus_millis(3_600_000)).await, Ok(1));
@@ -409,17 +410,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_was_not_made_with_our_secret_is_nobodys() {
-        let (_folder, sessions, session, now) = begin().await;
+    async fn a_token_of_another_secret_is_unknown() {
+        let (_folder, sessions, session, now) = start().await;
         for token in [session.refresh_token(&[8; 32]), "rrt_".into(), String::new()] {
-            assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(NotRenewed::Unknown)), "{token}");
+            assert!(matches!(sessions.renew(&token, &SECRET, now).await, Err(RenewError::Unknown)), "{token}");
         }
         assert!(sessions.renew(&session.refresh_token(&SECRET), &SECRET, now).await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_login_that_was_ended_is_not_brought_back_by_a_renewal_beside_it() {
-        let (_folder, sessions, session, now) = begin().await;
+    async fn a_concurrent_renewal_does_not_revive_an_ended_session() {
+        let (_folder, sessions, session, now) = start().await;
         let token = session.refresh_token(&SECRET);
         let renewals: Vec<_> = (0..20)
             .map(|n| {

@@ -16,12 +16,12 @@ use crate::api_token::{ApiToken, is_api_token};
 use crate::audit::AuditEntry;
 use crate::error::AccessError;
 use crate::identity::Identity;
-use crate::session::{NewSession, NotRenewed, Session, short};
+use crate::session::{NewSession, RenewError, Session, short};
 use crate::throttle::{LOCKED_FOR, Throttled};
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// How often rights are read again if they change while tokens are issued.
+/// How often rights are read at most, if they change while tokens are issued.
 const RIGHTS_READ_AT_MOST: usize = 5;
 /// How much of an unknown user name is logged: people type passwords there.
 const UNKNOWN_NAME_CHARS: usize = 3;
@@ -29,7 +29,7 @@ const UNKNOWN_NAME_CHARS: usize = 3;
 /// How a person or a script has proved who they are.
 #[derive(Debug)]
 pub enum Proof {
-    /// By the password of an account that was read after this moment.
+    /// By the password of an account, which was read after this moment.
     Account(Box<Account>, Timestamp),
     /// By an API token.
     ApiToken(Box<ApiToken>),
@@ -42,27 +42,27 @@ pub enum Proof {
 pub struct SignInClient<'a> {
     /// Its address, if it is known.
     pub address: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// The browser's `User-Agent`.
     pub agent: &'a str,
     /// The refresh token of the session that the browser had before, which ends.
     pub previous: Option<&'a str>,
 }
 
-/// A session that was just begun or renewed.
+/// A session that was just started or renewed, and its tokens.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     /// The access token.
     pub token: String,
-    /// What the access token says.
+    /// The viewer that the access token describes.
     pub viewer: Viewer,
-    /// Renews the session next.
+    /// The token for the next renewal.
     pub refresh_token: String,
-    /// When the session ends if it is not renewed.
-    pub ends: Timestamp,
+    /// When the session expires if it is not renewed.
+    pub session_expires_at: Timestamp,
 }
 
 impl Access {
-    /// Checks a password. Returns the proof, and the cookie by which the device is known from now on.
+    /// Checks a password. Returns the proof, and the cookie that makes the device known.
     pub async fn check_password(
         &self,
         address: Option<IpAddr>,
@@ -77,46 +77,46 @@ impl Access {
             Throttled::Locked { wait } => {
                 count_sign_in("locked");
                 // The lock itself was logged as a warning.
-                info!(user = beginning(username), address = shown_address, reason = "locked", "sign-in refused");
+                info!(user = truncate_name(username), address = shown_address, reason = "locked", "sign-in denied");
                 AccessError::Locked { wait_secs: wait.as_secs().max(1) }
             }
-            Throttled::Uncounted(error) => error.into(),
+            Throttled::Unavailable(error) => error.into(),
         })?;
-        let asked = Timestamp::now();
+        let read_after = Timestamp::now();
         let verified = Accounts::verify(self.engine(), self.passwords(), username, password).await;
         let (account, is_own) = match verified {
             Ok(verified) => verified,
             Err(error) => {
-                // The password was not checked. If the count can't be taken back, it stays.
+                // The password was not checked, so the attempt doesn't count. If undoing it fails, it does.
                 attempt.cancel().await.ok();
                 return Err(error.into());
             }
         };
         if is_own && let Some(account) = account {
-            return Ok((Proof::Account(Box::new(account), asked), attempt.succeeded().await?));
+            return Ok((Proof::Account(Box::new(account), read_after), attempt.succeeded().await?));
         }
         count_sign_in("wrong");
         let tries_left = attempt.failed();
         // An unknown name concerns the installation, not a tenant.
         let (user, tenant) = match &account {
             Some(account) => (account.name.clone(), account.home()),
-            None => (beginning(username), &self.settings().tenant),
+            None => (truncate_name(username), &self.settings().tenant),
         };
         let entry = AuditEntry::by(&user, address, "login", "password");
         if tries_left == 0 {
-            warn!(user, %tenant, address = shown_address, reason = "wrong_password", "sign-in refused; account locked from now on");
-            self.audit().record_soon(tenant, entry.refused("locked"));
+            warn!(user, %tenant, address = shown_address, reason = "wrong_password", "sign-in denied; account locked");
+            self.audit().record_soon(tenant, entry.denied("locked"));
             return Err(AccessError::Locked { wait_secs: LOCKED_FOR.as_secs() });
         }
-        info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "sign-in refused");
-        self.audit().record_denial(tenant, entry.refused("wrong_password"));
+        info!(user, %tenant, address = shown_address, reason = "wrong_password", tries_left, "sign-in denied");
+        self.audit().record_denial(tenant, entry.denied("wrong_password"));
         Err(AccessError::WrongPassword { tries_left })
     }
 
     /// Checks a token that stands in for a password: an API token, or a token of a trusted issuer.
     pub async fn check_token(&self, address: Option<IpAddr>, token: &str) -> Result<Proof, AccessError> {
         if is_api_token(token)
-            && let Some(token) = self.api_tokens().ask(token, Timestamp::now()).await?
+            && let Some(token) = self.api_tokens().read(token, Timestamp::now()).await?
         {
             return Ok(Proof::ApiToken(Box::new(token)));
         }
@@ -124,15 +124,15 @@ impl Access {
             Ok((identity, issuer)) => return Ok(Proof::Issuer(identity, issuer)),
             Err(rejected) => rejected,
         };
-        let (user, reason) = rejected.audited();
+        let (user, reason) = rejected.audit_fields();
         count_sign_in(reason);
-        info!(user, address = address.map(display), reason, "sign-in refused: {rejected}");
-        let entry = AuditEntry::by(user, address, "login", "token").refused(reason);
+        info!(user, address = address.map(display), reason, "sign-in denied: {rejected}");
+        let entry = AuditEntry::by(user, address, "login", "token").denied(reason);
         self.audit().record_denial(&self.settings().tenant, entry);
         Err(rejected.into())
     }
 
-    /// Begins a session.
+    /// Starts a session.
     pub async fn sign_in(&self, client: SignInClient<'_>, proof: Proof) -> Result<SignedIn, AccessError> {
         let (identity, via, has_account, api_token, since) = match proof {
             Proof::Account(account, since) => {
@@ -147,11 +147,11 @@ impl Access {
         self.login_rate().take(&identity.user, Instant::now()).map_err(too_many)?;
         // Signing in again from a browser ends the session that it had.
         if let Some(token) = client.previous {
-            with_timeout(self.sessions().leave(token, &self.tokens().keys().refresh)).await?;
+            with_timeout(self.sessions().end_by_token(token, &self.tokens().keys().refresh)).await?;
         }
         let SignInClient { address, agent, .. } = client;
         let new = NewSession { identity: &identity, via: &via, has_account, api_token, address, agent };
-        let session = with_timeout(self.sessions().begin(new, since)).await?;
+        let session = with_timeout(self.sessions().start(new, since)).await?;
         // Password checks queue, so the account is read again here. Later changes revoke this token by its issue time.
         let now = Timestamp::now();
         let Some(identity) = self.identity_of(&session, now).await? else {
@@ -174,16 +174,16 @@ impl Access {
         let count = |result: &'static str| counter!("ringside_gateway_renewals_total", "result" => result).increment(1);
         let session = match self.sessions().renew(refresh_token, &secret, now).await {
             Ok(session) => session,
-            Err(NotRenewed::Unknown) => {
+            Err(RenewError::Unknown) => {
                 count("unknown");
                 return Err(AccessError::SessionEnded);
             }
-            Err(NotRenewed::TokenReuse(session)) => {
+            Err(RenewError::TokenReuse(session)) => {
                 count("reused");
                 self.report_token_reuse(address, &session);
                 return Err(AccessError::SessionEnded);
             }
-            Err(NotRenewed::Engine(error)) => return Err(error.into()),
+            Err(RenewError::Engine(error)) => return Err(error.into()),
         };
         let Some(identity) = self.identity_of(&session, now).await? else {
             count("refused");
@@ -223,7 +223,7 @@ impl Access {
         Ok(())
     }
 
-    /// Returns a session's current identity; none if it may not go on.
+    /// Returns a session's current identity, or none if the session may not continue.
     async fn identity_of(&self, session: &Session, now: Timestamp) -> Result<Option<Identity>, AccessError> {
         if let Some(token) = &session.api_token {
             let token = self.api_tokens().of_session(token, now).await?;
@@ -234,7 +234,7 @@ impl Access {
             return Ok(session.fixed_identity().filter(|_| self.issuers().has(&session.via)));
         }
         let account = Account::get(self.engine(), &session.user).await?;
-        let is_valid = |account: &Account| !account.disabled && session.began > account.logins_since;
+        let is_valid = |account: &Account| !account.disabled && session.started_at > account.sessions_after;
         Ok(account.filter(is_valid).and_then(|account| account.identity(Some(&session.tenant))))
     }
 
@@ -246,21 +246,21 @@ impl Access {
         mut now: Timestamp,
     ) -> Result<SignedIn, AccessError> {
         for _ in 0..RIGHTS_READ_AT_MOST {
-            // Revocations of this very second must be known: the token claims to be issued after them.
+            // Revocations of this second must be known: the token will claim to be issued after them.
             with_timeout(self.revocations().read()).await?;
             match self.revocations().issued_at(&identity.user, &identity.tenant, now) {
                 Ok(issued_at) => {
                     let token_ms = self.settings().token_ttl.as_millis() as i64;
-                    let ends = now.plus_millis(token_ms).min(session.ends);
-                    let (token, viewer) = self.tokens().issue(&identity, &session.id, issued_at, ends, now);
+                    let expires_at = now.plus_millis(token_ms).min(session.expires_at);
+                    let (token, viewer) = self.tokens().issue(&identity, &session.id, issued_at, expires_at, now);
                     let refresh_token = session.refresh_token(&self.tokens().keys().refresh);
-                    return Ok(SignedIn { token, viewer, refresh_token, ends: session.ends });
+                    return Ok(SignedIn { token, viewer, refresh_token, session_expires_at: session.expires_at });
                 }
-                // Rights were changed or revoked since, perhaps by a clock ahead of ours: read them again after that.
+                // Rights changed since, or another gateway's clock is ahead: read them again.
                 Err(since) => {
                     now = since.plus_millis(1);
-                    let goes_on = with_timeout(self.sessions().has(&session.id)).await?;
-                    let current = self.identity_of(session, now).await?.filter(|_| goes_on);
+                    let is_active = with_timeout(self.sessions().has(&session.id)).await?;
+                    let current = self.identity_of(session, now).await?.filter(|_| is_active);
                     identity = current.ok_or(AccessError::SessionEnded)?;
                 }
             }
@@ -272,7 +272,7 @@ impl Access {
     fn report_token_reuse(&self, address: Option<IpAddr>, session: &Session) {
         let Session { user, tenant, id, .. } = session;
         warn!(%user, %tenant, session.id = short(id), "refresh token reused, so it was copied; session ended");
-        let entry = AuditEntry::by(user, address, "login.renew", short(id)).refused("refresh_token_reused");
+        let entry = AuditEntry::by(user, address, "login.renew", short(id)).denied("refresh_token_reused");
         self.audit().record_soon(tenant, entry);
     }
 }
@@ -287,8 +287,8 @@ pub(crate) fn count_sign_in(result: &'static str) {
     counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }
 
-/// Shortens an unknown user name for the log: it may be a password. Control characters are left out.
-fn beginning(username: &str) -> String {
+/// Shortens an unknown user name for the log, since it may be a password. Drops control characters.
+fn truncate_name(username: &str) -> String {
     let mut shown: String = username.chars().filter(|c| !c.is_control()).take(UNKNOWN_NAME_CHARS).collect();
     shown.push('…');
     shown

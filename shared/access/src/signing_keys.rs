@@ -1,9 +1,8 @@
-//! The keys that tokens are signed with, one document in the engine's registry that all gateways share.
+//! The keys that sign access tokens: one document in the engine's registry, shared by all gateways.
 //!
-//! A key is made ahead of its use, so that every gateway, and whoever reads our key set, knows it by the time the first
-//! token is signed with it; and it is kept for as long as a token of it can last. So nobody has to log in again when keys
-//! change. An engine that was emptied gets the document again from whichever gateway looks first, so that those who run
-//! and those who start agree on one.
+//! A new key is published before it signs, so that every gateway and every reader of the key set knows it in time. An
+//! old key is kept as long as its tokens can last. So a rotation ends no session. If the engine was emptied, the first
+//! gateway to notice restores the document, so that running and starting gateways agree on the keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,19 +16,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Where the registry has them.
-const KEYS: &str = "signing/keys";
-/// A key is known for so long before it signs: longer than anybody keeps our key set.
-const KNOWN_BEFORE_MS: i64 = 10 * 60_000;
-/// A key is kept for so long after the next one signs: longer than any token lasts.
+/// The registry key of the document.
+const REGISTRY_KEY: &str = "signing/keys";
+/// How long a key is published before it signs: longer than readers cache the key set.
+const PUBLISHED_BEFORE_MS: i64 = 10 * 60_000;
+/// How long a key is kept after the next one signs: longer than any token lasts.
 const KEPT_AFTER_MS: i64 = 25 * 3_600_000;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct KeysJson {
-    /// What refresh tokens are made with.
+    /// The secret of refresh tokens.
     refresh: String,
-    /// The oldest first.
+    /// The keys, oldest first.
     keys: Vec<KeyJson>,
 }
 
@@ -41,7 +40,7 @@ struct KeyJson {
     signs_from_ms: i64,
 }
 
-/// The installation's keys.
+/// The installation's signing keys.
 pub struct SigningKeys {
     stored: Bytes,
     json: KeysJson,
@@ -49,9 +48,9 @@ pub struct SigningKeys {
     pub(crate) refresh: [u8; 32],
 }
 
-/// One key, both halves, and its name.
+/// A key pair and its name.
 pub(crate) struct SigningKey {
-    /// Its name in the head of tokens.
+    /// Its name in the header of tokens.
     pub(crate) kid: String,
     pub(crate) private: EncodingKey,
     pub(crate) public: DecodingKey,
@@ -60,23 +59,24 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKeys {
-    /// Reads the installation's keys, or makes them; whoever makes them first, all get the same.
+    /// Loads the installation's keys, or creates them. All gateways get the same.
     pub async fn load(engine: &dyn Engine) -> Result<Self, EngineError> {
         let now_ms = Timestamp::now().millis();
         let first = KeyJson { seed: random_32(), made_ms: now_ms, signs_from_ms: 0 };
         let json = KeysJson { refresh: random_32(), keys: vec![first] };
-        Self::read(engine.get_or_create(KEYS, encode(&json)).await?)
+        Self::read(engine.get_or_create(REGISTRY_KEY, encode(&json)).await?)
     }
 
-    /// Reads them again, or puts these there where there are none any more.
-    pub(crate) async fn load_again(&self, engine: &dyn Engine) -> Result<Self, EngineError> {
-        Self::read(engine.get_or_create(KEYS, self.stored.clone()).await?)
+    /// Loads the keys again, or restores these if they are gone.
+    pub(crate) async fn reload(&self, engine: &dyn Engine) -> Result<Self, EngineError> {
+        Self::read(engine.get_or_create(REGISTRY_KEY, self.stored.clone()).await?)
     }
 
-    /// Makes another key, which signs from ten minutes on, and lets go of those that no token can be of any more. False
-    /// where somebody else was faster.
+    /// Adds a key that signs in ten minutes, and removes keys whose tokens have all expired.
+    ///
+    /// Returns false if another gateway was faster.
     pub async fn rotate(&self, engine: &dyn Engine, now: Timestamp) -> Result<bool, EngineError> {
-        engine.compare_and_swap(KEYS, Some(self.stored.clone()), Some(encode(&self.rotated(now)))).await
+        engine.compare_and_swap(REGISTRY_KEY, Some(self.stored.clone()), Some(encode(&self.rotated(now)))).await
     }
 
     fn rotated(&self, now: Timestamp) -> KeysJson {
@@ -85,7 +85,7 @@ impl SigningKeys {
         let mut superseded = superseded_ms.into_iter();
         json.keys.retain(|_| superseded.next().is_none_or(|at| at + KEPT_AFTER_MS > now.millis()));
         let now_ms = now.millis();
-        json.keys.push(KeyJson { seed: random_32(), made_ms: now_ms, signs_from_ms: now_ms + KNOWN_BEFORE_MS });
+        json.keys.push(KeyJson { seed: random_32(), made_ms: now_ms, signs_from_ms: now_ms + PUBLISHED_BEFORE_MS });
         json
     }
 
@@ -103,40 +103,40 @@ impl SigningKeys {
         Ok(Self { stored, json, keys, refresh })
     }
 
-    /// One key that everybody knows, for fuzz targets.
+    /// Returns the key of a known seed, for fuzz targets.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn of_seed(seed: [u8; 32]) -> Self {
         let seed = URL_SAFE_NO_PAD.encode(seed);
         let key = KeyJson { seed: seed.clone(), made_ms: 0, signs_from_ms: 0 };
-        Self::read(encode(&KeysJson { refresh: seed, keys: vec![key] })).expect("32 bytes are a key")
+        Self::read(encode(&KeysJson { refresh: seed, keys: vec![key] })).expect("32 bytes are a valid seed")
     }
 
-    /// The key that signs now.
+    /// Returns the key that signs now.
     pub(crate) fn signer(&self, now: Timestamp) -> &SigningKey {
         self.keys.iter().rev().find(|key| key.signs_from <= now).unwrap_or(&self.keys[0])
     }
 
-    /// The key of that name.
+    /// Returns the key with a name.
     pub(crate) fn named(&self, kid: &str) -> Option<&SigningKey> {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
-    /// When the newest key was made.
+    /// Returns when the newest key was created.
     pub(crate) fn newest_made(&self) -> Timestamp {
         self.json.keys.last().map_or(Timestamp::default(), |key| Timestamp::from_millis(key.made_ms))
     }
 
-    /// True where nothing has changed between the two.
+    /// Returns whether both are the same document.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.stored == other.stored
     }
 
-    /// True where a token of one may be a token of the other.
+    /// Returns whether both have a key in common.
     pub(crate) fn related(&self, other: &Self) -> bool {
         self.keys.iter().any(|key| other.named(&key.kid).is_some())
     }
 
-    /// The public halves, as RFC 7517 and RFC 8037 write them.
+    /// Returns the public keys as a JWK set (RFC 7517, RFC 8037).
     pub fn key_set(&self) -> Value {
         let key = |key: &SigningKey| {
             json!({
@@ -164,7 +164,7 @@ impl SigningKey {
 }
 
 fn encode(json: &KeysJson) -> Bytes {
-    serde_json::to_vec(json).expect("a plain struct always serialises").into()
+    serde_json::to_vec(json).expect("a plain struct serialises").into()
 }
 
 fn random_32() -> String {
@@ -175,7 +175,7 @@ fn bytes_32(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// Without the keys.
+/// Shows the names of the keys only.
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.keys.iter().map(|key| &key.kid)).finish()
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_known_before_it_signs_and_kept_for_as_long_as_its_tokens_last() {
+    fn a_key_is_published_before_it_signs_and_outlives_its_tokens() {
         let at = |ms: i64| Timestamp::from_millis(1_000_000_000 + ms);
         let first = KeysJson {
             refresh: random_32(),
@@ -200,13 +200,13 @@ mod tests {
         let one = keys(&first);
         let old = one.signer(at(0)).kid.clone();
         let two = keys(&one.rotated(at(0)));
-        assert_eq!(two.signer(at(KNOWN_BEFORE_MS - 1)).kid, old);
-        let new = two.signer(at(KNOWN_BEFORE_MS)).kid.clone();
+        assert_eq!(two.signer(at(PUBLISHED_BEFORE_MS - 1)).kid, old);
+        let new = two.signer(at(PUBLISHED_BEFORE_MS)).kid.clone();
         assert_ne!(new, old);
-        assert_eq!(two.key_set()["keys"].as_array().unwrap().len(), 2, "both are known from the beginning");
+        assert_eq!(two.key_set()["keys"].as_array().unwrap().len(), 2, "both are published at once");
         assert!(one.related(&two) && !one.same(&two) && one.refresh == two.refresh);
 
-        let last_of_old = KNOWN_BEFORE_MS + KEPT_AFTER_MS;
+        let last_of_old = PUBLISHED_BEFORE_MS + KEPT_AFTER_MS;
         assert!(keys(&two.rotated(at(last_of_old - 1))).named(&old).is_some());
         let three = keys(&two.rotated(at(last_of_old)));
         assert!(three.named(&old).is_none() && three.named(&new).is_some());

@@ -1,7 +1,7 @@
-//! Single sign-on by OpenID Connect: away to the provider with a sealed request, and back with a code.
+//! Single sign-on by OpenID Connect: to the provider with a sealed request, and back with a code.
 //!
-//! The browser keeps the sealed request in a cookie, so any gateway can finish what another one began. Signing out here
-//! does not sign out there.
+//! The browser keeps the sealed request in a cookie, so any gateway can finish a sign-in that another one started.
+//! Signing out of Ringside does not sign out of the provider.
 
 use std::net::IpAddr;
 
@@ -13,27 +13,27 @@ use url::Url;
 use crate::access::Access;
 use crate::audit::AuditEntry;
 use crate::identity::Identity;
-use crate::issuer::{Issuer, NotExchanged, Pending, PendingKey, TokenRejected};
+use crate::issuer::{ExchangeError, Issuer, PendingSso, SealKey, TokenRejected};
 use crate::sign_in::{Proof, count_sign_in};
 use crate::timeout::with_timeout;
 
-/// What a browser needs to go to the provider.
+/// The redirect to a provider.
 #[derive(Debug)]
 pub struct SsoRequest {
     /// The provider's address.
     pub address: Url,
-    /// The value of the cookie that the browser brings back.
+    /// The value of the cookie that the callback needs.
     pub sealed: String,
 }
 
-/// What a provider sends back by the browser.
+/// The provider's answer, in the query of the callback.
 #[derive(Debug, Default)]
 pub struct SsoCallback {
     /// The code to exchange for an ID token.
     pub code: Option<String>,
-    /// The state that the request had.
+    /// The `state` of the request.
     pub state: String,
-    /// The issuer, if it names itself.
+    /// The issuer, if the provider sends it (RFC 9207).
     pub iss: Option<String>,
     /// An error instead of a code.
     pub error: Option<String>,
@@ -48,25 +48,25 @@ pub enum SsoError {
     /// The user declined.
     #[error("cancelled by the user")]
     Cancelled,
-    /// It was begun elsewhere or too long ago, or is over already.
-    #[error("begun elsewhere or too long ago")]
+    /// It was started in another browser or too long ago, or is finished already.
+    #[error("started elsewhere or too long ago")]
     Stale,
-    /// The provider does not answer, or not as it should.
-    #[error("the provider does not answer as it should")]
+    /// The provider is unavailable, or its answer is invalid.
+    #[error("the provider's answer is missing or invalid")]
     Provider,
-    /// The user is known there and has no access here.
-    #[error("no access here")]
+    /// The provider vouches for the user, but no mapping admits them.
+    #[error("no mapping admits the user")]
     NoAccess {
-        /// Their name here.
+        /// Their name in Ringside.
         user: String,
     },
-    /// The engine can't be asked.
+    /// The engine is unavailable.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
 impl SsoError {
-    /// What metrics, the audit log and the sign-in page's address call it.
+    /// Returns its name in metrics, in the audit log and in the sign-in page's query.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Cancelled => "sso_cancelled",
@@ -78,31 +78,31 @@ impl SsoError {
     }
 }
 
-/// A failed sign-in, and the path to go on to after another one.
+/// A failed single sign-on, and the path to open after the next one.
 #[derive(Debug)]
 pub struct SsoFailure {
     /// Why it failed.
     pub error: SsoError,
-    /// The path that the user wanted.
+    /// The path that the user asked for.
     pub next: String,
 }
 
 impl Access {
-    /// True if people can sign in at a provider with this id.
+    /// Returns whether there is an SSO provider with this id.
     pub fn has_sso(&self, id: &str) -> bool {
         self.issuers().for_sso(id).is_some()
     }
 
-    /// Starts single sign-on that goes on to the path `next`. `base` is the address that people open.
+    /// Starts single sign-on, to open the path `next` after it. `base` is the address that people open.
     pub async fn start_sso(&self, id: &str, next: String, base: &str) -> Result<SsoRequest, SsoError> {
         let issuer = self.issuers().for_sso(id).ok_or(SsoError::NoSuchProvider)?;
-        let pending = Pending::new(id, next, Timestamp::now());
-        let key = with_timeout(PendingKey::load(self.engine())).await?;
+        let pending = PendingSso::new(id, next, Timestamp::now());
+        let key = with_timeout(SealKey::load(self.engine())).await?;
         let address = issuer.authorization(&pending, base).await.map_err(|_| SsoError::Provider)?;
         Ok(SsoRequest { address, sealed: pending.seal(&key) })
     }
 
-    /// Finishes single sign-on. Returns the proof and the path to go on to.
+    /// Finishes single sign-on. Returns the proof and the path to open next.
     pub async fn finish_sso(
         &self,
         id: &str,
@@ -114,10 +114,10 @@ impl Access {
         let fail = |error: SsoError, next: &str| SsoFailure { error, next: next.to_owned() };
         let issuer = self.issuers().for_sso(id).ok_or_else(|| fail(SsoError::NoSuchProvider, "/"))?;
         let now = Timestamp::now();
-        let key = with_timeout(PendingKey::load(self.engine())).await.map_err(|error| fail(error.into(), "/"))?;
-        let pending = sealed.and_then(|sealed| Pending::open(sealed, &key, id, &callback.state, now));
+        let key = with_timeout(SealKey::load(self.engine())).await.map_err(|error| fail(error.into(), "/"))?;
+        let pending = sealed.and_then(|sealed| PendingSso::open(sealed, &key, id, &callback.state, now));
         let Some(pending) = pending else {
-            info!(issuer.id = id, "single sign-on came back that was not begun here");
+            info!(issuer.id = id, "SSO callback without a valid request cookie");
             count_sign_in("sso_stale");
             return Err(fail(SsoError::Stale, "/"));
         };
@@ -131,7 +131,7 @@ impl Access {
                     SsoError::NoSuchProvider | SsoError::Stale | SsoError::Provider | SsoError::Engine(_) => Some("?"),
                 };
                 if let Some(user) = user {
-                    let entry = AuditEntry::by(user, address, "login", id).refused(error.name());
+                    let entry = AuditEntry::by(user, address, "login", id).denied(error.name());
                     self.audit().record_denial(&self.settings().tenant, entry);
                 }
                 Err(SsoFailure { error, next: pending.next })
@@ -144,27 +144,27 @@ impl Access {
 async fn finish(
     issuer: &Issuer,
     callback: SsoCallback,
-    pending: &Pending,
+    pending: &PendingSso,
     base: Option<&str>,
 ) -> Result<Identity, SsoError> {
     if !issuer.is_named(callback.iss.as_deref()).await.map_err(|_| SsoError::Provider)? {
-        warn!(issuer.id = issuer.id(), "single sign-on came back from another provider than it was sent to");
+        warn!(issuer.id = issuer.id(), "SSO callback from another issuer");
         return Err(SsoError::Stale);
     }
     if let Some(error) = callback.error {
         let error: String = error.chars().take(64).collect();
-        info!(issuer.id = issuer.id(), ?error, "single sign-on was not granted");
+        info!(issuer.id = issuer.id(), ?error, "SSO denied by the provider");
         return Err(if error == "access_denied" { SsoError::Cancelled } else { SsoError::Provider });
     }
     let code = callback.code.ok_or(SsoError::Stale)?;
     let base = base.ok_or(SsoError::Stale)?;
     issuer.exchange(&code, pending, base, Timestamp::now()).await.map_err(|error| {
-        warn!(issuer.id = issuer.id(), %error, "single sign-on failed");
+        warn!(issuer.id = issuer.id(), %error, "SSO failed");
         match error {
-            NotExchanged::Code(error) if error == "invalid_grant" => SsoError::Stale,
-            NotExchanged::Rejected(TokenRejected::NoAccess { who, .. }) => SsoError::NoAccess { user: who },
-            NotExchanged::Rejected(TokenRejected::User) => SsoError::NoAccess { user: "?".to_owned() },
-            NotExchanged::Code(_) | NotExchanged::Fetch(_) | NotExchanged::Rejected(_) => SsoError::Provider,
+            ExchangeError::Code(error) if error == "invalid_grant" => SsoError::Stale,
+            ExchangeError::Rejected(TokenRejected::NoAccess { user, .. }) => SsoError::NoAccess { user },
+            ExchangeError::Rejected(TokenRejected::User) => SsoError::NoAccess { user: "?".to_owned() },
+            ExchangeError::Code(_) | ExchangeError::Fetch(_) | ExchangeError::Rejected(_) => SsoError::Provider,
         }
     })
 }

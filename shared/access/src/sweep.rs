@@ -1,4 +1,4 @@
-//! Removes from the registry what counts no more: logins that are over, and wrong passwords of a while ago.
+//! Removes expired sessions and expired counts of password attempts from the registry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,34 +10,38 @@ use tracing::warn;
 
 use crate::{session, throttle};
 
-/// About how often.
+/// The average pause between sweeps.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Looks for it now and then, until cancelled.
-pub(crate) async fn keep_sweeping(engine: Arc<dyn Engine>, stop: CancellationToken) {
+/// Sweeps at intervals until cancelled.
+pub(crate) async fn run(engine: Arc<dyn Engine>, stop: CancellationToken) {
     loop {
-        // Gateways that were started together must not all do it at once.
+        // Jitter: gateways that were started together must not sweep at the same time.
         let pause = EVERY.mul_f64(rand::random_range(0.5..1.5));
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
         if let Err(error) = sweep(engine.as_ref(), Timestamp::now()).await {
-            warn!(%error, "what is outdated could not be removed; it is tried again");
+            warn!(%error, "removing expired sessions failed; retrying");
         }
     }
 }
 
-/// Removes what is over by now; returns how many.
+/// Removes the expired records and returns their number.
 pub(crate) async fn sweep(engine: &dyn Engine, now: Timestamp) -> Result<usize, EngineError> {
-    Ok(sweep_each(engine, session::PREFIX, |stored| session::is_over(stored, now)).await?
-        + sweep_each(engine, throttle::PREFIX, |stored| throttle::is_over(stored, now)).await?)
+    Ok(sweep_each(engine, session::PREFIX, |stored| session::is_expired(stored, now)).await?
+        + sweep_each(engine, throttle::PREFIX, |stored| throttle::is_expired(stored, now)).await?)
 }
 
-async fn sweep_each(engine: &dyn Engine, prefix: &str, is_over: impl Fn(&[u8]) -> bool) -> Result<usize, EngineError> {
+async fn sweep_each(
+    engine: &dyn Engine,
+    prefix: &str,
+    is_expired: impl Fn(&[u8]) -> bool,
+) -> Result<usize, EngineError> {
     let mut removed = 0;
     for (key, stored) in engine.list(prefix).await? {
-        // What was changed in this very moment stays.
-        if is_over(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
+        // A record that was renewed meanwhile stays.
+        if is_expired(&stored) && engine.compare_and_swap(&key, Some(stored), None).await? {
             removed += 1;
         }
     }

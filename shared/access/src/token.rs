@@ -1,10 +1,11 @@
-//! Access tokens: signed with the installation's key, checked by signature alone, and remembered for as long as they last.
+//! Access tokens: signed with the installation's key, verified by signature alone, and cached until they expire.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
+use parking_lot::Mutex;
 use ringside_engine::Engine;
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,20 +14,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::identity::Identity;
+use crate::random::random_id;
 use crate::role::Role;
 use crate::scope::CampaignsJson;
 use crate::signing_keys::SigningKeys;
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// So many verified tokens are remembered; a signature costs 20 times what a look-up does.
-const REMEMBERED: usize = 20_000;
-/// Longer tokens are not even looked at.
-const LONGEST_TOKEN: usize = 8 * 1024;
-/// How often it is looked whether the installation's keys are still ours.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// What an access token calls itself (RFC 9068), so that nothing else we sign passes for one.
-const KIND: &str = "at+jwt";
+/// How many verified tokens are cached: verifying a signature costs 20 times a look-up.
+const MAX_CACHED: usize = 20_000;
+/// Longer tokens are rejected unread.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How often the installation's keys are read again.
+const RELOAD_EVERY: Duration = Duration::from_secs(2);
+/// The `typ` of access tokens (RFC 9068): no other token signed with these keys passes for one.
+const TOKEN_TYPE: &str = "at+jwt";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -47,16 +49,16 @@ struct Claims {
 /// Issues and verifies access tokens.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Short and never across an await.
+    /// Never held across an await.
     signed: Mutex<Signed>,
     validation: Validation,
     issuer: String,
     audience: String,
-    /// A key is followed by another one after so long; never where it is zero.
+    /// The age at which the signing key is rotated; zero for never.
     new_key_every: Duration,
 }
 
-/// Keys, and tokens that were verified with them.
+/// Keys, and the tokens verified with them.
 #[derive(Debug)]
 struct Signed {
     keys: Arc<SigningKeys>,
@@ -65,11 +67,11 @@ struct Signed {
 
 impl Tokens {
     pub(crate) fn new(keys: SigningKeys, issuer: &str, audience: &str, new_key_every: Duration) -> Self {
-        // One algorithm, ours; what the token's own head says is never a choice.
+        // One algorithm, whatever the token's header says.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
-        // Without this a token that names no issuer at all would pass.
+        // Otherwise a token without an issuer would pass.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = 0;
@@ -82,44 +84,45 @@ impl Tokens {
         }
     }
 
-    /// Looks again and again whether the installation's keys are still ours, until cancelled. What is gone is put there
-    /// again; where another gateway was faster, or made another key, its keys are ours from then on.
+    /// Reloads the installation's keys at intervals until cancelled.
+    ///
+    /// Restores missing keys. If another gateway wrote first or rotated the key, adopts its keys.
     pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            let ours = self.keys();
-            match with_timeout(ours.load_again(engine.as_ref())).await {
-                Ok(stored) if ours.same(&stored) => self.renew(engine.as_ref(), &ours).await,
+        while stop.run_until_cancelled(tokio::time::sleep(RELOAD_EVERY)).await.is_some() {
+            let current = self.keys();
+            match with_timeout(current.reload(engine.as_ref())).await {
+                Ok(stored) if current.same(&stored) => self.rotate_if_due(engine.as_ref(), &current).await,
                 Ok(stored) => {
-                    if !ours.related(&stored) {
-                        warn!("the installation has other signing keys now; logins from before don't count any more");
+                    if !current.related(&stored) {
+                        warn!("signing keys replaced; access tokens from before are invalid");
                     }
-                    let mut signed = self.signed.lock().expect("nobody panics while remembering");
+                    let mut signed = self.signed.lock();
                     *signed = Signed { keys: Arc::new(stored), verified: HashMap::new() };
                 }
-                Err(error) => debug!(%error, "the signing keys can't be read; ours count"),
+                Err(error) => debug!(%error, "reading the signing keys failed; keeping the known ones"),
             }
         }
     }
 
-    /// Makes another key where the newest is old. All gateways do it, and one of them is first.
-    async fn renew(&self, engine: &dyn Engine, ours: &SigningKeys) {
+    /// Rotates the signing key if it is due. All gateways try, and one succeeds.
+    async fn rotate_if_due(&self, engine: &dyn Engine, current: &SigningKeys) {
         let now = Timestamp::now();
         let every_ms = self.new_key_every.as_millis() as i64;
-        if every_ms > 0 && now.since(ours.newest_made()) >= every_ms {
-            match with_timeout(ours.rotate(engine, now)).await {
-                Ok(true) => info!("made another signing key, which is used in some minutes"),
+        if every_ms > 0 && now.since(current.newest_made()) >= every_ms {
+            match with_timeout(current.rotate(engine, now)).await {
+                Ok(true) => info!("signing key rotated; the new one signs in some minutes"),
                 Ok(false) => {}
-                Err(error) => debug!(%error, "could not make another signing key; it is tried again"),
+                Err(error) => debug!(%error, "rotating the signing key failed; retrying"),
             }
         }
     }
 
-    /// The keys in use.
+    /// Returns the keys in use.
     pub fn keys(&self) -> Arc<SigningKeys> {
-        self.signed.lock().expect("nobody panics while remembering").keys.clone()
+        self.signed.lock().keys.clone()
     }
 
-    /// Makes a token for somebody who has shown who they are, as part of a login.
+    /// Issues an access token for an identity, as part of a session.
     pub(crate) fn issue(
         &self,
         identity: &Identity,
@@ -144,41 +147,42 @@ impl Tokens {
         let keys = self.keys();
         let key = keys.signer(now);
         let mut head = Header::new(Algorithm::EdDSA);
-        head.typ = Some(KIND.to_owned());
+        head.typ = Some(TOKEN_TYPE.to_owned());
         head.kid = Some(key.kid.clone());
-        let token = jsonwebtoken::encode(&head, &claims, &key.private).expect("plain claims always sign");
-        let viewer = viewer(claims).expect("what was just put in can be read");
+        let token = jsonwebtoken::encode(&head, &claims, &key.private)
+            .expect("plain claims serialise, and the key is for EdDSA");
+        let viewer = viewer(claims).expect("claims of a valid identity are valid");
         (token, viewer)
     }
 
-    /// Who a token is for, if it is one of ours and not over.
+    /// Returns the viewer of a token, if this installation signed it and it has not expired.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Arc<Viewer>> {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let (keys, remembered) = {
-            let signed = self.signed.lock().expect("nobody panics while remembering");
+        let (keys, cached) = {
+            let signed = self.signed.lock();
             (signed.keys.clone(), signed.verified.get(&fingerprint).cloned())
         };
-        let viewer = match remembered {
+        let viewer = match cached {
             Some(viewer) => viewer,
             None => Arc::new(self.check(token, &keys)?),
         };
         if viewer.expires_at <= now {
             return None;
         }
-        let mut signed = self.signed.lock().expect("nobody panics while remembering");
+        let mut signed = self.signed.lock();
         if !Arc::ptr_eq(&keys, &signed.keys) {
-            // The keys have changed in between: what was looked at with the old ones is looked at again.
+            // The keys were replaced meanwhile: verify with the new ones.
             drop(signed);
             return self.check(token, &self.keys()).map(Arc::new);
         }
         let verified = &mut signed.verified;
-        if verified.len() >= REMEMBERED {
+        if verified.len() >= MAX_CACHED {
             verified.retain(|_, viewer| viewer.expires_at > now);
         }
-        if verified.len() >= REMEMBERED {
+        if verified.len() >= MAX_CACHED {
             verified.clear();
         }
         verified.insert(fingerprint, viewer.clone());
@@ -187,10 +191,10 @@ impl Tokens {
 
     fn check(&self, token: &str, keys: &SigningKeys) -> Option<Viewer> {
         let head = jsonwebtoken::decode_header(token).ok()?;
-        if head.typ.as_deref() != Some(KIND) {
+        if head.typ.as_deref() != Some(TOKEN_TYPE) {
             return None;
         }
-        // The name only picks one of our keys, and each of them has one algorithm.
+        // `kid` only selects one of the installation's keys, and each has one algorithm.
         let key = head.kid.as_deref().and_then(|kid| keys.named(kid))?;
         let read = jsonwebtoken::decode::<Claims>(token, &key.public, &self.validation);
         viewer(read.ok()?.claims)
@@ -209,9 +213,4 @@ fn viewer(claims: Claims) -> Option<Viewer> {
         issued_at: Timestamp::from_millis(claims.iat.checked_mul(1000)?),
     };
     viewer.role.fits(&viewer.scope, viewer.page.as_ref()).then_some(viewer)
-}
-
-/// 128 random bits in hexadecimal.
-pub(crate) fn random_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }

@@ -1,4 +1,4 @@
-//! What a verified token says about its bearer.
+//! The user behind a request, by its verified token.
 
 use ringside_model::{TenantId, Timestamp};
 use serde_json::{Value, json};
@@ -6,29 +6,29 @@ use serde_json::{Value, json};
 use crate::role::Role;
 use crate::scope::{Page, Scope};
 
-/// The user behind a request: what a verified token says.
+/// The user behind a request, as a verified token describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
-    /// Their name.
+    /// The user's name.
     pub user: String,
-    /// Whose data they see.
+    /// The tenant whose data they see.
     pub tenant: TenantId,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
-    /// Which campaigns they see.
+    /// The campaigns they see.
     pub scope: Scope,
-    /// The one page they see, of a wallboard.
+    /// The one page that a wallboard sees.
     pub page: Option<Page>,
-    /// When the token ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
-    /// The login it belongs to.
+    /// The session that the token belongs to.
     pub session_id: String,
     /// When the token was issued.
     pub issued_at: Timestamp,
 }
 
 impl Viewer {
-    /// The profile that a client is told about its user.
+    /// Returns the user's profile for the client.
     pub fn profile_json(&self) -> Value {
         let campaigns = match &self.scope {
             Scope::All => json!("*"),

@@ -130,7 +130,7 @@ fn error_of(error: ApiTokenError) -> Error {
         ApiTokenError::TooMuch => Error::BadRequest(
             "A token can't be an admin's. Issue one for a supervisor, an operator, an auditor or a viewer.".to_owned(),
         ),
-        ApiTokenError::NoSuchPass(_) => Error::NoSuchEntry("There is no such token. GET /admin/tokens lists them."),
+        ApiTokenError::NoSuchToken(_) => Error::NoSuchEntry("There is no such token. GET /admin/tokens lists them."),
         ApiTokenError::Engine(error @ EngineError::Unavailable(_)) => error.into(),
         ApiTokenError::Engine(error) => Error::internal(&error),
     }

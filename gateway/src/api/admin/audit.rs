@@ -221,13 +221,13 @@ impl Format {
         match self {
             Self::Csv => {
                 let AuditLine { id, entry } = line;
-                let from = entry.from.map(|from| from.to_string()).unwrap_or_default();
+                let from = entry.address.map(|from| from.to_string()).unwrap_or_default();
                 let [before, after] = [&entry.before, &entry.after].map(|value| match value {
                     Value::Null => String::new(),
                     value => value.to_string(),
                 });
-                let AuditEntry { at, who, what, target, outcome, .. } = entry;
-                put_line(out, [id, at, who, &from, what, target, outcome, &before, &after].map(String::as_str));
+                let AuditEntry { at, user, action, target, outcome, .. } = entry;
+                put_line(out, [id, at, user, &from, action, target, outcome, &before, &after].map(String::as_str));
             }
             Self::Ndjson => {
                 out.push_str(&serde_json::to_string(line).expect("a line always serialises"));
@@ -252,9 +252,9 @@ impl AuditFilter {
 
     fn takes(&self, entry: &AuditEntry) -> bool {
         let is = |what: &String| {
-            entry.what.strip_prefix(what.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            entry.action.strip_prefix(what.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        self.who.as_ref().is_none_or(|who| entry.who.to_lowercase().contains(who))
+        self.who.as_ref().is_none_or(|who| entry.user.to_lowercase().contains(who))
             && self.what.as_ref().is_none_or(is)
             && self.done.is_none_or(|done| done == (entry.outcome == "ok"))
     }

@@ -80,9 +80,9 @@ impl SessionRow {
             via: session.via,
             address: session.address.map(|address| address.to_string()),
             agent: session.agent,
-            since: session.began.to_string(),
-            last_seen_at: session.seen.to_string(),
-            expires_at: session.ends.to_string(),
+            since: session.started_at.to_string(),
+            last_seen_at: session.last_seen_at.to_string(),
+            expires_at: session.expires_at.to_string(),
         }
     }
 }

@@ -193,7 +193,7 @@ pub(crate) async fn end_logins(
         Err(error) => return Err(error),
     };
     if account.is_some_and(|account| account.home() == tenant) {
-        Accounts::end_logins(engine, &name).await.map_err(error_of)?;
+        Accounts::end_sessions(engine, &name).await.map_err(error_of)?;
     } else {
         for id in &ids {
             access.sessions().end(id).await?;
@@ -273,7 +273,7 @@ fn or_made_up(password: Option<String>) -> (String, Option<String>) {
     match password {
         Some(password) => (password, None),
         None => {
-            let made_up = GeneratedPassword::make_up().to_string();
+            let made_up = GeneratedPassword::generate().to_string();
             (made_up.clone(), Some(made_up))
         }
     }
@@ -291,7 +291,7 @@ fn error_of(error: AccountError) -> Error {
         AccountError::IsAdmin(name, _) => Error::Conflict(format!(
             "{name} is an admin. Give the account another role first, wherever it is an admin."
         )),
-        AccountError::AdminOfSome => Error::BadRequest(
+        AccountError::AdminNeedsAllCampaigns => Error::BadRequest(
             "An admin sees all campaigns. Leave out the list (or send \"*\"), or choose another role.".to_owned(),
         ),
         error => Error::from(error),

@@ -1,71 +1,77 @@
-//! The other lists: tokens of wallboards, API keys, logins, the audit log, and the page that shows them.
+//! The other lists: API tokens, API keys, sessions, the audit log, and the page that shows them.
 
 use reqwest::Method;
 use ringside_access::{Keys, Role};
 use ringside_model::{SourceId, TenantId, system_clock};
 use serde_json::{Value, json};
 
-use super::{Office, PASSWORD, answer};
+use super::{AdminContext, PASSWORD, answer};
 use crate::support::client::Client;
 
 #[tokio::test]
-async fn a_wallboards_token_is_shown_once_works_and_ends_when_revoked() {
-    let office = Office::open().await;
+async fn a_wallboards_token_is_shown_once_and_can_be_revoked() {
+    let context = AdminContext::new().await;
     let wanted = json!({ "kind": "wallboard", "name": "hall", "page": "overview", "days": 30 });
-    let issued = office.did(Method::POST, "/admin/tokens", wanted).await;
+    let issued = context.expect_ok(Method::POST, "/admin/tokens", wanted).await;
     let text = issued["text"].as_str().unwrap();
-    let list = office.did(Method::GET, "/admin/tokens", Value::Null).await;
+    let list = context.expect_ok(Method::GET, "/admin/tokens", Value::Null).await;
     assert_eq!(list["tokens"], json!([issued["token"]]));
-    assert!(!list.to_string().contains(text), "never again");
-    let login = office.http.post(office.floor.url("/auth/login")).header("content-type", "application/json");
-    let (status, told) = answer(login.body(json!({ "token": text }).to_string())).await;
-    assert_eq!((status, &told["role"], &told["page"]), (200, &json!("wallboard"), &json!("overview")));
-    let wall = told["token"].as_str().unwrap();
-    let (status, told) = office.ask(wall, Method::GET, "/admin/users", Value::Null).await;
-    assert_eq!((status, told["code"].as_str()), (403, Some("forbidden_page")));
-    let mut live = Client::connect(office.floor.address, "/ws", wall).await;
+    assert!(!list.to_string().contains(text), "it is not shown again");
+    let request = context.http.post(context.gateway.url("/auth/login")).header("content-type", "application/json");
+    let (status, response) = answer(request.body(json!({ "token": text }).to_string())).await;
+    assert_eq!((status, &response["role"], &response["page"]), (200, &json!("wallboard"), &json!("overview")));
+    let wall = response["token"].as_str().unwrap();
+    let (status, response) = context.ask(wall, Method::GET, "/admin/users", Value::Null).await;
+    assert_eq!((status, response["code"].as_str()), (403, Some("forbidden_page")));
+    let mut live = Client::connect(context.gateway.address, "/ws", wall).await;
     let id = issued["token"]["id"].as_str().unwrap();
-    office.did(Method::DELETE, &format!("/admin/tokens/{id}"), Value::Null).await;
+    context.expect_ok(Method::DELETE, &format!("/admin/tokens/{id}"), Value::Null).await;
     assert_eq!(live.close_code().await, 4401);
-    assert_eq!(office.did(Method::GET, "/admin/tokens", Value::Null).await["tokens"], json!([]));
-    let whats: Vec<Value> = office.noted("token").await;
+    assert_eq!(context.expect_ok(Method::GET, "/admin/tokens", Value::Null).await["tokens"], json!([]));
+    let whats: Vec<Value> = context.audited("token").await;
     assert_eq!(whats.len(), 2);
     assert!(!json!(whats).to_string().contains(text));
 }
 
 #[tokio::test]
-async fn an_api_key_is_shown_once_counts_and_ends_when_revoked_by_its_own_tenant() {
-    let office = Office::open().await;
-    let issued = office.did(Method::POST, "/admin/keys", json!({ "source": "pbx-1", "signed": true })).await;
+async fn an_api_key_is_shown_once_and_revoked_only_by_its_tenant() {
+    let context = AdminContext::new().await;
+    let issued = context.expect_ok(Method::POST, "/admin/keys", json!({ "source": "pbx-1", "signed": true })).await;
     let (text, secret) = (issued["text"].as_str().unwrap(), issued["secret"].as_str().unwrap());
-    let keys = Keys::new(office.floor.engine.clone(), system_clock());
-    let found = keys.find(text).await.unwrap().expect("the collector takes it");
+    let keys = Keys::new(context.gateway.engine.clone(), system_clock());
+    let found = keys.find(text).await.unwrap().expect("the collector accepts it");
     assert_eq!((found.tenant.as_str(), found.source.as_str(), found.secrets.len()), ("acme", "pbx-1", 1));
     assert_eq!(found.secrets[0].reveal(), secret);
-    let list = office.did(Method::GET, "/admin/keys", Value::Null).await;
+    let list = context.expect_ok(Method::GET, "/admin/keys", Value::Null).await;
     assert_eq!(list["keys"], json!([issued["key"]]));
     let elsewhere = TenantId::parse("elsewhere").unwrap();
     let theirs = keys.issue(&elsewhere, &SourceId::parse("pbx-2").unwrap(), "", Vec::new()).await.unwrap();
-    office.refused(404, Method::DELETE, &format!("/admin/keys/{}", theirs.record.id), Value::Null).await;
-    office.did(Method::DELETE, &format!("/admin/keys/{}", issued["key"]["id"].as_str().unwrap()), Value::Null).await;
-    let fresh = Keys::new(office.floor.engine.clone(), system_clock());
+    context.expect_rejected(404, Method::DELETE, &format!("/admin/keys/{}", theirs.record.id), Value::Null).await;
+    context
+        .expect_ok(Method::DELETE, &format!("/admin/keys/{}", issued["key"]["id"].as_str().unwrap()), Value::Null)
+        .await;
+    let fresh = Keys::new(context.gateway.engine.clone(), system_clock());
     assert!(fresh.find(text).await.unwrap().is_none() && fresh.find(&theirs.key).await.unwrap().is_some());
-    let noted = json!(office.noted("key").await).to_string();
-    assert!(noted.contains("pbx-1") && !noted.contains("pbx-2"), "{noted}");
-    assert!(![list.to_string(), noted].iter().any(|told| told.contains(text) || told.contains(secret)), "never again");
+    let audited = json!(context.audited("key").await).to_string();
+    assert!(audited.contains("pbx-1") && !audited.contains("pbx-2"), "{audited}");
+    assert!(
+        ![list.to_string(), audited].iter().any(|shown| shown.contains(text) || shown.contains(secret)),
+        "it is not shown again"
+    );
 }
 
 #[tokio::test]
-async fn a_login_is_listed_with_its_browser_and_ended_from_the_list() {
-    let office = Office::open().await;
-    office.add("bob", Role::Viewer).await;
-    let login = office.http.post(office.floor.url("/auth/login")).header("user-agent", "Mozilla/5.0 Firefox/132.0");
+async fn a_session_is_listed_with_its_browser_and_can_be_ended() {
+    let context = AdminContext::new().await;
+    context.add("bob", Role::Viewer).await;
+    let request =
+        context.http.post(context.gateway.url("/auth/login")).header("user-agent", "Mozilla/5.0 Firefox/132.0");
     let body = json!({ "username": "bob", "password": PASSWORD }).to_string();
-    let (_, told) = answer(login.header("content-type", "application/json").body(body)).await;
-    let bob = told["token"].as_str().unwrap();
-    let mut live = Client::connect(office.floor.address, "/ws", bob).await;
-    let told = office.did(Method::GET, "/admin/sessions", Value::Null).await;
-    let sessions = told["sessions"].as_array().unwrap();
+    let (_, response) = answer(request.header("content-type", "application/json").body(body)).await;
+    let bob = response["token"].as_str().unwrap();
+    let mut live = Client::connect(context.gateway.address, "/ws", bob).await;
+    let response = context.expect_ok(Method::GET, "/admin/sessions", Value::Null).await;
+    let sessions = response["sessions"].as_array().unwrap();
     let of = |user: &str| sessions.iter().find(|session| session["user"] == user).unwrap();
     let session = of("bob");
     assert_eq!(
@@ -74,32 +80,32 @@ async fn a_login_is_listed_with_its_browser_and_ended_from_the_list() {
     );
     assert_eq!(of("root")["current"], true);
     let id = session["id"].as_str().unwrap();
-    office.did(Method::DELETE, &format!("/admin/sessions/{id}"), Value::Null).await;
+    context.expect_ok(Method::DELETE, &format!("/admin/sessions/{id}"), Value::Null).await;
     assert_eq!(live.close_code().await, 4401);
-    assert_eq!(office.floor.ask("/auth/me", bob).await.0, 401);
-    assert_eq!(office.noted("session").await, [json!(["root", id[..8], "ok", "bob", null])]);
+    assert_eq!(context.gateway.ask("/auth/me", bob).await.0, 401);
+    assert_eq!(context.audited("session").await, [json!(["root", id[..8], "ok", "bob", null])]);
 
-    let ended = office.did(Method::POST, "/admin/sessions/end", Value::Null).await;
-    assert_eq!(ended, json!({ "ended": 2 }), "the admin's own too");
-    assert_eq!(office.ask(&office.admin, Method::GET, "/admin/users", Value::Null).await.0, 401);
+    let ended = context.expect_ok(Method::POST, "/admin/sessions/end", Value::Null).await;
+    assert_eq!(ended, json!({ "ended": 2 }), "the admin's own session too");
+    assert_eq!(context.ask(&context.admin, Method::GET, "/admin/users", Value::Null).await.0, 401);
     assert_eq!(
-        office.ask(&office.login("root", PASSWORD).await, Method::GET, "/admin/users", Value::Null).await.0,
+        context.ask(&context.sign_in("root", PASSWORD).await, Method::GET, "/admin/users", Value::Null).await.0,
         200
     );
 }
 
 #[tokio::test]
-async fn the_audit_log_comes_in_pages_by_filter_and_as_files_that_no_spreadsheet_runs() {
-    let office = Office::open().await;
+async fn the_audit_log_is_paged_filtered_and_exported_safely() {
+    let context = AdminContext::new().await;
     for n in 0..5 {
         let body = json!({ "kind": "script", "name": format!("=HYPERLINK({n})"), "role": "viewer", "campaigns": "*" });
-        office.did(Method::POST, "/admin/tokens", body).await;
+        context.expect_ok(Method::POST, "/admin/tokens", body).await;
     }
     let mut seen = Vec::new();
     let mut before = String::new();
     loop {
-        let page = office
-            .did(Method::GET, &format!("/admin/audit?limit=2&what=token.issue&before={before}"), Value::Null)
+        let page = context
+            .expect_ok(Method::GET, &format!("/admin/audit?limit=2&what=token.issue&before={before}"), Value::Null)
             .await;
         seen.extend(page["entries"].as_array().unwrap().iter().map(|entry| entry["after"]["name"].clone()));
         match page["next"].as_str() {
@@ -108,15 +114,15 @@ async fn the_audit_log_comes_in_pages_by_filter_and_as_files_that_no_spreadsheet
         }
     }
     let expected: Vec<Value> = (0..5).rev().map(|n| json!(format!("=HYPERLINK({n})"))).collect();
-    assert_eq!(seen, expected, "each once, the newest first");
-    let by = office.did(Method::GET, "/admin/audit?who=OD", Value::Null).await;
+    assert_eq!(seen, expected, "each entry once, newest first");
+    let by = context.expect_ok(Method::GET, "/admin/audit?who=OD", Value::Null).await;
     assert!(by["entries"].as_array().unwrap().iter().all(|entry| entry["who"] == "odd"));
-    let refused = office.did(Method::GET, "/admin/audit?outcome=refused", Value::Null).await;
-    assert_eq!(refused["entries"], json!([]));
+    let denied = context.expect_ok(Method::GET, "/admin/audit?outcome=refused", Value::Null).await;
+    assert_eq!(denied["entries"], json!([]));
 
     let file = async |format: &str| {
         let path = format!("/admin/audit/export?format={format}&what=token");
-        let response = office.http.get(office.floor.url(&path)).bearer_auth(&office.auditor).send().await.unwrap();
+        let response = context.http.get(context.gateway.url(&path)).bearer_auth(&context.auditor).send().await.unwrap();
         let disposition = response.headers()["content-disposition"].to_str().unwrap().to_owned();
         assert!(disposition.starts_with("attachment; filename=\"ringside_audit_acme_"), "{disposition}");
         response.text().await.unwrap()
@@ -128,19 +134,23 @@ async fn the_audit_log_comes_in_pages_by_filter_and_as_files_that_no_spreadsheet
     assert_eq!(csv.lines().next(), Some("id,at,who,from,what,target,outcome,before,after"));
     assert_eq!(csv.matches("\r\n").count(), 6);
     assert!(!csv.contains(",=") && csv.contains(r#","{""campaigns"":""*"""#), "{csv}");
-    let exports = office.noted("audit.export").await;
+    let exports = context.audited("audit.export").await;
     assert_eq!(exports.len(), 2);
     assert_eq!((&exports[0][0], &exports[0][4]["format"]), (&json!("odd"), &json!("csv")));
 }
 
 #[tokio::test]
-async fn the_page_lists_what_there_is_and_only_admins_get_forms() {
-    let office = Office::open().await;
-    office
-        .did(Method::POST, "/admin/tokens", json!({ "kind": "wallboard", "name": "<b>hall</b>", "page": "overview" }))
+async fn the_page_shows_all_lists_and_only_admins_get_forms() {
+    let context = AdminContext::new().await;
+    context
+        .expect_ok(
+            Method::POST,
+            "/admin/tokens",
+            json!({ "kind": "wallboard", "name": "<b>hall</b>", "page": "overview" }),
+        )
         .await;
     let page = async |token: &str, path: &str| {
-        let asked = office.http.get(office.floor.url(path)).bearer_auth(token).header("accept", "text/html");
+        let asked = context.http.get(context.gateway.url(path)).bearer_auth(token).header("accept", "text/html");
         let response = asked.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
@@ -152,16 +162,16 @@ async fn the_page_lists_what_there_is_and_only_admins_get_forms() {
         ("/admin?show=sessions", "This login"),
         ("/admin?show=audit&what=token", "wallboard"),
     ] {
-        for (token, changes) in [(&office.admin, true), (&office.auditor, false)] {
+        for (token, changes) in [(&context.admin, true), (&context.auditor, false)] {
             let (status, html) = page(token, path).await;
             assert!(status == 200 && html.contains(says), "{path}: {says}");
             assert_eq!(html.contains("<dialog class=\"dialog\" id=\"ask-dialog\""), changes, "{path}");
-            let does = html.contains("data-do=");
-            assert_eq!(does, changes, "{path}");
+            let has_actions = html.contains("data-do=");
+            assert_eq!(has_actions, changes, "{path}");
         }
     }
-    office.add("sue", Role::Supervisor).await;
-    let (status, html) = page(&office.login("sue", PASSWORD).await, "/admin").await;
+    context.add("sue", Role::Supervisor).await;
+    let (status, html) = page(&context.sign_in("sue", PASSWORD).await, "/admin").await;
     assert!(status == 403 && html.contains("Only auditors and admins may read this."), "{html}");
-    assert_eq!(page(&office.admin, "/admin?show=nonsense").await.0, 400);
+    assert_eq!(page(&context.admin, "/admin?show=nonsense").await.0, 400);
 }

@@ -1,60 +1,64 @@
-//! The audit log: who did what, when, from where, and what it was before and after. One journal of the engine a tenant.
+//! The audit log: who did what, when, from where, with the values before and after. One journal per tenant.
 //!
-//! What changes something, or lets somebody in, is noted before it is answered, and is not done where it can't be noted.
-//! What is refused is noted afterwards, and only so much of it: an attack must not bury what it wants to hide, nor fill a
-//! disk. How much was left out is noted too.
+//! Changes and sign-ins are recorded before they are answered, and fail if they can't be recorded. Denials are recorded
+//! afterwards and limited: an attack must neither bury other entries nor fill a disk. The number of omitted denials is
+//! recorded too.
 
-mod allowance;
+mod denial_limit;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use ringside_engine::{Engine, EngineError, JournalEntryId};
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
 
-use self::allowance::Allowance;
+use self::denial_limit::DenialLimit;
 
-/// So much of a text that came from outside is kept.
+/// How much of a client's text is stored.
 const TEXT_CHARS: usize = 200;
 
-/// Something that is to be remembered.
+/// An entry of the audit log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
-    /// When, RFC 3339.
+    /// When it happened, in RFC 3339.
     pub at: String,
-    /// Who did it, or tried to.
-    pub who: String,
-    /// From which address, where that is known.
-    pub from: Option<IpAddr>,
-    /// What: `login`, `user.add`, `export`…
-    pub what: String,
-    /// To whom or what.
+    /// The user who did it or tried to.
+    #[serde(rename = "who")]
+    pub user: String,
+    /// The client's address, if it is known.
+    #[serde(rename = "from")]
+    pub address: Option<IpAddr>,
+    /// The kind of action: `login`, `user.add`, `export`…
+    #[serde(rename = "what")]
+    pub action: String,
+    /// The object of the action.
     pub target: String,
-    /// `ok`, or why not.
+    /// `ok`, or the reason of a denial.
     pub outcome: String,
-    /// What was before, of a change.
+    /// The value before a change.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub before: Value,
-    /// What is after.
+    /// The value after a change.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub after: Value,
 }
 
 impl AuditEntry {
-    /// Of whoever it was.
-    pub fn by(who: &str, from: Option<IpAddr>, what: &str, target: impl Into<String>) -> Self {
+    /// Returns a successful action of a user, as of now.
+    pub fn by(user: &str, address: Option<IpAddr>, action: &str, target: impl Into<String>) -> Self {
         let target: String = target.into();
         Self {
             at: Timestamp::now().to_string(),
-            who: who.chars().take(TEXT_CHARS).collect(),
-            from,
-            what: what.to_owned(),
+            user: user.chars().take(TEXT_CHARS).collect(),
+            address,
+            action: action.to_owned(),
             target: target.chars().take(TEXT_CHARS).collect(),
             outcome: "ok".to_owned(),
             before: Value::Null,
@@ -62,23 +66,23 @@ impl AuditEntry {
         }
     }
 
-    /// That was refused, and why.
-    pub fn refused(mut self, why: &str) -> Self {
-        self.outcome = why.to_owned();
+    /// Makes it a denial with this reason.
+    pub fn denied(mut self, reason: &str) -> Self {
+        self.outcome = reason.to_owned();
         self
     }
 
-    /// That changed something.
+    /// Makes it a change between these values.
     pub fn changed(mut self, before: Value, after: Value) -> Self {
         (self.before, self.after) = (before, after);
         self
     }
 }
 
-/// An entry with its place.
+/// An entry with its id.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditLine {
-    /// For asking what came before it.
+    /// Its id, for reading the entries before it.
     pub id: String,
     /// The entry.
     #[serde(flatten)]
@@ -90,62 +94,63 @@ pub struct AuditLine {
 pub struct Audit {
     engine: Arc<dyn Engine>,
     keep: Duration,
-    /// Short and never across an await.
-    refusals: Arc<Mutex<Allowance>>,
+    /// Never held across an await.
+    denials: Arc<Mutex<DenialLimit>>,
 }
 
 impl Audit {
-    /// Keeps entries for so long.
+    /// Returns the audit logs of an engine. Entries are kept for this long.
     pub fn new(engine: Arc<dyn Engine>, keep: Duration) -> Self {
-        Self { engine, keep, refusals: Arc::default() }
+        Self { engine, keep, denials: Arc::default() }
     }
 
-    /// Writes an entry; once it returns, it survives a crash.
+    /// Writes an entry. Once this returns, the entry survives a crash.
     pub async fn record(&self, tenant: &TenantId, entry: &AuditEntry) -> Result<(), EngineError> {
-        let record = Bytes::from(serde_json::to_vec(entry).expect("a plain struct always serialises"));
+        let record = Bytes::from(serde_json::to_vec(entry).expect("a plain struct serialises"));
         self.engine.append_journal(&journal(tenant), vec![record], self.keep).await
     }
 
-    /// Writes what was refused, in the background and only so much of it: of each who and where, and of each tenant.
+    /// Writes a denial in the background, within the limits per user and tenant.
     pub fn record_denial(&self, tenant: &TenantId, mut entry: AuditEntry) {
-        let mut refusals = self.refusals.lock().expect("nobody panics while counting");
-        let Some(left_out) = refusals.one_more(tenant, &entry.who, entry.from, Instant::now()) else {
+        let mut limit = self.denials.lock();
+        let Some(omitted) = limit.admit(tenant, &entry.user, entry.address, Instant::now()) else {
             return;
         };
-        drop(refusals);
-        if left_out > 0 {
-            entry.before = serde_json::json!({ "refusalsNotNotedBefore": left_out });
+        drop(limit);
+        if omitted > 0 {
+            entry.before = serde_json::json!({ "refusalsNotNotedBefore": omitted });
         }
         self.record_soon(tenant, entry);
     }
 
-    /// Writes an entry in the background, whatever else is noted: for what was refused and changed something, such as the
-    /// end of a login or the lock of an account. Nobody can do that often.
+    /// Writes an entry in the background, without a limit.
+    ///
+    /// For denials that changed something, such as a locked account or an ended session: they can't be frequent.
     pub(crate) fn record_soon(&self, tenant: &TenantId, entry: AuditEntry) {
         let (audit, tenant) = (self.clone(), tenant.clone());
         tokio::spawn(async move {
             if let Err(error) = audit.record(&tenant, &entry).await {
-                warn!(%error, what = entry.what, "a refusal could not be noted in the audit log");
+                warn!(%error, action = entry.action, "recording a denial in the audit log failed");
             }
         });
     }
 
-    /// Entries before one, or the newest: newest first.
+    /// Returns the entries before `before`, or the newest: newest first.
     pub async fn read(
         &self,
         tenant: &TenantId,
         before: Option<JournalEntryId>,
         limit: usize,
     ) -> Result<Vec<AuditLine>, EngineError> {
-        let notes = self.engine.read_journal(&journal(tenant), before, limit).await?;
-        let line = |note: ringside_engine::JournalEntry| {
-            let entry = serde_json::from_slice(&note.record).unwrap_or_else(|_| AuditEntry {
+        let entries = self.engine.read_journal(&journal(tenant), before, limit).await?;
+        let line = |stored: ringside_engine::JournalEntry| {
+            let entry = serde_json::from_slice(&stored.record).unwrap_or_else(|_| AuditEntry {
                 outcome: "damaged".to_owned(),
                 ..AuditEntry::by("?", None, "?", "this entry can't be read")
             });
-            AuditLine { id: note.id.to_string(), entry }
+            AuditLine { id: stored.id.to_string(), entry }
         };
-        Ok(notes.into_iter().map(line).collect())
+        Ok(entries.into_iter().map(line).collect())
     }
 }
 
@@ -153,7 +158,7 @@ fn journal(tenant: &TenantId) -> String {
     format!("audit/{tenant}")
 }
 
-/// Without what it holds.
+/// Without the engine.
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Audit")

@@ -1,4 +1,4 @@
-//! An OpenID Connect provider's addresses, as it publishes them itself.
+//! The endpoints of an OpenID Connect provider, by its discovery document.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use ringside_fetch::{FetchError, Fetcher, parse_address, parse_named_address};
 use serde::Deserialize;
 use url::Url;
 
-/// Where a provider does what.
+/// A provider's endpoints and capabilities.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoints {
     pub(super) authorization: Url,
     pub(super) token: Url,
     pub(super) userinfo: Option<Url>,
     pub(super) keys: Url,
-    /// How a client with a secret shows it.
+    /// How a client with a secret authenticates.
     pub(super) client_auth: ClientAuth,
-    /// True where the way back always says who sends it.
-    pub(super) names_itself: bool,
+    /// Whether callbacks always have the `iss` parameter (RFC 9207).
+    pub(super) sends_iss: bool,
 }
 
-/// How a client with a secret shows it at the token endpoint.
+/// How a client with a secret authenticates at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientAuth {
     Basic,
@@ -39,7 +39,7 @@ struct Metadata {
 }
 
 impl Endpoints {
-    /// Asks the provider, and says for how long that counts.
+    /// Fetches a provider's endpoints. Returns also how long they may be cached.
     pub(super) async fn read(fetcher: &Fetcher, issuer: &str) -> Result<(Self, Duration), FetchError> {
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let address = parse_address(&address).map_err(FetchError::Address)?;
@@ -51,7 +51,7 @@ impl Endpoints {
     fn of(body: &[u8], issuer: &str, address: &Url) -> Result<Self, FetchError> {
         let not = |what| FetchError::Unexpected(address.to_string(), what);
         let metadata: Metadata = serde_json::from_slice(body).map_err(|_| not("a provider's metadata"))?;
-        // To the letter: otherwise one provider could speak for another.
+        // Compared exactly: otherwise one provider could speak for another.
         if metadata.issuer != issuer {
             return Err(not("the metadata of the issuer that is configured"));
         }
@@ -59,7 +59,7 @@ impl Endpoints {
         let client_auth = match metadata.token_endpoint_auth_methods_supported {
             Some(methods) if methods.iter().any(|one| one == "client_secret_basic") => ClientAuth::Basic,
             Some(methods) if methods.iter().any(|one| one == "client_secret_post") => ClientAuth::Post,
-            // The default, where the provider says nothing.
+            // The default if the provider lists no methods.
             _ => ClientAuth::Basic,
         };
         Ok(Self {
@@ -68,7 +68,7 @@ impl Endpoints {
             userinfo: metadata.userinfo_endpoint.as_deref().map(named).transpose()?,
             keys: named(&metadata.jwks_uri)?,
             client_auth,
-            names_itself: metadata.authorization_response_iss_parameter_supported,
+            sends_iss: metadata.authorization_response_iss_parameter_supported,
         })
     }
 }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_provider_speaks_for_itself_only_and_over_tls() {
         let read_well = read(|_| ()).unwrap();
-        assert_eq!((read_well.client_auth, read_well.names_itself), (ClientAuth::Basic, false));
+        assert_eq!((read_well.client_auth, read_well.sends_iss), (ClientAuth::Basic, false));
         let post = json!(["private_key_jwt", "client_secret_post"]);
         let other = read(|it| it["token_endpoint_auth_methods_supported"] = post.clone()).unwrap();
         assert_eq!(other.client_auth, ClientAuth::Post);

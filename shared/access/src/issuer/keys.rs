@@ -1,7 +1,7 @@
-//! Keys that others sign with, each bound to exactly one algorithm.
+//! The keys of issuers, each bound to exactly one algorithm.
 //!
-//! The algorithm is never a token's choice: what its head says must be what its key is for. So a public key can't be taken
-//! for a secret, and nothing unsigned passes.
+//! A token can't choose its algorithm: its header must name the algorithm of its key. So a public key can't be used as
+//! an HMAC secret, and an unsigned token can't pass.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,14 +13,14 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Secrets shorter than the signature can be guessed.
-const LEAST_SECRET_BYTES: usize = 32;
-/// RSA keys of 2048 to 8192 bits.
+/// The shortest HMAC secret: a secret shorter than the signature can be guessed.
+const MIN_SECRET_BYTES: usize = 32;
+/// The accepted sizes of RSA keys: 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
-/// More keys than these nobody has in use.
-const MOST_KEYS: usize = 100;
+/// How many keys of a set are read.
+const MAX_KEYS: usize = 100;
 
-/// How a token may be signed.
+/// An algorithm that tokens may be signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SignatureAlgorithm {
     /// RSA, PKCS #1 v1.5, SHA-256.
@@ -29,20 +29,20 @@ pub enum SignatureAlgorithm {
     Es256,
     /// Ed25519.
     EdDsa,
-    /// HMAC with SHA-256: a secret that both sides have.
+    /// HMAC with SHA-256, with a shared secret.
     Hs256,
 }
 
 impl SignatureAlgorithm {
-    /// All that a published key can be for.
+    /// The algorithms of published keys.
     pub const PUBLIC: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
 
-    /// Reads a name as a token's head has it.
+    /// Parses a name, as in a token's header.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Rs256, Self::Es256, Self::EdDsa, Self::Hs256].into_iter().find(|one| one.as_str() == name)
     }
 
-    /// As it is written.
+    /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -62,7 +62,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// One key, its name, and what it is for.
+/// A key, its name, and its algorithm.
 #[derive(Clone)]
 pub struct VerifyingKey {
     kid: Option<String>,
@@ -71,42 +71,42 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// Of a public key in PEM form; of HS256, of the secret's bytes.
+    /// Reads a public key in PEM form, or the bytes of an HS256 secret.
     pub fn new(kid: Option<String>, algorithm: SignatureAlgorithm, material: &[u8]) -> Result<Self, String> {
         let key = match algorithm {
-            SignatureAlgorithm::Hs256 if material.len() < LEAST_SECRET_BYTES => {
-                return Err(format!("an HS256 secret has {LEAST_SECRET_BYTES} bytes or more"));
+            SignatureAlgorithm::Hs256 if material.len() < MIN_SECRET_BYTES => {
+                return Err(format!("an HS256 secret has {MIN_SECRET_BYTES} bytes or more"));
             }
             SignatureAlgorithm::Hs256 => Ok(DecodingKey::from_secret(material)),
             _ if String::from_utf8_lossy(material).contains("PRIVATE KEY") => {
-                return Err("this is a private key; take it off this machine and give the public one".to_owned());
+                return Err("this is a private key; remove it from this machine and give the public one".to_owned());
             }
             SignatureAlgorithm::Rs256 => DecodingKey::from_rsa_pem(material),
             SignatureAlgorithm::Es256 => DecodingKey::from_ec_pem(material),
             SignatureAlgorithm::EdDsa => DecodingKey::from_ed_pem(material),
         };
-        let key = key.map_err(|_| format!("this is no public key for {} in PEM form", algorithm.as_str()))?;
+        let key = key.map_err(|_| format!("this is not a public key for {} in PEM form", algorithm.as_str()))?;
         Ok(Self { kid, algorithm, key })
     }
 
-    /// Its name in the head of tokens; none where it is the only one.
+    /// Returns its name in the header of tokens. The only key of an issuer may have none.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// What it is for.
+    /// Returns its algorithm.
     pub(super) fn algorithm(&self) -> SignatureAlgorithm {
         self.algorithm
     }
 
-    /// True where the signature is this key's, of this text.
+    /// Returns whether a signature is this key's signature of a text.
     pub(super) fn signed(&self, text: &str, signature: &str) -> bool {
         let algorithm = self.algorithm.for_signatures();
         jsonwebtoken::crypto::verify(signature, text.as_bytes(), &self.key, algorithm).unwrap_or(false)
     }
 }
 
-/// Without the key.
+/// Shows name and algorithm, not the key.
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {})", self.kid.as_deref().unwrap_or("-"), self.algorithm.as_str())
@@ -122,10 +122,10 @@ impl KeyTable {
         Self(keys.iter().cloned().map(Arc::new).collect())
     }
 
-    /// Of a JWK set. Keys that are for something else are left out; none where nothing remains.
+    /// Reads a JWK set. Skips keys for other uses, and returns none if no key remains.
     pub(super) fn of_jwks(text: &[u8], allowed: &BTreeSet<SignatureAlgorithm>) -> Option<Self> {
         let set: JwkSet = serde_json::from_slice(text).ok()?;
-        let keys = set.keys.into_iter().take(MOST_KEYS);
+        let keys = set.keys.into_iter().take(MAX_KEYS);
         let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok()?.key(allowed));
         let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))
@@ -135,7 +135,7 @@ impl KeyTable {
         self.0.is_empty()
     }
 
-    /// The key that a token names. One that names none must mean the only one there is.
+    /// Returns the key that a token names. A token that names none can only mean a single key.
     pub(super) fn find(&self, kid: Option<&str>) -> Option<&Arc<VerifyingKey>> {
         match (kid, &self.0[..]) {
             (None, [only]) => Some(only),
@@ -151,7 +151,7 @@ struct JwkSet {
     keys: Vec<Value>,
 }
 
-/// What of a published key is looked at.
+/// The members of a published key that are read.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -171,7 +171,7 @@ impl Jwk {
     fn key(&self, allowed: &BTreeSet<SignatureAlgorithm>) -> Option<VerifyingKey> {
         let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig");
         let verifies = self.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
-        // A secret that is published is none: `oct` is not among them.
+        // Not `oct`: a published secret is no secret.
         let algorithm = match (&*self.kty, self.crv.as_deref()) {
             ("RSA", None) => SignatureAlgorithm::Rs256,
             ("EC", Some("P-256")) => SignatureAlgorithm::Es256,
@@ -242,7 +242,7 @@ mod tests {
             (json!("a key"), false),
         ] {
             assert_eq!(table(std::slice::from_ref(&key)).is_some(), counts, "{key}");
-            // What does not count does no harm to those beside it.
+            // A skipped key does not affect the others.
             assert!(table(&[key, ed("b")]).unwrap().find(Some("b")).is_some());
         }
         let only_rsa =
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_can_not_be_one_is_told() {
+    fn an_invalid_key_is_rejected_with_a_reason() {
         for (algorithm, material, sentence) in [
             (SignatureAlgorithm::Hs256, "short", "32 bytes"),
             (SignatureAlgorithm::EdDsa, "-----BEGIN PRIVATE KEY-----", "private key"),
-            (SignatureAlgorithm::EdDsa, "nonsense", "no public key for EdDSA"),
-            (SignatureAlgorithm::Rs256, "nonsense", "no public key for RS256"),
-            (SignatureAlgorithm::Es256, "nonsense", "no public key for ES256"),
+            (SignatureAlgorithm::EdDsa, "nonsense", "not a public key for EdDSA"),
+            (SignatureAlgorithm::Rs256, "nonsense", "not a public key for RS256"),
+            (SignatureAlgorithm::Es256, "nonsense", "not a public key for ES256"),
         ] {
             let error = VerifyingKey::new(None, algorithm, material.as_bytes()).unwrap_err();
             assert!(error.contains(sentence), "{error}");

@@ -1,4 +1,4 @@
-//! How somebody else's claims become who somebody is here. What can't be mapped is refused, never guessed.
+//! The mapping of an issuer's claims to a user's rights. Claims that can't be mapped are rejected, never guessed.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use super::settings::{ClaimMapping, TenantMapping};
 use super::token::Claims;
 use crate::{Role, Scope};
 
-/// Longer names are nobody's.
-const LONGEST_NAME_CHARS: usize = 128;
+/// The longest user name.
+const MAX_NAME_CHARS: usize = 128;
 
-/// Who somebody is here, but for how long.
+/// A user by their claims.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Person {
-    /// Their name at the issuer.
+pub(super) struct MappedUser {
+    /// The user's name at the issuer.
     pub(super) name: String,
     pub(super) tenant: TenantId,
     pub(super) role: Role,
@@ -24,26 +24,25 @@ pub(super) struct Person {
 }
 
 impl ClaimMapping {
-    /// Who the claims are about.
-    pub(super) fn person(&self, claims: &Claims) -> Result<Person, TokenRejected> {
+    /// Maps the claims to a user.
+    pub(super) fn map_claims(&self, claims: &Claims) -> Result<MappedUser, TokenRejected> {
         let (name, tenant) = (self.name(claims)?, self.tenant.tenant(claims)?);
         let (role, scope) = (self.role(claims)?, self.scope(claims)?);
         if role == Role::Admin && scope != Scope::All {
-            return Err(TokenRejected::AdminOfSome);
+            return Err(TokenRejected::AdminNeedsAllCampaigns);
         }
-        Ok(Person { name, tenant, role, scope })
+        Ok(MappedUser { name, tenant, role, scope })
     }
 
     pub(super) fn name(&self, claims: &Claims) -> Result<String, TokenRejected> {
         let name = match claims.at(&self.user) {
             Some(Value::String(name)) => name.clone(),
-            // Older systems number their users.
+            // Some older systems number their users.
             Some(Value::Number(number)) if number.is_u64() => number.to_string(),
             _ => return Err(TokenRejected::User),
         };
-        let fits = !name.trim().is_empty()
-            && name.chars().count() <= LONGEST_NAME_CHARS
-            && !name.chars().any(char::is_control);
+        let fits =
+            !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
         fits.then_some(name).ok_or(TokenRejected::User)
     }
 
@@ -68,7 +67,7 @@ impl ClaimMapping {
         if names == ["*"] {
             return Ok(Scope::All);
         }
-        // None named is none to see, and one that can't be read may have been meant to take others away.
+        // An empty list means no campaigns. An invalid entry rejects the token: it may have been meant as an exclusion.
         let ids = names.into_iter().map(CampaignId::parse).collect::<Result<BTreeSet<_>, _>>();
         ids.map(Scope::Only).map_err(|_| TokenRejected::Campaigns)
     }
@@ -79,7 +78,7 @@ impl TenantMapping {
         let named = |path: &str| claims.at(path).map(texts).unwrap_or_default();
         let found = match self {
             Self::Fixed(tenant) => Some(tenant.clone()),
-            // Of several nobody could tell which is meant.
+            // With several, it is unclear which one is meant.
             Self::Claim(path) => match named(path)[..] {
                 [one] => TenantId::parse(one).ok(),
                 _ => None,
@@ -93,7 +92,7 @@ impl TenantMapping {
     }
 }
 
-/// A text, or a list's texts.
+/// Returns a text, or the texts of a list.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_powerful_mapped_role_counts_and_no_other_does() {
+    fn only_the_most_powerful_mapped_role_applies() {
         for (roles, role) in [
             (json!("SLT"), Ok(Role::Viewer)),
             (json!(["SLT", "manager", "team_member", "cook"]), Ok(Role::Supervisor)),
@@ -147,14 +146,14 @@ mod tests {
             (Value::Null, Err(TokenRejected::Role)),
         ] {
             let claims = claims(&roles, &json!("*"));
-            assert_eq!(mapping().person(&claims).map(|person| person.role), role, "{roles}");
+            assert_eq!(mapping().map_claims(&claims).map(|user| user.role), role, "{roles}");
             let lenient = ClaimMapping { default_role: Some(Role::Viewer), ..mapping() };
-            assert_eq!(lenient.person(&claims).unwrap().role, role.unwrap_or(Role::Viewer), "{roles}");
+            assert_eq!(lenient.map_claims(&claims).unwrap().role, role.unwrap_or(Role::Viewer), "{roles}");
         }
     }
 
     #[test]
-    fn campaigns_are_all_a_list_or_a_text_and_never_guessed() {
+    fn campaigns_are_all_or_a_list_or_a_text_and_never_guessed() {
         for (campaigns, scope) in [
             (json!("*"), Ok(Scope::All)),
             (json!(["*"]), Ok(Scope::All)),
@@ -170,21 +169,21 @@ mod tests {
             (Value::Null, Err(TokenRejected::Campaigns)),
         ] {
             let claims = claims(&json!("SLT"), &campaigns);
-            assert_eq!(mapping().person(&claims).map(|person| person.scope), scope, "{campaigns}");
+            assert_eq!(mapping().map_claims(&claims).map(|user| user.scope), scope, "{campaigns}");
         }
         let lenient = ClaimMapping { default_campaigns: Some(ids(&["alpha"])), ..mapping() };
-        assert_eq!(lenient.person(&claims(&json!("SLT"), &Value::Null)).unwrap().scope, ids(&["alpha"]));
-        let wrong = lenient.person(&claims(&json!("SLT"), &json!(["al/pha"])));
-        assert_eq!(wrong, Err(TokenRejected::Campaigns), "what is wrong is not as good as absent");
+        assert_eq!(lenient.map_claims(&claims(&json!("SLT"), &Value::Null)).unwrap().scope, ids(&["alpha"]));
+        let wrong = lenient.map_claims(&claims(&json!("SLT"), &json!(["al/pha"])));
+        assert_eq!(wrong, Err(TokenRejected::Campaigns), "an invalid claim is not treated as absent");
     }
 
     #[test]
-    fn an_admin_sees_all_campaigns_or_is_none() {
+    fn an_admin_of_some_campaigns_is_rejected() {
         let mapping = ClaimMapping { roles: [("boss".to_owned(), Role::Admin)].into(), ..mapping() };
-        let role = |campaigns| mapping.person(&claims(&json!("boss"), &campaigns)).map(|person| person.role);
+        let role = |campaigns| mapping.map_claims(&claims(&json!("boss"), &campaigns)).map(|user| user.role);
         assert_eq!(role(json!("*")), Ok(Role::Admin));
-        assert_eq!(role(json!(["alpha"])), Err(TokenRejected::AdminOfSome));
-        assert_eq!(role(json!([])), Err(TokenRejected::AdminOfSome));
+        assert_eq!(role(json!(["alpha"])), Err(TokenRejected::AdminNeedsAllCampaigns));
+        assert_eq!(role(json!([])), Err(TokenRejected::AdminNeedsAllCampaigns));
     }
 
     #[test]
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_has_a_name_that_can_be_shown() {
+    fn a_user_needs_a_printable_name() {
         for (sub, name) in [
             (json!("ann"), Some("ann")),
             (json!(42), Some("42")),
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_into_objects_also_where_names_have_dots() {
+    fn paths_lead_into_objects_even_if_names_have_dots() {
         let claims = Claims::of(json!({
             "https://example.com/roles": 1, "a": { "b": { "c": 2 }, "b.c": 3 }, "a.b": { "d": 4 }, "n": null,
         }));

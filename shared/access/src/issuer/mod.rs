@@ -1,16 +1,16 @@
-//! Somebody else's word on who somebody is: tokens of issuers that an operator trusts, and single sign-on there.
+//! Tokens of other issuers that the operator trusts, and single sign-on at them.
 //!
-//! A token comes in by `POST /auth/login {"token"}`, or from a provider by the code flow of `sso.rs`. Either way it goes
-//! `token` (taken apart, nothing believed) → `source` (the issuer's keys, cached) → `keys` (one algorithm a key) →
-//! `token::Claims` (for us, for now) → `mapping` (who that is here) → [`Identity`]. What can't be told for certain is
-//! refused.
+//! A token arrives by `POST /auth/login {"token"}`, or from a provider by the code flow of `sso.rs`. It passes
+//! `token` (parsed, not trusted) → `source` (the issuer's keys, cached) → `keys` (one algorithm per key) →
+//! `token::Claims` (audience and time) → `mapping` (name, tenant, role, campaigns) → [`Identity`]. A token that fails
+//! any step is rejected.
 //!
-//! By hand on hyper and jsonwebtoken, which are in the tree: the `openidconnect` crate would bring another HTTP client and
-//! a second set of signatures, and what it has beyond this (dynamic registration, implicit flows) is not for us.
+//! Written on hyper and jsonwebtoken, which are dependencies anyway. The `openidconnect` crate would add another HTTP
+//! client and a second implementation of signatures. Its other features (dynamic registration, implicit flows) are
+//! not needed.
 
-mod code;
+mod code_flow;
 mod discovery;
-mod json;
 mod keys;
 mod mapping;
 mod pending;
@@ -20,16 +20,19 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unique_json;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::code::NotExchanged;
+pub(crate) use self::code_flow::ExchangeError;
 pub use self::keys::{SignatureAlgorithm, VerifyingKey};
-pub(crate) use self::pending::{Pending, PendingKey};
+pub(crate) use self::pending::{PendingSso, SealKey};
 pub use self::rejected::TokenRejected;
-pub use self::settings::{BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SignOn, TenantMapping};
+pub use self::settings::{
+    BadIssuer, ClaimMapping, ClientSecret, IssuerSettings, KeySource, SsoSettings, TenantMapping,
+};
 use futures_util::future::join_all;
 use ringside_fetch::{FetchLimits, Fetcher};
 use ringside_model::Timestamp;
@@ -39,14 +42,14 @@ use self::source::Source;
 use self::token::{Claims, Unverified};
 use super::Identity;
 
-/// What a request to an issuer may cost.
+/// The limits on a request to an issuer.
 const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), body_bytes: 256 << 10 };
 
-/// Everybody whose tokens count here.
+/// The trusted issuers.
 #[derive(Debug)]
 pub struct Issuers(Vec<Arc<Issuer>>);
 
-/// Somebody whose tokens count here.
+/// A trusted issuer.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     settings: IssuerSettings,
@@ -55,7 +58,7 @@ pub(crate) struct Issuer {
 }
 
 impl Issuers {
-    /// As an operator has set them.
+    /// Returns the issuers of these settings, if they are valid.
     pub(crate) fn new(settings: Vec<IssuerSettings>) -> Result<Self, BadIssuer> {
         check_issuers(&settings)?;
         if settings.is_empty() {
@@ -69,40 +72,39 @@ impl Issuers {
         Ok(Self(settings.into_iter().map(issuer).collect()))
     }
 
-    /// Keeps their keys fresh, until cancelled.
+    /// Keeps the issuers' keys fresh until cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         join_all(self.0.iter().map(|issuer| issuer.source.run(stop.clone()))).await;
     }
 
-    /// Who a token is for, if it is from one of them, for us, and for now; and from whom it is.
+    /// Returns the identity of a valid token, and the id of its issuer.
     pub(crate) async fn identify(&self, token: &str, now: Timestamp) -> Result<(Identity, String), TokenRejected> {
         let token = Unverified::read(token)?;
-        let from = token.issuer();
-        let issuer =
-            self.0.iter().find(|issuer| Some(&*issuer.settings.issuer) == from).ok_or(TokenRejected::Issuer)?;
+        let iss = token.issuer();
+        let issuer = self.0.iter().find(|issuer| Some(&*issuer.settings.issuer) == iss).ok_or(TokenRejected::Issuer)?;
         let claims = issuer.verify(token, &issuer.settings.audiences, now).await?;
         Ok((issuer.identity(&claims, now)?, issuer.settings.id.clone()))
     }
 
-    /// True where the operator trusts one that is called so.
+    /// Returns whether there is an issuer with this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.0.iter().any(|issuer| issuer.settings.id == id)
     }
 
-    /// One where people can sign on.
+    /// Returns the SSO provider with this id.
     pub(crate) fn for_sso(&self, id: &str) -> Option<&Issuer> {
-        self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sign_on.is_some())
+        self.0.iter().map(|issuer| &**issuer).find(|it| it.settings.id == id && it.settings.sso.is_some())
     }
 
-    /// The providers where people can sign in: name and id.
+    /// Returns the names and ids of the SSO providers.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let with_sso = self.0.iter().filter(|issuer| issuer.settings.sign_on.is_some());
+        let with_sso = self.0.iter().filter(|issuer| issuer.settings.sso.is_some());
         with_sso.map(|issuer| (&*issuer.settings.name, &*issuer.settings.id))
     }
 }
 
 impl Issuer {
-    /// What the operator calls it.
+    /// Returns the issuer's id.
     pub(crate) fn id(&self) -> &str {
         &self.settings.id
     }
@@ -121,39 +123,39 @@ impl Issuer {
 
     fn identity(&self, claims: &Claims, now: Timestamp) -> Result<Identity, TokenRejected> {
         let mapping = &self.settings.claims;
-        let called = |name: &str| format!("{}:{name}", self.settings.id);
-        let person = mapping.person(claims).map_err(|why| match mapping.name(claims) {
-            Ok(name) => TokenRejected::NoAccess { who: called(&name), why: Box::new(why) },
-            Err(nobody) => nobody,
+        let prefixed = |name: &str| format!("{}:{name}", self.settings.id);
+        let user = mapping.map_claims(claims).map_err(|reason| match mapping.name(claims) {
+            Ok(name) => TokenRejected::NoAccess { user: prefixed(&name), reason: Box::new(reason) },
+            Err(rejected) => rejected,
         })?;
         Ok(Identity {
-            user: called(&person.name),
-            tenant: person.tenant,
-            role: person.role,
-            scope: person.scope,
+            user: prefixed(&user.name),
+            tenant: user.tenant,
+            role: user.role,
+            scope: user.scope,
             page: None,
-            until: Some(now.plus_millis(self.settings.login_for.as_millis() as i64)),
+            valid_until: Some(now.plus_millis(self.settings.session_limit.as_millis() as i64)),
         })
     }
 }
 
-/// Asks an issuer once for what it publishes: its keys, and where to sign on.
+/// Fetches an issuer's keys and endpoints once, to check its settings.
 pub async fn try_issuer(settings: &IssuerSettings) -> Result<(), BadIssuer> {
-    let read = Source::new(settings, Fetcher::new(LIMITS)).read().await;
-    read.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), what: error.to_string() })
+    let fetched = Source::new(settings, Fetcher::new(LIMITS)).fetch().await;
+    fetched.map(drop).map_err(|error| BadIssuer { id: settings.id.clone(), problem: error.to_string() })
 }
 
-/// Says what can't work of what an operator says of issuers, if anything.
+/// Checks the settings of all issuers.
 pub fn check_issuers(all: &[IssuerSettings]) -> Result<(), BadIssuer> {
     let (mut ids, mut issuers) = (BTreeSet::new(), BTreeSet::new());
     for one in all {
         one.check()?;
-        let bad = |what: &str| Err(BadIssuer { id: one.id.clone(), what: what.to_owned() });
+        let bad = |problem: &str| Err(BadIssuer { id: one.id.clone(), problem: problem.to_owned() });
         if !ids.insert(&one.id) {
             return bad("two issuers have this id");
         }
         if !issuers.insert(&one.issuer) {
-            return bad("two entries have the same issuer; a token could not tell which is meant");
+            return bad("two entries have the same issuer; a token can't tell which one is meant");
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! A sign-in that is under way at a provider, kept by the browser itself: so any gateway can end what any other one began.
+//! A single sign-on in progress, kept in a cookie of the browser, so that any gateway can finish it.
 //!
-//! It is a cookie that only we can have written, for one provider and for ten minutes. Its `state` comes back with the
-//! browser, its `nonce` in the ID token, and only the digest of its `verifier` leaves us before the code is exchanged.
+//! The cookie is authenticated by a MAC and valid for one provider and ten minutes. Its `state` comes back in the
+//! callback, its `nonce` in the ID token. Only the digest of its `verifier` is sent before the code is exchanged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,46 +12,48 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Where the registry has the installation's secret for it: 32 bytes.
-const KEY: &str = "secret/sso";
-/// Nobody signs in for longer.
-pub(crate) const LASTS_SECS: i64 = 10 * 60;
+/// The registry key of the installation's secret for it: 32 bytes.
+const REGISTRY_KEY: &str = "secret/sso";
+/// How long a single sign-on may take.
+pub(crate) const TTL_SECS: i64 = 10 * 60;
 
-/// What makes cookies ours. Read from the registry each time, so that an engine that was emptied is of one mind again
-/// at once; whoever asks first then puts theirs there.
+/// The secret that authenticates the cookies.
+///
+/// Read from the registry each time, so that gateways agree at once after the engine was emptied. The first one then
+/// creates a new secret.
 #[derive(Debug, Clone)]
-pub(crate) struct PendingKey([u8; 32]);
+pub(crate) struct SealKey([u8; 32]);
 
-impl PendingKey {
+impl SealKey {
     pub(crate) async fn load(engine: &dyn Engine) -> Result<Self, EngineError> {
         let mine: [u8; 32] = rand::random();
-        let stored = engine.get_or_create(KEY, mine.to_vec().into()).await?;
+        let stored = engine.get_or_create(REGISTRY_KEY, mine.to_vec().into()).await?;
         let stored = stored[..].try_into();
-        stored.map(Self).map_err(|_| EngineError::Damaged("the secret of sign-ins is none".to_owned()))
+        stored.map(Self).map_err(|_| EngineError::Damaged("the SSO secret is not 32 bytes".to_owned()))
     }
 
     fn mac(&self, text: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length is a key");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(text.as_bytes());
         mac
     }
 }
 
-/// A sign-in that is under way.
+/// A single sign-on in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pending {
-    /// At which issuer.
+pub(crate) struct PendingSso {
+    /// The id of the issuer.
     issuer: String,
     state: String,
     pub(crate) nonce: String,
     pub(crate) verifier: String,
-    /// Where to after.
+    /// The path to open after it.
     pub(crate) next: String,
     ends_secs: i64,
 }
 
-impl Pending {
-    /// Begins one.
+impl PendingSso {
+    /// Starts a single sign-on.
     pub(crate) fn new(issuer: &str, next: String, now: Timestamp) -> Self {
         let random = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         Self {
@@ -60,7 +62,7 @@ impl Pending {
             nonce: random(),
             verifier: random(),
             next,
-            ends_secs: now.seconds() + LASTS_SECS,
+            ends_secs: now.seconds() + TTL_SECS,
         }
     }
 
@@ -68,20 +70,20 @@ impl Pending {
         &self.state
     }
 
-    /// What the provider is told of the verifier before.
+    /// Returns the PKCE challenge: the digest of the verifier.
     pub(crate) fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(&self.verifier))
     }
 
-    /// As the cookie has it.
-    pub(crate) fn seal(&self, key: &PendingKey) -> String {
-        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("texts and a number"));
+    /// Returns the cookie's value.
+    pub(crate) fn seal(&self, key: &SealKey) -> String {
+        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("a plain struct serialises"));
         let tag = URL_SAFE_NO_PAD.encode(key.mac(&text).finalize().into_bytes());
         format!("{text}.{tag}")
     }
 
-    /// Reads it back: only what we have sealed, for this issuer and this `state`, and not for long.
-    pub(crate) fn open(cookie: &str, key: &PendingKey, issuer: &str, state: &str, now: Timestamp) -> Option<Self> {
+    /// Reads a cookie back, if its MAC, issuer, `state` and age are valid.
+    pub(crate) fn open(cookie: &str, key: &SealKey, issuer: &str, state: &str, now: Timestamp) -> Option<Self> {
         let (text, tag) = cookie.split_once('.')?;
         // Compares in constant time.
         key.mac(text).verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
@@ -98,16 +100,16 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     #[test]
-    fn only_what_we_sealed_for_this_sign_in_is_opened() {
-        let (key, other) = (PendingKey([1; 32]), PendingKey([2; 32]));
-        let pending = Pending::new("id", "/alerts".to_owned(), NOW);
+    fn only_an_own_cookie_of_this_sign_in_is_opened() {
+        let (key, other) = (SealKey([1; 32]), SealKey([2; 32]));
+        let pending = PendingSso::new("id", "/alerts".to_owned(), NOW);
         let (sealed, state) = (pending.seal(&key), pending.state().to_owned());
-        let open = |cookie: &str, key: &PendingKey, issuer: &str, state: &str, after_secs: i64| {
-            Pending::open(cookie, key, issuer, state, NOW.plus_millis(after_secs * 1000))
+        let open = |cookie: &str, key: &SealKey, issuer: &str, state: &str, after_secs: i64| {
+            PendingSso::open(cookie, key, issuer, state, NOW.plus_millis(after_secs * 1000))
         };
         assert_eq!(open(&sealed, &key, "id", &state, 0).as_ref(), Some(&pending));
         assert!(open(&sealed, &key, "id", &state, 599).is_some());
-        assert!(open(&sealed, &key, "id", &state, 600).is_none(), "over");
+        assert!(open(&sealed, &key, "id", &state, 600).is_none(), "expired");
         assert!(open(&sealed, &other, "id", &state, 0).is_none(), "another installation's");
         assert!(open(&sealed, &key, "other", &state, 0).is_none(), "another issuer's");
         assert!(open(&sealed, &key, "id", "", 0).is_none() && open(&sealed, &key, "id", "x", 0).is_none());
@@ -124,7 +126,7 @@ mod tests {
 
     #[test]
     fn two_sign_ins_share_nothing() {
-        let (one, two) = (Pending::new("id", "/".into(), NOW), Pending::new("id", "/".into(), NOW));
+        let (one, two) = (PendingSso::new("id", "/".into(), NOW), PendingSso::new("id", "/".into(), NOW));
         assert!(one.state != two.state && one.nonce != two.nonce && one.verifier != two.verifier);
         assert_eq!((one.verifier.len(), one.challenge().len()), (43, 43));
     }

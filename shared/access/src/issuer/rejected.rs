@@ -1,75 +1,76 @@
-//! Why somebody else's token did not count.
+//! Why an issuer's token is rejected.
 
-/// Why a token was refused. Its text is for the log and has nothing of the token; whoever sent it only learns that it does
-/// not count (`bad_token`).
+/// Why a token is rejected.
+///
+/// Its text is for the log and contains nothing of the token. The client only gets `bad_token`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRejected {
-    /// Longer than any that is looked at.
+    /// It is longer than the limit.
     #[error("it is longer than 8 KiB")]
     TooLong,
-    /// No signed JWT, or one that says a thing twice.
-    #[error("it is no signed JWT")]
+    /// It is not a signed JWT, or has duplicate names.
+    #[error("it is not a signed JWT")]
     Malformed,
-    /// Its `iss` is none that is configured.
+    /// Its `iss` is not configured.
     #[error("its issuer is not configured")]
     Issuer,
-    /// Its `kid` is none of the issuer's.
+    /// Its `kid` is unknown to the issuer.
     #[error("the issuer has no key of that name")]
     Key,
-    /// Not the algorithm that the key is bound to.
+    /// Its algorithm is not the key's.
     #[error("its algorithm is not the one of its key")]
     Algorithm,
-    /// Not signed with the key.
+    /// It is not signed with the key.
     #[error("its signature is wrong")]
     Signature,
-    /// A refresh or logout token, or a kind that is not known.
-    #[error("it is not a token for access")]
+    /// It is a refresh or logout token, or of an unknown kind.
+    #[error("it is not an access token")]
     Kind,
-    /// Its `aud` is somebody else.
+    /// Its `aud` is another application.
     #[error("it is for another audience")]
     Audience,
-    /// Over, or without an end.
+    /// It has expired, or has no `exp`.
     #[error("it has expired, or has no end")]
     Expired,
     /// Its `nbf` or `iat` is in the future.
     #[error("it is not valid yet")]
     NotYet,
-    /// Made for another sign-in than this one.
+    /// It was issued for another sign-in.
     #[error("it belongs to another sign-in")]
     Nonce,
-    /// Names nobody.
+    /// It names no valid user.
     #[error("it names no user")]
     User,
-    /// No tenant of ours.
+    /// It maps to no tenant.
     #[error("it maps to no tenant")]
     Tenant,
-    /// No role of ours.
+    /// It maps to no role.
     #[error("it maps to no role")]
     Role,
-    /// No campaigns.
+    /// It maps to no campaigns.
     #[error("it names no campaigns that can be read")]
     Campaigns,
-    /// An admin could give themselves the others.
+    /// It maps to an admin of some campaigns, who could grant themselves the others.
     #[error("it maps to an admin of some campaigns, and an admin sees all")]
-    AdminOfSome,
-    /// Somebody whom it names, and who is nobody here.
-    #[error("{why}")]
+    AdminNeedsAllCampaigns,
+    /// It names a user whom no mapping admits.
+    #[error("{reason}")]
     NoAccess {
-        /// As they would be called here.
-        who: String,
-        /// Why.
-        why: Box<TokenRejected>,
+        /// Their name in Ringside.
+        user: String,
+        /// Why no mapping admits them.
+        reason: Box<TokenRejected>,
     },
-    /// The issuer's keys could not be read, so nobody can tell.
+    /// The issuer's keys are not available, so it can't be verified.
     #[error("the issuer's keys can't be read right now")]
     NoKeys,
 }
 
 impl TokenRejected {
-    /// Who it was, as far as that is certain, and in which words the audit log has it.
-    pub(crate) fn audited(&self) -> (&str, &'static str) {
+    /// Returns the user, if verified, and the outcome for the audit log.
+    pub(crate) fn audit_fields(&self) -> (&str, &'static str) {
         match self {
-            Self::NoAccess { who, .. } => (who, "no_access"),
+            Self::NoAccess { user, .. } => (user, "no_access"),
             Self::NoKeys => ("?", "provider_away"),
             _ => ("?", "bad_token"),
         }

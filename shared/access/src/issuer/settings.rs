@@ -1,4 +1,4 @@
-//! What an operator says of an issuer: whose tokens count here, for whom, and as what.
+//! The operator's settings of a trusted issuer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,33 +9,33 @@ use ringside_model::TenantId;
 use super::keys::{SignatureAlgorithm, VerifyingKey};
 use crate::{Role, Scope};
 
-/// Somebody whose tokens count here.
+/// A trusted issuer.
 #[derive(Debug, Clone)]
 pub struct IssuerSettings {
-    /// Its short name: before the colon in its users' names, and in `/auth/sso/{id}`.
+    /// Its short name, in the names of its users (`{id}:{name}`) and in `/auth/sso/{id}`.
     pub id: String,
-    /// What people call it: on the sign-in page.
+    /// Its name on the sign-in page.
     pub name: String,
     /// The exact `iss` of its tokens.
     pub issuer: String,
-    /// The `aud` of tokens that may be exchanged for a login; none means that none may.
+    /// The `aud` of tokens that may be exchanged for a session. If empty, no token may.
     pub audiences: BTreeSet<String>,
     /// Where its keys are.
     pub keys: KeySource,
-    /// What keys that it publishes may be for.
+    /// The algorithms that its published keys may have.
     pub algorithms: BTreeSet<SignatureAlgorithm>,
-    /// How its claims become ours.
+    /// The mapping of its claims.
     pub claims: ClaimMapping,
-    /// How long such a login lasts at most.
-    pub login_for: Duration,
-    /// Single sign-on there; none where it only issues tokens.
-    pub sign_on: Option<SignOn>,
+    /// How long a session of its users lasts at most.
+    pub session_limit: Duration,
+    /// Single sign-on at it, or none if it only issues tokens.
+    pub sso: Option<SsoSettings>,
 }
 
-/// Where an issuer's keys are.
+/// The source of an issuer's keys.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// Written down here.
+    /// Keys in the configuration.
     Static(Vec<VerifyingKey>),
     /// A JWK set at this address.
     Url(String),
@@ -43,55 +43,55 @@ pub enum KeySource {
     Discovered,
 }
 
-/// Which of an issuer's claims say what. A claim is a name, or a dotted path such as `realm_access.roles`.
+/// The mapping of an issuer's claims. A claim is a name, or a dotted path such as `realm_access.roles`.
 #[derive(Debug, Clone)]
 pub struct ClaimMapping {
-    /// Who it is.
+    /// The claim with the user's name.
     pub user: String,
-    /// Whose data they see.
+    /// The tenant whose data they see.
     pub tenant: TenantMapping,
-    /// What they may do: a text or a list of texts.
+    /// The claim with their roles: a text or a list of texts.
     pub role: Option<String>,
-    /// The issuer's names of our roles. Of several the most powerful one counts.
+    /// The roles by the issuer's names. If several match, the most powerful one applies.
     pub roles: BTreeMap<String, Role>,
-    /// Where none is named, or none that is mapped. Never an admin.
+    /// The role if no mapped one is claimed. Never admin.
     pub default_role: Option<Role>,
-    /// Which campaigns they see: `"*"`, a list, or a text with commas or spaces.
+    /// The claim with their campaigns: `"*"`, a list, or a text with commas or spaces.
     pub campaigns: Option<String>,
-    /// Where none are named.
+    /// The campaigns if none are claimed.
     pub default_campaigns: Option<Scope>,
 }
 
-/// Which tenant an issuer's people belong to.
+/// The tenant of an issuer's users.
 #[derive(Debug, Clone)]
 pub enum TenantMapping {
-    /// All of them to this one.
+    /// This tenant for all.
     Fixed(TenantId),
-    /// To the one that a claim names, as it is.
+    /// The tenant whose id a claim contains.
     Claim(String),
-    /// To the one that a claim's text stands for.
+    /// The tenant that a claim's value is mapped to.
     Mapped {
         /// The claim.
         claim: String,
-        /// The issuer's names of our tenants.
+        /// The tenants by the issuer's names.
         tenants: BTreeMap<String, TenantId>,
     },
 }
 
-/// What we are to an OpenID Connect provider.
+/// The settings of this installation as a client of an OpenID Connect provider.
 #[derive(Debug, Clone)]
-pub struct SignOn {
-    /// Our name there.
+pub struct SsoSettings {
+    /// The client's id.
     pub client_id: String,
-    /// Our secret there; none of a public client.
+    /// The client's secret, or none for a public client.
     pub client_secret: Option<ClientSecret>,
-    /// What is asked for; `openid` always is.
+    /// The requested scopes. `openid` is always requested.
     pub scopes: Vec<String>,
-    /// True to ask the provider for claims that the ID token lacks.
+    /// Whether to request claims that the ID token lacks from the userinfo endpoint.
     pub userinfo: bool,
 }
 
-/// A secret that is never printed.
+/// A client secret that debug output hides.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(pub String);
 
@@ -101,26 +101,26 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// What is wrong with what an operator says of an issuer.
+/// An error in the settings of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("issuer \"{id}\": {what}")]
+#[error("issuer \"{id}\": {problem}")]
 pub struct BadIssuer {
-    /// Its short name.
+    /// The issuer's id.
     pub id: String,
-    /// What is wrong, as a sentence without its beginning.
-    pub what: String,
+    /// The problem, in words that follow the id.
+    pub problem: String,
 }
 
 impl IssuerSettings {
-    /// Says what can't work, if anything.
+    /// Checks the settings.
     pub fn check(&self) -> Result<(), BadIssuer> {
-        let bad = |what: &str| Err(BadIssuer { id: self.id.clone(), what: what.to_owned() });
+        let bad = |problem: &str| Err(BadIssuer { id: self.id.clone(), problem: problem.to_owned() });
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !(1..=32).contains(&self.id.len()) || !self.id.bytes().all(plain) {
             return bad("id must be 1 to 32 lower-case letters, digits or '-'");
         }
         if ["script", "wallboard"].contains(&&*self.id) {
-            return bad("id is what tokens of ours are called; choose another one");
+            return bad("id is reserved for API tokens; choose another one");
         }
         if self.name.is_empty() || self.name.chars().count() > 40 || self.name.chars().any(char::is_control) {
             return bad("name must be 1 to 40 printable characters");
@@ -128,30 +128,30 @@ impl IssuerSettings {
         if self.issuer.is_empty() {
             return bad("issuer is missing; it is the exact \"iss\" of its tokens");
         }
-        if self.audiences.is_empty() && self.sign_on.is_none() {
-            return bad("audience is missing; it is the \"aud\" of its tokens for us");
+        if self.audiences.is_empty() && self.sso.is_none() {
+            return bad("audience is missing; it is the \"aud\" of its tokens for Ringside");
         }
         if self.audiences.contains("") {
             return bad("audience is empty");
         }
         match &self.keys {
-            KeySource::Static(keys) => check_static(keys).or_else(|what| bad(&what))?,
+            KeySource::Static(keys) => check_static(keys).or_else(|problem| bad(&problem))?,
             KeySource::Url(_) if self.algorithms.is_empty() => return bad("algorithms is empty; leave it out for all"),
-            KeySource::Url(url) => ringside_fetch::parse_address(url).map(drop).or_else(|what| bad(&what))?,
-            KeySource::Discovered if self.sign_on.is_none() => return bad("give jwks_url, keys or client_id"),
+            KeySource::Url(url) => ringside_fetch::parse_address(url).map(drop).or_else(|problem| bad(&problem))?,
+            KeySource::Discovered if self.sso.is_none() => return bad("give jwks_url, keys or client_id"),
             KeySource::Discovered => {}
         }
         if self.algorithms.contains(&SignatureAlgorithm::Hs256) {
             return bad("algorithms can't have HS256: a secret is not published; give it under [[issuers.keys]]");
         }
-        if let Some(sign_on) = &self.sign_on {
-            if sign_on.client_id.is_empty() {
+        if let Some(sso) = &self.sso {
+            if sso.client_id.is_empty() {
                 return bad("client_id is empty");
             }
-            if sign_on.client_secret.as_ref().is_some_and(|secret| secret.0.is_empty()) {
+            if sso.client_secret.as_ref().is_some_and(|secret| secret.0.is_empty()) {
                 return bad("client_secret is empty; leave it out for a public client");
             }
-            ringside_fetch::parse_address(&self.issuer).map(drop).or_else(|what| bad(&what))?;
+            ringside_fetch::parse_address(&self.issuer).map(drop).or_else(|problem| bad(&problem))?;
         }
         let mapping = &self.claims;
         let paths = [Some(&mapping.user), mapping.role.as_ref(), mapping.campaigns.as_ref()];
@@ -162,18 +162,18 @@ impl IssuerSettings {
             return bad("give role_claim and its roles, or default_role");
         }
         if mapping.role.is_some() && mapping.roles.is_empty() {
-            return bad("role_claim needs [issuers.roles]: which of its roles is which of ours");
+            return bad("role_claim needs [issuers.roles]: which of its roles are which of Ringside's");
         }
         if mapping.role.is_none() && !mapping.roles.is_empty() {
-            return bad("roles without role_claim: which claim has them?");
+            return bad("roles without role_claim; name the claim that has them");
         }
         if mapping.default_role == Some(Role::Admin) {
-            return bad("default_role can't be admin; name who is one under [issuers.roles]");
+            return bad("default_role can't be admin; map the role of admins under [issuers.roles]");
         }
         if mapping.campaigns.is_none() && mapping.default_campaigns.is_none() {
             return bad("give campaigns_claim, or default_campaigns (\"*\" for all)");
         }
-        if self.login_for.is_zero() || self.login_for > Duration::from_secs(7 * 24 * 3600) {
+        if self.session_limit.is_zero() || self.session_limit > Duration::from_secs(7 * 24 * 3600) {
             return bad("login_minutes must be 1 to 10080");
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! Where an issuer's keys (and, for single sign-on, its addresses) come from, and how they are kept.
+//! Fetches and caches an issuer's keys and, for SSO, its endpoints.
 //!
-//! One task an issuer asks, whoever wants something: a storm of tokens with unknown keys costs one question. It asks again
-//! when the answer is old, and when a key is wanted that it does not have, but that at most once in [`ASK_AGAIN`]. What was
-//! good last stays until there is something better.
+//! One task per issuer fetches them for all requests: a storm of tokens with unknown keys causes one fetch. It fetches
+//! again when the answer has expired, and when an unknown key is wanted, but the latter at most once per
+//! [`REFETCH_PAUSE`]. The last good answer stays until a fetch succeeds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,34 +21,34 @@ use super::keys::{KeyTable, SignatureAlgorithm, VerifyingKey};
 use super::rejected::TokenRejected;
 use super::settings::{IssuerSettings, KeySource};
 
-/// An unknown key makes us ask at most once in so long.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
-/// Nothing is kept for less, or for more, whatever the issuer says.
-const KEEP: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(24 * 3600));
-/// When nothing is known yet, the next try is after so long, and otherwise after the second.
-const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
-/// Somebody who signs in waits no longer for the answer: two questions, each bounded.
-const WAIT: Duration = Duration::from_secs(11);
+/// The shortest pause between two fetches caused by unknown keys.
+const REFETCH_PAUSE: Duration = Duration::from_secs(30);
+/// The shortest and longest time that an answer is cached, whatever its headers say.
+const KEEP_BOUNDS: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(24 * 3600));
+/// The pause after a failed fetch: if nothing is cached, and otherwise.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// How long a sign-in waits for a fetch: two requests, each with a timeout.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(11);
 
-/// What is known of an issuer.
+/// The cached keys and endpoints of an issuer.
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct Cached {
     keys: Arc<KeyTable>,
     endpoints: Option<Arc<Endpoints>>,
-    /// When it was last asked because something was missing.
-    wanted_at: Option<Instant>,
+    /// When it was last fetched because something was missing.
+    refetched_at: Option<Instant>,
 }
 
-/// An issuer's keys and addresses.
+/// The keys and endpoints of an issuer.
 #[derive(Debug)]
 pub(super) struct Source {
     id: String,
     issuer: String,
     keys: KeySource,
     algorithms: BTreeSet<SignatureAlgorithm>,
-    signs_on: bool,
+    has_sso: bool,
     fetcher: Fetcher,
-    known: watch::Sender<Known>,
+    cached: watch::Sender<Cached>,
     wanted: Notify,
 }
 
@@ -63,86 +63,86 @@ impl Source {
             issuer: settings.issuer.clone(),
             keys: settings.keys.clone(),
             algorithms: settings.algorithms.clone(),
-            signs_on: settings.sign_on.is_some(),
+            has_sso: settings.sso.is_some(),
             fetcher,
-            known: watch::Sender::new(Known { keys, ..Known::default() }),
+            cached: watch::Sender::new(Cached { keys, ..Cached::default() }),
             wanted: Notify::new(),
         }
     }
 
-    /// The key that a token names.
+    /// Returns the key that a token names.
     pub(super) async fn key(&self, kid: Option<&str>) -> Result<Arc<VerifyingKey>, TokenRejected> {
-        if let Some(key) = self.wait_for(|known| known.keys.find(kid).cloned()).await {
+        if let Some(key) = self.wait_for(|cached| cached.keys.find(kid).cloned()).await {
             return Ok(key);
         }
-        Err(if self.known.borrow().keys.is_empty() { TokenRejected::NoKeys } else { TokenRejected::Key })
+        Err(if self.cached.borrow().keys.is_empty() { TokenRejected::NoKeys } else { TokenRejected::Key })
     }
 
-    /// Where to sign on.
+    /// Returns the provider's endpoints.
     pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, TokenRejected> {
-        self.wait_for(|known| known.endpoints.clone()).await.ok_or(TokenRejected::NoKeys)
+        self.wait_for(|cached| cached.endpoints.clone()).await.ok_or(TokenRejected::NoKeys)
     }
 
-    /// What is known, or what the next answer has.
-    async fn wait_for<T>(&self, find: impl Fn(&Known) -> Option<T>) -> Option<T> {
-        let mut known = self.known.subscribe();
-        let waits = {
-            let known = known.borrow_and_update();
-            if let Some(found) = find(&known) {
+    /// Finds something in the cache, or in the next answer.
+    async fn wait_for<T>(&self, find: impl Fn(&Cached) -> Option<T>) -> Option<T> {
+        let mut cached = self.cached.subscribe();
+        let may_wait = {
+            let cached = cached.borrow_and_update();
+            if let Some(found) = find(&cached) {
                 return Some(found);
             }
-            self.asks() && known.may_ask()
+            self.fetches() && cached.may_refetch()
         };
-        if waits {
+        if may_wait {
             self.wanted.notify_one();
-            // In vain, or ended meanwhile: what is known then is all there is.
-            let _ = tokio::time::timeout(WAIT, known.changed()).await;
+            // A timeout or a stopped task: look in what is cached by then.
+            let _ = tokio::time::timeout(WAIT_TIMEOUT, cached.changed()).await;
         }
-        find(&self.known.borrow())
+        find(&self.cached.borrow())
     }
 
-    fn asks(&self) -> bool {
-        self.signs_on || !matches!(self.keys, KeySource::Static(_))
+    fn fetches(&self) -> bool {
+        self.has_sso || !matches!(self.keys, KeySource::Static(_))
     }
 
-    /// Keeps what is known fresh, until cancelled.
+    /// Keeps the cache fresh until cancelled.
     pub(super) async fn run(&self, stop: CancellationToken) {
-        if !self.asks() {
+        if !self.fetches() {
             return;
         }
-        // The first question is nobody's wish, whoever waits for it already.
+        // The first fetch doesn't count as caused by an unknown key, even if requests wait for it.
         let mut wanted = false;
         loop {
-            let Some(answer) = stop.run_until_cancelled(self.read()).await else { return };
+            let Some(answer) = stop.run_until_cancelled(self.fetch()).await else { return };
             let now = Instant::now();
-            let mut known = self.known.borrow().clone();
+            let mut cached = self.cached.borrow().clone();
             if wanted {
-                known.wanted_at = Some(now);
+                cached.refetched_at = Some(now);
             }
             let due = match answer {
                 Ok((keys, endpoints, keep_for)) => {
-                    if self.nothing_known() {
-                        info!(issuer.id = self.id, "this issuer's keys are known");
+                    if self.is_empty() {
+                        info!(issuer.id = self.id, "issuer keys fetched");
                     }
-                    known.keys = keys;
-                    known.endpoints = endpoints;
-                    now + keep_for.clamp(KEEP.0, KEEP.1)
+                    cached.keys = keys;
+                    cached.endpoints = endpoints;
+                    now + keep_for.clamp(KEEP_BOUNDS.0, KEEP_BOUNDS.1)
                 }
                 Err(error) => {
-                    let last_good = !self.nothing_known();
-                    warn!(issuer.id = self.id, %error, last_good, "this issuer's keys can't be read");
-                    now + if last_good { RETRY.1 } else { RETRY.0 }
+                    let last_good = !self.is_empty();
+                    warn!(issuer.id = self.id, %error, last_good, "fetching issuer keys failed");
+                    now + if last_good { RETRY_AFTER.1 } else { RETRY_AFTER.0 }
                 }
             };
-            // Whoever has asked meanwhile waits for just this.
+            // Requests that came meanwhile wait for this answer.
             let _ = self.wanted.notified().now_or_never();
-            self.known.send_replace(known);
+            self.cached.send_replace(cached);
             wanted = loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep_until(due) => break false,
                     () = self.wanted.notified() => {
-                        if self.known.borrow().may_ask() {
+                        if self.cached.borrow().may_refetch() {
                             break true;
                         }
                     }
@@ -151,16 +151,16 @@ impl Source {
         }
     }
 
-    fn nothing_known(&self) -> bool {
-        let known = self.known.borrow();
-        known.keys.is_empty() || (self.signs_on && known.endpoints.is_none())
+    fn is_empty(&self) -> bool {
+        let cached = self.cached.borrow();
+        cached.keys.is_empty() || (self.has_sso && cached.endpoints.is_none())
     }
 
-    /// Asks for what it publishes, if anything.
-    pub(super) async fn read(&self) -> Result<(Arc<KeyTable>, Option<Arc<Endpoints>>, Duration), FetchError> {
+    /// Fetches the issuer's keys and endpoints, as far as it publishes them.
+    pub(super) async fn fetch(&self) -> Result<(Arc<KeyTable>, Option<Arc<Endpoints>>, Duration), FetchError> {
         let mut keep_for = Duration::MAX;
         let mut endpoints = None;
-        if self.signs_on {
+        if self.has_sso {
             let (read, keep) = Endpoints::read(&self.fetcher, &self.issuer).await?;
             keep_for = keep;
             endpoints = Some(Arc::new(read));
@@ -169,7 +169,7 @@ impl Source {
             (KeySource::Static(keys), _) => return Ok((Arc::new(KeyTable::of(keys)), endpoints, keep_for)),
             (KeySource::Url(url), _) => parse_address(url).map_err(FetchError::Address)?,
             (KeySource::Discovered, Some(endpoints)) => endpoints.keys.clone(),
-            (KeySource::Discovered, None) => unreachable!("settings are checked: only sign-on discovers"),
+            (KeySource::Discovered, None) => unreachable!("checked settings discover keys only with SSO"),
         };
         let answer = self.fetcher.get(&address).await?;
         let keys = KeyTable::of_jwks(&answer.body, &self.algorithms);
@@ -179,8 +179,8 @@ impl Source {
     }
 }
 
-impl Known {
-    fn may_ask(&self) -> bool {
-        self.wanted_at.is_none_or(|at| at.elapsed() >= ASK_AGAIN)
+impl Cached {
+    fn may_refetch(&self) -> bool {
+        self.refetched_at.is_none_or(|at| at.elapsed() >= REFETCH_PAUSE)
     }
 }

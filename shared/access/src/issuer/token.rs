@@ -1,8 +1,7 @@
-//! Somebody else's token, taken apart and checked.
+//! Parsing and verification of an issuer's token.
 //!
-//! [`Unverified`] is read without believing any of it: its `iss` and `kid` only choose which configured issuer and key to try.
-//! [`Unverified::verify`] checks the signature and makes [`Claims`] of it; [`Claims::check`] looks whether they are for us,
-//! and now.
+//! [`Unverified`] is parsed but not trusted: its `iss` and `kid` only select the configured issuer and key.
+//! [`Unverified::verify`] checks the signature and returns [`Claims`]. [`Claims::check`] checks issuer, audience and time.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +10,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringside_model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::json::read_object;
 use super::keys::{SignatureAlgorithm, VerifyingKey};
 use super::rejected::TokenRejected;
+use super::unique_json::read_object;
 
-/// Longer tokens are not even looked at.
-const LONGEST_TOKEN_BYTES: usize = 8 * 1024;
-/// How far the issuer's clock may be ahead of ours.
+/// Longer tokens are rejected unread.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How far the issuer's clock may be ahead.
 const LEEWAY_SECS: f64 = 60.0;
-/// Texts of a token's kind that are no access: they are in a claim `typ`, `token_use` or `token_type`.
-const NOT_FOR_ACCESS: [&str; 3] = ["refresh", "offline", "logout"];
+/// Parts of a `typ`, `token_use` or `token_type` claim that mark a token as not for access.
+const NON_ACCESS_KINDS: [&str; 3] = ["refresh", "offline", "logout"];
 
-/// A token of which nothing is believed yet.
+/// A parsed token that is not verified yet.
 pub(super) struct Unverified<'a> {
     signed: &'a str,
     signature: &'a str,
@@ -32,7 +31,7 @@ pub(super) struct Unverified<'a> {
 
 impl<'a> Unverified<'a> {
     pub(super) fn read(token: &'a str) -> Result<Self, TokenRejected> {
-        if token.len() > LONGEST_TOKEN_BYTES {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenRejected::TooLong);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenRejected::Malformed)?;
@@ -43,24 +42,24 @@ impl<'a> Unverified<'a> {
         let object = |part: &str| URL_SAFE_NO_PAD.decode(part).ok().and_then(|text| read_object(&text));
         let head = object(head).ok_or(TokenRejected::Malformed)?;
         let claims = object(claims).ok_or(TokenRejected::Malformed)?;
-        // What is critical to whom made it we would have to understand, and we understand nothing of the kind.
+        // A verifier must understand all extensions in `crit`, and this one knows none.
         if head.contains_key("crit") || head.get("kid").is_some_and(|kid| !kid.is_string()) {
             return Err(TokenRejected::Malformed);
         }
         Ok(Self { signed, signature, head, claims })
     }
 
-    /// The issuer it says it is from.
+    /// Returns the issuer that it claims.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
     }
 
-    /// The key it says it is signed with.
+    /// Returns the name of the key that it claims.
     pub(super) fn kid(&self) -> Option<&str> {
         self.head.get("kid").and_then(Value::as_str)
     }
 
-    /// What it claims, if the key has signed it.
+    /// Returns its claims, if the key has signed it.
     pub(super) fn verify(self, key: &VerifyingKey) -> Result<Claims, TokenRejected> {
         if self.head.get("alg").and_then(Value::as_str) != Some(key.algorithm().as_str()) {
             return Err(TokenRejected::Algorithm);
@@ -83,15 +82,15 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// What a verified token claims.
+/// The claims of a verified token.
 pub(super) struct Claims {
     claims: Map<String, Value>,
-    /// What it was signed with.
+    /// The algorithm of its signature.
     pub(super) algorithm: SignatureAlgorithm,
 }
 
 impl Claims {
-    /// Refuses what is not from this issuer, not for one of these audiences, not for access, or not for now.
+    /// Rejects claims of another issuer, audience, kind of token, or time.
     pub(super) fn check(
         &self,
         issuer: &str,
@@ -106,7 +105,7 @@ impl Claims {
                 None => true,
                 Some(Value::String(kind)) => {
                     let kind = kind.to_ascii_lowercase();
-                    !NOT_FOR_ACCESS.iter().any(|other| kind.contains(other))
+                    !NON_ACCESS_KINDS.iter().any(|other| kind.contains(other))
                 }
                 Some(_) => false,
             };
@@ -114,7 +113,7 @@ impl Claims {
                 return Err(TokenRejected::Kind);
             }
         }
-        // A logout token looks like an ID token but for this.
+        // Only this claim tells a logout token from an ID token.
         if self.claims.contains_key("events") {
             return Err(TokenRejected::Kind);
         }
@@ -127,18 +126,18 @@ impl Claims {
             _ => return Err(TokenRejected::Expired),
         }
         for name in ["nbf", "iat"] {
-            let begun = match self.claims.get(name) {
+            let is_valid = match self.claims.get(name) {
                 None => true,
-                Some(value) => value.as_f64().is_some_and(|begin| begin <= now_secs + LEEWAY_SECS),
+                Some(value) => value.as_f64().is_some_and(|from| from <= now_secs + LEEWAY_SECS),
             };
-            if !begun {
+            if !is_valid {
                 return Err(TokenRejected::NotYet);
             }
         }
         Ok(())
     }
 
-    /// Everybody it is for.
+    /// Returns its audiences.
     pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
         let list = match self.claims.get("aud") {
             Some(Value::Array(list)) => &list[..],
@@ -148,18 +147,20 @@ impl Claims {
         list.iter().filter_map(Value::as_str)
     }
 
-    /// A claim's text.
+    /// Returns a claim that is a text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name).and_then(Value::as_str)
     }
 
-    /// True where it has the claim, whatever it says.
+    /// Returns whether it has a claim of any value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.claims.contains_key(name)
     }
 
-    /// What is at a dotted path. Names may have dots in them too (`https://example.com/roles`), so each way to read the path
-    /// is tried, the longest name first. Null counts as absent.
+    /// Returns the value at a dotted path. Null counts as absent.
+    ///
+    /// Names may contain dots too (`https://example.com/roles`), so each way to split the path is tried, the longest
+    /// name first.
     pub(super) fn at(&self, path: &str) -> Option<&Value> {
         fn find<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
             if let Some(value) = object.get(path) {
@@ -172,7 +173,7 @@ impl Claims {
         find(&self.claims, path).filter(|value| !value.is_null())
     }
 
-    /// Adds what it lacks.
+    /// Adds claims that it lacks.
     pub(super) fn complete(&mut self, more: Map<String, Value>) {
         for (name, value) in more {
             self.claims.entry(name).or_insert(value);

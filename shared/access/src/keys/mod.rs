@@ -1,16 +1,16 @@
-//! API keys: who may send events, as which tenant and source.
+//! API keys of event sources. Each belongs to a tenant and a source.
 //!
-//! The engine's registry keeps one record per key under `key/{sha256 of the key}`; the key itself is shown once, when
-//! it is issued, and is never stored. Looking a key up by its hash leaves nothing to compare: what an attacker could
-//! learn from timing is about the hash of a guess, which tells nothing about any key.
+//! The engine's registry has one record per key under `key/{sha256 of the key}`. The key itself is shown once, when it
+//! is issued, and never stored. Keys are looked up by hash, so timing tells an attacker only about the hash of a guess.
 
 mod secret;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rand::RngExt;
 use ringside_engine::{Engine, EngineError};
 use ringside_model::{BadId, Clock, SourceId, TenantId, Timestamp};
@@ -20,39 +20,39 @@ use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "key/";
 
-/// How long a key that was found is believed without asking again: a revoked key ends within this time everywhere.
+/// How long a found key is cached. A revoked key stops working everywhere within this time.
 const CACHE_MS: i64 = 5_000;
 
-/// Keys in the cache at most; more than this many senders at once just ask the registry more often.
+/// How many keys are cached. With more senders than this, the registry is asked more often.
 const CACHE_KEYS: usize = 4_096;
 
-/// One API key, without the key.
+/// An API key, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// What it is called by in `list` and `revoke`: the SHA-256 of the key, in hex.
+    /// Its id in `list` and `revoke`: the SHA-256 of the key, in hex.
     pub id: String,
-    /// Whose events it brings.
+    /// The tenant of its events.
     pub tenant: TenantId,
-    /// As which source.
+    /// The source of its events.
     pub source: SourceId,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// Where there are any, each delivery must be signed with one of them; two at a time let a sender rotate.
+    /// If there are any, each delivery must be signed with one of them. A sender rotates with two at a time.
     pub secrets: Vec<Secret>,
 }
 
-/// A key that was just issued: the only time its text is seen.
+/// A key that was just issued. Its text is shown only now.
 #[derive(Clone)]
 pub struct IssuedKey {
     /// The key, for the sender's configuration.
     pub key: String,
-    /// What is kept of it.
+    /// The stored record.
     pub record: ApiKey,
 }
 
-/// Not the key: debug output ends up in logs.
+/// Hides the key: debug output ends up in logs.
 impl fmt::Debug for IssuedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuedKey").field("record", &self.record).finish_non_exhaustive()
@@ -62,7 +62,7 @@ impl fmt::Debug for IssuedKey {
 /// Why a key could not be issued, revoked or looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The text can't be a key.
+    /// The text is not a valid key.
     #[error("an API key must be 32 to 200 printable ASCII characters without spaces; this one has {0}")]
     Malformed(usize),
     /// The same text is a key of another tenant or source.
@@ -73,28 +73,28 @@ pub enum KeyError {
         /// The source that has it.
         source_id: SourceId,
     },
-    /// No key's id begins so.
+    /// No key's id has this prefix.
     #[error("no API key has an id that begins with {0}; `ringside key list` shows them")]
     NotFound(String),
-    /// Several keys' ids begin so.
+    /// Several keys' ids have this prefix.
     #[error("{1} API keys have an id that begins with {0}; give more of it")]
     Ambiguous(String, usize),
-    /// It has no secrets to change.
+    /// The key has no secrets to change.
     #[error("deliveries with the API key {0} are not signed; `ringside key issue --signed` makes one whose are")]
     Unsigned(String),
-    /// It has two secrets, and a third would leave nobody sure which are in use.
+    /// The key has two secrets already: with a third, it would be unclear which are in use.
     #[error(
         "the API key {0} has two secrets; once its sender uses the new one, `ringside key secret {0} --only-newest` ends the \
          old one, and `--only-oldest` takes the new one back"
     )]
     InRotation(String),
-    /// It has no older secret.
+    /// The key has no second secret.
     #[error("the API key {0} has one secret only; `ringside key secret {0}` makes another one beside it")]
     OneSecret(String),
-    /// What is stored can't be read.
+    /// The stored record is malformed.
     #[error("the stored API key {0} can't be read; revoke it and issue a new one")]
     Damaged(String),
-    /// The registry can't be asked.
+    /// The registry is unavailable.
     #[error("API keys can't be looked up now")]
     Engine(#[from] EngineError),
 }
@@ -119,7 +119,7 @@ impl KeyJson {
             created_at: key.created_at.millis(),
             secrets: key.secrets.iter().map(Secret::reveal).collect(),
         };
-        serde_json::to_vec(&json).expect("plain JSON members always serialise").into()
+        serde_json::to_vec(&json).expect("a plain struct serialises").into()
     }
 
     fn read(id: &str, bytes: &[u8]) -> Result<ApiKey, KeyError> {
@@ -132,13 +132,13 @@ impl KeyJson {
             source: SourceId::parse(&json.source).map_err(bad_id)?,
             name: json.name,
             created_at: Timestamp::from_millis(json.created_at),
-            // A secret that can't be read must not turn into "no signature needed".
+            // A malformed secret must not turn into "no signature needed".
             secrets: json.secrets.iter().map(|s| Secret::parse(s)).collect::<Result<_, _>>().map_err(|_| damaged())?,
         })
     }
 }
 
-/// Keys by id, with when they were read.
+/// Keys by id, with the time they were read.
 type Cache = HashMap<String, (Timestamp, Arc<ApiKey>)>;
 
 /// The API keys of an installation. Cheap to clone.
@@ -150,12 +150,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in an engine's registry.
+    /// Returns the keys in an engine's registry.
     pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
         Self { engine, clock, cache: Arc::default() }
     }
 
-    /// Makes a new key. Its text is in the answer and nowhere else.
+    /// Issues a key. Only the result has its text.
     pub async fn issue(
         &self,
         tenant: &TenantId,
@@ -169,7 +169,7 @@ impl Keys {
         Ok(IssuedKey { key, record })
     }
 
-    /// Makes sure that a key from the configuration exists, as what it is meant for.
+    /// Makes sure that a configured key exists for this tenant and source.
     pub async fn ensure(&self, tenant: &TenantId, source: &SourceId, key: &str) -> Result<ApiKey, KeyError> {
         if !is_key(key) {
             return Err(KeyError::Malformed(key.chars().count()));
@@ -183,8 +183,7 @@ impl Keys {
         Ok(kept)
     }
 
-    /// Ends a key, named by its id or the beginning of it, and returns the whole id. Other processes notice within
-    /// seconds.
+    /// Revokes a key by its id or a prefix of it, and returns the id. Other processes notice within seconds.
     pub async fn revoke(&self, id: &str) -> Result<String, KeyError> {
         let (id, _) = self.by_id(id).await?;
         self.engine.set(&registry_key(&id), None).await?;
@@ -192,8 +191,7 @@ impl Keys {
         Ok(id)
     }
 
-    /// Makes a second secret for a key whose deliveries are signed: from now on either will do. Its text is in the answer
-    /// and in the registry.
+    /// Adds a second secret to a key whose deliveries are signed. From now on either one is accepted.
     pub async fn add_secret(&self, id: &str) -> Result<Secret, KeyError> {
         let new = Secret::generate();
         self.change_secrets(id, |id, secrets| match secrets {
@@ -205,17 +203,17 @@ impl Keys {
         Ok(new)
     }
 
-    /// Ends the older one of a key's two secrets, as its sender uses the new one.
+    /// Removes the older of a key's two secrets, once its sender uses the new one.
     pub async fn keep_newest_secret(&self, id: &str) -> Result<(), KeyError> {
-        self.change_secrets(id, |id, secrets| one_of(id, secrets, secrets.last())).await
+        self.change_secrets(id, |id, secrets| keep_one(id, secrets, secrets.last())).await
     }
 
-    /// Takes the newer one of a key's two secrets back, as nobody has it.
+    /// Removes the newer of a key's two secrets, if no sender uses it.
     pub async fn keep_oldest_secret(&self, id: &str) -> Result<(), KeyError> {
-        self.change_secrets(id, |id, secrets| one_of(id, secrets, secrets.first())).await
+        self.change_secrets(id, |id, secrets| keep_one(id, secrets, secrets.first())).await
     }
 
-    /// Other processes notice within seconds. A key that is revoked meanwhile stays so.
+    /// Changes a key's secrets. Other processes notice within seconds, and a key revoked meanwhile stays revoked.
     async fn change_secrets(
         &self,
         id: &str,
@@ -232,7 +230,7 @@ impl Keys {
         }
     }
 
-    /// All keys, or those of one tenant, oldest first.
+    /// Returns all keys, or those of one tenant, oldest first.
     pub async fn list(&self, tenant: Option<&TenantId>) -> Result<Vec<ApiKey>, KeyError> {
         let mut keys = Vec::new();
         for (name, bytes) in self.engine.list(PREFIX).await? {
@@ -245,7 +243,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The key that a request brought, if it is one.
+    /// Returns the key that a request presents, if it exists.
     pub async fn find(&self, bearer: &str) -> Result<Option<Arc<ApiKey>>, KeyError> {
         if !is_key(bearer) {
             return Ok(None);
@@ -263,7 +261,7 @@ impl Keys {
         };
         let key = Arc::new(KeyJson::read(&id, &bytes)?);
         let mut cache = self.cache();
-        // Only keys that exist get in, so guessing can't fill it; past the limit it begins anew.
+        // Only existing keys get in, so guessing can't fill it. A full cache is emptied.
         if cache.len() >= CACHE_KEYS {
             cache.clear();
         }
@@ -296,13 +294,13 @@ impl Keys {
         self.cache().remove(id);
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().expect("nothing panics while it holds the cache of keys")
+    fn cache(&self) -> parking_lot::MutexGuard<'_, Cache> {
+        self.cache.lock()
     }
 }
 
-/// What is left of two secrets.
-fn one_of(id: &str, secrets: &[Secret], kept: Option<&Secret>) -> Result<Vec<Secret>, KeyError> {
+/// Keeps one of a key's two secrets.
+fn keep_one(id: &str, secrets: &[Secret], kept: Option<&Secret>) -> Result<Vec<Secret>, KeyError> {
     match (secrets, kept) {
         ([], _) | (_, None) => Err(KeyError::Unsigned(id.to_owned())),
         ([_], _) => Err(KeyError::OneSecret(id.to_owned())),
@@ -322,7 +320,7 @@ fn hash(key: &str) -> String {
     format!("{:x}", Sha256::digest(key.as_bytes()))
 }
 
-/// `rsk_` and 40 random characters of base 62: 238 bits, and easy to find in a leak.
+/// Returns `rsk_` and 40 random base-62 characters: 238 bits, and easy to find in a leak.
 fn random_key() -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rng = rand::rng();

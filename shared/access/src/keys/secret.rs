@@ -1,4 +1,4 @@
-//! Secrets that sign deliveries, as Standard Webhooks has them.
+//! Secrets that sign deliveries, after Standard Webhooks.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::RngExt;
 
-/// What a sender signs its deliveries with: `whsec_` and base64, as Standard Webhooks writes it.
+/// A secret that signs a sender's deliveries. Its text is `whsec_` and base64, after Standard Webhooks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<[u8]>);
 
-/// A text that can't be a signing secret.
+/// A text that is not a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret must be \"whsec_\" and 24 to 64 bytes in base64")]
 pub struct BadSecret;
 
 impl Secret {
-    /// A new one, of 32 random bytes.
+    /// Generates a secret of 32 random bytes.
     pub fn generate() -> Self {
         Self(Box::new(rand::rng().random::<[u8; 32]>()))
     }
 
-    /// Reads `whsec_…`; the prefix may be missing.
+    /// Parses `whsec_…`. The prefix is optional.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         let base64 = text.trim();
         let base64 = base64.strip_prefix("whsec_").unwrap_or(base64);
@@ -29,12 +29,12 @@ impl Secret {
         if (24..=64).contains(&bytes.len()) { Ok(Self(bytes.into())) } else { Err(BadSecret) }
     }
 
-    /// The secret as text: for the sender's configuration and the registry, never for a log.
+    /// Returns the secret as text, for the sender's configuration and the registry. Never log it.
     pub fn reveal(&self) -> String {
         format!("whsec_{}", STANDARD.encode(&self.0))
     }
 
-    /// What signatures are made with.
+    /// Returns the key for signatures.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_or_no_base64_is_refused() {
+    fn a_short_or_malformed_secret_is_rejected() {
         for text in ["", "whsec_", "whsec_c2hvcnQ=", "whsec_###", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw!"] {
             assert_eq!(Secret::parse(text), Err(BadSecret), "{text}");
         }

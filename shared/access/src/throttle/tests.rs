@@ -13,7 +13,7 @@ use super::*;
 use crate::sweep::sweep;
 use crate::{Accounts, Membership, Role, Scope};
 
-/// A registry that counts how often it is asked, and may be away.
+/// A registry that counts its calls and can be unavailable.
 struct Registry {
     engine: Embedded,
     asked: AtomicUsize,
@@ -61,7 +61,7 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(text.parse().unwrap())
 }
 
-/// Tries a wrong password; how many tries are left, or none where it was locked.
+/// Attempts a wrong password; how many tries are left, or none where it was locked.
 async fn wrong(throttle: &Throttle, engine: &dyn Engine, name: &str, from: Option<IpAddr>) -> Option<u32> {
     match throttle.attempt(engine, name, from, None).await {
         Ok(attempt) => Some(attempt.failed()),
@@ -69,7 +69,7 @@ async fn wrong(throttle: &Throttle, engine: &dyn Engine, name: &str, from: Optio
             assert!(wait <= LOCKED_FOR && wait > LOCKED_FOR - Duration::from_secs(60), "{wait:?}");
             None
         }
-        Err(Throttled::Uncounted(error)) => panic!("{error}"),
+        Err(Throttled::Unavailable(error)) => panic!("{error}"),
     }
 }
 
@@ -77,14 +77,14 @@ async fn add(engine: &dyn Engine, name: &str) {
     let tenant = TenantId::parse("acme").unwrap();
     let member = Membership { tenant, role: Role::Viewer, scope: Scope::All };
     Accounts::add(engine, name, "correct horse", &member).await.unwrap();
-    // A device that is known since the very moment is none.
+    // A device that is known since the same millisecond doesn't count.
     let added = Timestamp::now();
     while Timestamp::now() <= added {
         tokio::task::yield_now().await;
     }
 }
 
-/// Logs in with the right password; what the browser sends from then on.
+/// Tries the right password. Returns the device cookie.
 async fn right(throttle: &Throttle, engine: &dyn Engine, name: &str, device: Option<&str>) -> Option<String> {
     let attempt = throttle.attempt(engine, name, address("198.51.100.7"), device).await.ok()?;
     Some(attempt.succeeded().await.unwrap())
@@ -99,8 +99,8 @@ async fn five_wrong_passwords_lock_an_account_on_every_gateway() {
     }
     for throttle in [&one, &other, &Throttle::default()] {
         assert_eq!(wrong(throttle, &registry, "ann", None).await, None);
-        assert!(right(throttle, &registry, "ann", None).await.is_none(), "a right password opens no lock");
-        assert!(right(throttle, &registry, "bob", None).await.is_some(), "another name is not touched");
+        assert!(right(throttle, &registry, "ann", None).await.is_none(), "the right password opens no lock");
+        assert!(right(throttle, &registry, "bob", None).await.is_some(), "another name is not affected");
     }
 }
 
@@ -121,7 +121,7 @@ async fn a_new_password_unlocks_its_account_on_every_gateway() {
 }
 
 #[tokio::test]
-async fn the_right_password_forgives_the_wrong_ones_before_it() {
+async fn the_right_password_clears_the_wrong_ones_before_it() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     for _ in 0..3 {
@@ -133,7 +133,7 @@ async fn the_right_password_forgives_the_wrong_ones_before_it() {
 }
 
 #[tokio::test]
-async fn a_password_that_nobody_looked_at_was_no_try() {
+async fn a_password_that_was_not_checked_does_not_count() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     let from = address("192.0.2.1");
@@ -141,7 +141,7 @@ async fn a_password_that_nobody_looked_at_was_no_try() {
     for _ in 0..60 {
         throttle.attempt(&registry, "ann", from, None).await.expect("not locked").cancel().await.unwrap();
     }
-    assert_eq!(wrong(&throttle, &registry, "ann", from).await, Some(3), "and what was wrong before it still counts");
+    assert_eq!(wrong(&throttle, &registry, "ann", from).await, Some(3), "the wrong password before still counts");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +151,7 @@ async fn of_two_hundred_attempts_at_once_five_get_through() {
     let attempts: Vec<_> = (0..200)
         .map(|n| {
             let (registry, throttle) = (registry.clone(), throttles[n % 2].clone());
-            // Nobody behind one address: that has a limit of its own.
+            // Each from its own address: addresses have a limit of their own.
             let from = address(&format!("192.0.2.{n}"));
             tokio::spawn(async move { wrong(&throttle, &*registry, "ann", from).await })
         })
@@ -165,7 +165,7 @@ async fn of_two_hundred_attempts_at_once_five_get_through() {
 }
 
 #[tokio::test]
-async fn an_attempt_counts_before_its_password_was_looked_at() {
+async fn an_attempt_counts_before_its_password_is_checked() {
     let registry = Registry::fresh();
     let throttles: [Throttle; 6] = Default::default();
     let mut under_way = Vec::new();
@@ -173,19 +173,19 @@ async fn an_attempt_counts_before_its_password_was_looked_at() {
         under_way.push(throttle.attempt(&registry, "ann", None, None).await.ok().unwrap());
     }
     assert!(right(&throttles[5], &registry, "ann", None).await.is_none(), "five are under way elsewhere");
-    // One of them was right; the others are not heard of any more.
+    // One of them was right; the others report nothing.
     under_way.pop().unwrap().succeeded().await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while right(&throttles[5], &registry, "ann", None).await.is_none() {
-        assert!(Instant::now() < deadline, "a lock that is none any more is looked up again");
+        assert!(Instant::now() < deadline, "an outdated lock is read again");
         tokio::task::yield_now().await;
     }
     drop(under_way);
 }
 
 #[tokio::test]
-async fn an_address_that_tries_many_names_is_locked_and_ipv6_counts_by_network() {
-    for (from, neighbour, stranger) in [
+async fn an_address_that_tries_many_names_is_locked() {
+    for (from, neighbour, other) in [
         ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
     ] {
@@ -197,13 +197,13 @@ async fn an_address_that_tries_many_names_is_locked_and_ipv6_counts_by_network()
         }
         for throttle in [&throttle, &Throttle::default()] {
             assert_eq!(wrong(throttle, &registry, "ann", address(neighbour)).await, None, "{neighbour}");
-            assert!(wrong(throttle, &registry, "bob", address(stranger)).await.is_some(), "{stranger}");
+            assert!(wrong(throttle, &registry, "bob", address(other)).await.is_some(), "{other}");
         }
     }
 }
 
 #[tokio::test]
-async fn who_is_refused_at_the_address_leaves_no_mark_on_the_account() {
+async fn a_locked_address_does_not_count_against_the_account() {
     let registry = Registry::fresh();
     for n in 0..50 {
         wrong(&Throttle::default(), &registry, &format!("name{n}"), address("192.0.2.1")).await.unwrap();
@@ -215,7 +215,7 @@ async fn who_is_refused_at_the_address_leaves_no_mark_on_the_account() {
 }
 
 #[tokio::test]
-async fn who_is_right_takes_the_try_of_the_address_back_and_no_other() {
+async fn the_right_password_undoes_only_its_own_attempt() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     let office = address("198.51.100.7");
@@ -230,7 +230,7 @@ async fn who_is_right_takes_the_try_of_the_address_back_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_known_device_gets_in_where_others_locked_the_account_and_its_address() {
+async fn a_known_device_signs_in_despite_a_locked_account() {
     let registry = Registry::fresh();
     let (throttle, elsewhere) = (Throttle::default(), Throttle::default());
     add(&registry, "ann").await;
@@ -241,7 +241,7 @@ async fn a_known_device_gets_in_where_others_locked_the_account_and_its_address(
     }
     assert!(right(&throttle, &registry, "ann", None).await.is_none());
     for gateway in [&throttle, &elsewhere] {
-        let again = right(gateway, &registry, "ann", Some(&device)).await.expect("its owner gets in");
+        let again = right(gateway, &registry, "ann", Some(&device)).await.expect("its owner signs in");
         assert_eq!(again, device, "the device stays the same one");
         assert!(right(gateway, &registry, "ann", None).await.is_none(), "the account stays locked to others");
         assert!(right(gateway, &registry, "bob", Some(&device)).await.is_none(), "it is no device of bob's");
@@ -255,21 +255,18 @@ async fn a_known_device_gets_in_where_others_locked_the_account_and_its_address(
 }
 
 #[tokio::test]
-async fn a_device_from_before_a_new_password_counts_as_none() {
+async fn a_new_password_makes_devices_unknown() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     add(&registry, "ann").await;
     let device = right(&throttle, &registry, "ann", None).await.unwrap();
     Accounts::set_password(&registry, "ann", "battery staple").await.unwrap();
     while wrong(&throttle, &registry, "ann", None).await.is_some() {}
-    assert!(
-        right(&throttle, &registry, "ann", Some(&device)).await.is_none(),
-        "whoever guesses with it is locked out too"
-    );
+    assert!(right(&throttle, &registry, "ann", Some(&device)).await.is_none(), "the old device is locked out too");
 }
 
 #[tokio::test]
-async fn a_made_up_device_counts_as_none() {
+async fn a_forged_device_cookie_is_unknown() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     let device = right(&throttle, &registry, "ann", None).await.unwrap();
@@ -279,7 +276,7 @@ async fn a_made_up_device_counts_as_none() {
     let (id, code) = device.split_once('.').unwrap();
     let other_id = foreign.split_once('.').unwrap().0;
     let long = "A".repeat(1 << 20);
-    let made_up = [
+    let forged = [
         elsewhere.clone(),
         format!("{other_id}.{code}"),
         format!("{id}."),
@@ -290,20 +287,20 @@ async fn a_made_up_device_counts_as_none() {
         format!("{long}.{long}"),
         format!("{id}.{code}."),
     ];
-    for device in &made_up {
-        let known = throttle.devices.known(&registry, "ann", Some(device)).await.unwrap();
+    for device in &forged {
+        let known = throttle.devices.recognize(&registry, "ann", Some(device)).await.unwrap();
         assert!(known.is_none(), "{device:.80}");
     }
-    assert!(throttle.devices.known(&registry, "ann", Some(&device)).await.unwrap().is_some());
+    assert!(throttle.devices.recognize(&registry, "ann", Some(&device)).await.unwrap().is_some());
     // Name and id are told apart by the id's length.
     let longer = right(&throttle, &registry, "anna123", None).await.unwrap();
     for (name, device) in [("an", device), ("ann", format!("a123{longer}"))] {
-        assert!(throttle.devices.known(&registry, name, Some(&device)).await.unwrap().is_none(), "{name}");
+        assert!(throttle.devices.recognize(&registry, name, Some(&device)).await.unwrap().is_none(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn who_knocks_at_a_locked_account_costs_the_registry_next_to_nothing() {
+async fn attempts_at_a_locked_account_hardly_ask_the_registry() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     while wrong(&throttle, &registry, "ann", address("192.0.2.1")).await.is_some() {}
@@ -317,43 +314,43 @@ async fn who_knocks_at_a_locked_account_costs_the_registry_next_to_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_logs_in_where_tries_can_not_be_counted() {
+async fn without_a_registry_no_password_is_tried() {
     let registry = Registry { is_away: true, ..Registry::fresh() };
     let throttle = Throttle::default();
-    let refused = throttle.attempt(&registry, "ann", address("192.0.2.1"), None).await.err();
-    assert_eq!(refused, Some(Throttled::Uncounted(EngineError::Unavailable("the test says so".to_owned()))));
+    let throttled = throttle.attempt(&registry, "ann", address("192.0.2.1"), None).await.err();
+    assert_eq!(throttled, Some(Throttled::Unavailable(EngineError::Unavailable("the test says so".to_owned()))));
 }
 
 #[tokio::test]
-async fn made_up_names_are_forgotten_here_and_those_under_way_are_not() {
+async fn cached_limiters_are_evicted_unless_in_use() {
     let throttle = Throttle::default();
-    let held = throttle.gate(ACCOUNT, "held");
-    for n in 0..3 * REMEMBERED {
-        throttle.gate(ACCOUNT, &format!("n{n}"));
+    let held = throttle.limiter(ACCOUNT, "held");
+    for n in 0..3 * MAX_LIMITERS {
+        throttle.limiter(ACCOUNT, &format!("n{n}"));
     }
-    assert!(throttle.gates.lock().unwrap().len() <= REMEMBERED);
-    assert!(Arc::ptr_eq(&held, &throttle.gate(ACCOUNT, "held")));
+    assert!(throttle.limiters.lock().len() <= MAX_LIMITERS);
+    assert!(Arc::ptr_eq(&held, &throttle.limiter(ACCOUNT, "held")));
 }
 
 #[tokio::test]
-async fn what_is_outdated_is_swept_from_the_registry_and_nothing_else() {
+async fn only_expired_counts_are_swept_from_the_registry() {
     let registry = Registry::fresh();
     let throttle = Throttle::default();
     assert_eq!(wrong(&throttle, &registry, "ann", address("192.0.2.1")).await, Some(4));
-    let old = |minutes: i64| Tries { count: 5, last: Timestamp::now().plus_millis(-minutes * 60_000) }.write();
-    let locked = tries::key("account", "bob");
+    let old = |minutes: i64| Attempts { count: 5, last: Timestamp::now().plus_millis(-minutes * 60_000) }.write();
+    let locked = attempts::key("account", "bob");
     registry.engine.set(&locked, Some(old(14))).await.unwrap();
-    registry.engine.set(&tries::key("account", "dan"), Some(old(16))).await.unwrap();
+    registry.engine.set(&attempts::key("account", "dan"), Some(old(16))).await.unwrap();
     registry.engine.set("tries/account/nonsense", Some(Bytes::from_static(b"?"))).await.unwrap();
     registry.engine.set("account/ann", Some(Bytes::from_static(b"an account"))).await.unwrap();
     assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(2));
     assert_eq!(sweep(&registry, Timestamp::now()).await, Ok(0));
     assert_eq!(registry.engine.list("account/").await.unwrap().len(), 1);
     let kept: Vec<_> = registry.engine.list("tries/").await.unwrap().into_iter().map(|(key, _)| key).collect();
-    let mut expected = vec![locked, tries::key("account", "ann")];
-    expected.push(tries::key("address", "192.0.2.1"));
+    let mut expected = vec![locked, attempts::key("account", "ann")];
+    expected.push(attempts::key("address", "192.0.2.1"));
     expected.sort();
     assert_eq!(kept, expected);
     assert!(throttle.attempt(&registry, "bob", None, None).await.is_err());
-    assert_eq!(wrong(&throttle, &registry, "dan", None).await, Some(4), "what is outdated counts no more");
+    assert_eq!(wrong(&throttle, &registry, "dan", None).await, Some(4), "an expired count doesn't apply");
 }

@@ -1,4 +1,4 @@
-//! Every token that must not count, of each kind of key.
+//! Every forged or invalid token that must be rejected, for each kind of key.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ const KINDS: [(&str, SignatureAlgorithm); 4] = [
     ("hs", SignatureAlgorithm::Hs256),
 ];
 
-/// Four issuers, each with one key `k1` of its kind.
+/// Returns four issuers, each with one key `k1` of its kind.
 fn all() -> (Vec<Arc<Signer>>, Issuers) {
     let signers: Vec<_> = KINDS.iter().map(|(_, algorithm)| Signer::new(*algorithm)).collect();
     let settings = KINDS
@@ -35,7 +35,7 @@ fn without(issuer: &str, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_honest_token_says_who_somebody_is() {
+async fn a_valid_token_maps_to_an_identity() {
     let (signers, issuers) = all();
     for ((id, _), signer) in KINDS.iter().zip(&signers) {
         let issuer = format!("https://{id}.example");
@@ -44,7 +44,7 @@ async fn an_honest_token_says_who_somebody_is() {
         assert_eq!(identity.user, format!("{id}:ann"));
         assert_eq!((identity.tenant.as_str(), identity.role), ("acme", Role::Supervisor));
         assert_eq!(identity.scope.to_string(), "alpha");
-        assert_eq!(identity.until, Some(NOW.plus_millis(480 * 60_000)));
+        assert_eq!(identity.valid_until, Some(NOW.plus_millis(480 * 60_000)));
         let now = NOW.seconds();
         for fine in [
             with(&issuer, "aud", json!(["someone", "ringside"])),
@@ -71,7 +71,7 @@ async fn an_honest_token_says_who_somebody_is() {
 }
 
 #[tokio::test]
-async fn no_hostile_token_counts() {
+async fn hostile_tokens_are_rejected() {
     let (signers, issuers) = all();
     for (place, (id, algorithm)) in KINDS.iter().enumerate() {
         let (signer, own) = (&signers[place], format!("https://{id}.example"));
@@ -79,9 +79,9 @@ async fn no_hostile_token_counts() {
         let good = claims(&own).to_string();
         let now = NOW.seconds();
         let mut cases: Vec<(String, String, TokenRejected)> = Vec::new();
-        let mut case = |what: &str, token: String, refused| cases.push((what.to_owned(), token, refused));
+        let mut case = |what: &str, token: String, rejected| cases.push((what.to_owned(), token, rejected));
 
-        // Heads that want something else than the key is for.
+        // Headers that name another algorithm or key.
         let unsigned = |alg: &str| URL_SAFE_NO_PAD.encode(json!({ "alg": alg, "kid": "k1" }).to_string());
         let body = URL_SAFE_NO_PAD.encode(&good);
         for none in ["none", "None", "NONE", "nOnE", ""] {
@@ -103,10 +103,14 @@ async fn no_hostile_token_counts() {
                 case("HS256 with the public key", format!("{signed}.{signature}"), TokenRejected::Algorithm);
                 let signed = format!("{}.{body}", unsigned(name));
                 let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
-                case("the same in disguise", format!("{signed}.{signature}"), TokenRejected::Signature);
+                case(
+                    "the same, with the key's algorithm in the header",
+                    format!("{signed}.{signature}"),
+                    TokenRejected::Signature,
+                );
             }
         }
-        for (head, refused) in [
+        for (head, rejected) in [
             (json!({ "kid": "k1" }), TokenRejected::Algorithm),
             (json!({ "alg": null, "kid": "k1" }), TokenRejected::Algorithm),
             (json!({ "alg": [name], "kid": "k1" }), TokenRejected::Algorithm),
@@ -121,7 +125,7 @@ async fn no_hostile_token_counts() {
             (json!({ "alg": name, "kid": "k1", "typ": "logout+jwt" }), TokenRejected::Kind),
             (json!({ "alg": name, "kid": "k1", "typ": 1 }), TokenRejected::Kind),
         ] {
-            case(&format!("head {head}"), signer.sign_texts(&head.to_string(), &good), refused);
+            case(&format!("head {head}"), signer.sign_texts(&head.to_string(), &good), rejected);
         }
         let twice = format!(r#"{{"alg":"none","alg":"{name}","kid":"k1"}}"#);
         case("two algs", signer.sign_texts(&twice, &good), TokenRejected::Malformed);
@@ -133,7 +137,7 @@ async fn no_hostile_token_counts() {
             case("garbage claims", signer.sign_texts(&head, garbage), TokenRejected::Malformed);
         }
 
-        // Other people's keys.
+        // Keys of others.
         let stranger = Signer::new(match algorithm {
             SignatureAlgorithm::Rs256 => SignatureAlgorithm::EdDsa,
             other => *other,
@@ -153,7 +157,7 @@ async fn no_hostile_token_counts() {
 
         // Claims.
         let sign = |claims: Value| signer.sign("k1", &claims);
-        for (claims, refused) in [
+        for (claims, rejected) in [
             (without(&own, "iss"), TokenRejected::Issuer),
             (with(&own, "iss", json!("https://evil.example")), TokenRejected::Issuer),
             (with(&own, "iss", json!(format!("{own}/"))), TokenRejected::Issuer),
@@ -188,13 +192,13 @@ async fn no_hostile_token_counts() {
             (with(&own, "campaigns", json!(["alpha", "../beta"])), TokenRejected::Campaigns),
             (with(&own, "filling", json!("x".repeat(8 * 1024))), TokenRejected::TooLong),
         ] {
-            case(&format!("claims {claims:.200}"), sign(claims), refused);
+            case(&format!("claims {claims:.200}"), sign(claims), rejected);
         }
 
-        // Texts that are nearly a token.
+        // Texts that are almost a token.
         let token = sign(claims(&own));
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        for (what, text, refused) in [
+        for (what, text, rejected) in [
             ("nothing", String::new(), TokenRejected::Malformed),
             ("dots", "..".to_owned(), TokenRejected::Malformed),
             ("words", "a.b.c".to_owned(), TokenRejected::Malformed),
@@ -209,20 +213,20 @@ async fn no_hostile_token_counts() {
             ("zeros", format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64])), TokenRejected::Signature),
             ("nothing signed", format!("{signed}.{}", "A".repeat(signature.len())), TokenRejected::Signature),
         ] {
-            case(what, text, refused);
+            case(what, text, rejected);
         }
 
-        for (what, token, refused) in cases {
-            let told = match issuers.identify(&token, NOW).await {
-                Err(TokenRejected::NoAccess { who, why }) => {
-                    assert_eq!(who, format!("{id}:ann"), "{what}");
-                    Err(*why)
+        for (what, token, rejected) in cases {
+            let result = match issuers.identify(&token, NOW).await {
+                Err(TokenRejected::NoAccess { user, reason }) => {
+                    assert_eq!(user, format!("{id}:ann"), "{what}");
+                    Err(*reason)
                 }
-                told => told,
+                result => result,
             };
-            assert_eq!(told, Err(refused), "{id}: {what}");
+            assert_eq!(result, Err(rejected), "{id}: {what}");
         }
-        assert!(issuers.identify(&token, NOW).await.is_ok(), "and the honest one still counts");
+        assert!(issuers.identify(&token, NOW).await.is_ok(), "the valid one is still accepted");
     }
 }
 
@@ -232,12 +236,16 @@ fn pem_body(pem: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn without_an_audience_no_token_can_be_exchanged() {
+async fn without_an_audience_no_token_is_exchanged() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
     let mut settings = settings("portal", KeySource::Static(vec![signer.verifying("k1")]));
     settings.audiences.clear();
-    settings.sign_on =
-        Some(SignOn { client_id: "ringside".to_owned(), client_secret: None, scopes: Vec::new(), userinfo: false });
+    settings.sso = Some(SsoSettings {
+        client_id: "ringside".to_owned(),
+        client_secret: None,
+        scopes: Vec::new(),
+        userinfo: false,
+    });
     let issuers = Issuers::new(vec![settings]).unwrap();
     let token = signer.sign("k1", &claims("https://portal.example"));
     assert_eq!(issuers.identify(&token, NOW).await, Err(TokenRejected::Audience));
@@ -247,7 +255,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_token_with_one_letter_changed_never_counts(place in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_.=+/ -]") {
+    fn a_token_with_one_changed_letter_is_rejected(place in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_.=+/ -]") {
         static ONE: std::sync::OnceLock<(Arc<Signer>, Issuers)> = std::sync::OnceLock::new();
         let (signer, issuers) = ONE.get_or_init(|| {
             let signer = Signer::new(SignatureAlgorithm::EdDsa);
@@ -258,14 +266,14 @@ proptest! {
         let place = place.index(token.len());
         let changed = format!("{}{letter}{}", &token[..place], &token[place + 1..]);
         prop_assume!(changed != token);
-        let identity = futures_util::FutureExt::now_or_never(issuers.identify(&changed, NOW)).expect("keys are here");
+        let identity = futures_util::FutureExt::now_or_never(issuers.identify(&changed, NOW)).expect("static keys need no request");
         prop_assert!(identity.is_err(), "{}", changed);
     }
 
     #[test]
-    fn whatever_comes_is_refused_and_never_a_panic(text in "\\PC{0,200}") {
+    fn any_text_is_rejected_without_a_panic(text in "\\PC{0,200}") {
         let issuers = Issuers::new(Vec::new()).unwrap();
-        let identity = futures_util::FutureExt::now_or_never(issuers.identify(&text, NOW)).expect("nobody is asked");
+        let identity = futures_util::FutureExt::now_or_never(issuers.identify(&text, NOW)).expect("no issuer, no request");
         prop_assert!(identity.is_err());
     }
 }

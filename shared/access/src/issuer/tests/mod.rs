@@ -1,4 +1,4 @@
-//! Issuers as an attacker meets them, and as their key servers misbehave.
+//! Hostile tokens, misbehaving key servers, and invalid settings.
 
 mod hostile;
 mod published;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Role;
 
-/// Somebody who signs tokens.
+/// A signer of tokens.
 pub(super) struct Signer {
     pub(super) algorithm: SignatureAlgorithm,
     private: EncodingKey,
@@ -28,7 +28,7 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// One that makes its key now. RSA keys are slow to make, so there are two for all tests.
+    /// Generates a key. RSA keys are slow to generate, so all tests share two.
     pub(super) fn new(algorithm: SignatureAlgorithm) -> Arc<Self> {
         static RSA: [OnceLock<Arc<Signer>>; 2] = [const { OnceLock::new() }; 2];
         static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
@@ -78,14 +78,14 @@ impl Signer {
         Self { algorithm, private: private.unwrap(), public_pem: pair.public_key_pem(), jwk }
     }
 
-    /// The key as its issuer knows it.
+    /// Returns the key for the issuer's settings.
     pub(super) fn verifying(&self, kid: &str) -> VerifyingKey {
         let secret = self.jwk["k"].as_str().map(|k| URL_SAFE_NO_PAD.decode(k).unwrap());
         let material = secret.unwrap_or_else(|| self.public_pem.clone().into_bytes());
         VerifyingKey::new(Some(kid.to_owned()), self.algorithm, &material).unwrap()
     }
 
-    /// The key as its issuer publishes it.
+    /// Returns the key as the issuer publishes it.
     pub(super) fn published(&self, kid: &str) -> Value {
         let mut jwk = self.jwk.clone();
         jwk["kid"] = json!(kid);
@@ -101,14 +101,14 @@ impl Signer {
         }
     }
 
-    /// Signs two texts as they are.
+    /// Signs a header and claims as they are.
     pub(super) fn sign_texts(&self, head: &str, claims: &str) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(claims));
         let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.private, self.family()).unwrap();
         format!("{signed}.{signature}")
     }
 
-    /// An honest token.
+    /// Signs a valid token.
     pub(super) fn sign(&self, kid: &str, claims: &Value) -> String {
         let head = json!({ "alg": self.algorithm.as_str(), "kid": kid, "typ": "JWT" });
         self.sign_texts(&head.to_string(), &claims.to_string())
@@ -117,7 +117,7 @@ impl Signer {
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// Claims of a manager of the campaign `alpha`.
+/// Returns the claims of a manager of the campaign `alpha`.
 pub(super) fn claims(issuer: &str) -> Value {
     let now = NOW.seconds();
     json!({
@@ -126,7 +126,7 @@ pub(super) fn claims(issuer: &str) -> Value {
     })
 }
 
-/// An issuer of managers.
+/// Returns the settings of an issuer of managers.
 pub(super) fn settings(id: &str, keys: KeySource) -> IssuerSettings {
     IssuerSettings {
         id: id.to_owned(),
@@ -144,15 +144,15 @@ pub(super) fn settings(id: &str, keys: KeySource) -> IssuerSettings {
             campaigns: Some("campaigns".to_owned()),
             default_campaigns: None,
         },
-        login_for: Duration::from_secs(480 * 60),
-        sign_on: None,
+        session_limit: Duration::from_secs(480 * 60),
+        sso: None,
     }
 }
 
 #[test]
-fn settings_that_can_not_work_are_told() {
+fn invalid_settings_are_rejected_with_a_reason() {
     let key = || KeySource::Static(vec![Signer::new(SignatureAlgorithm::EdDsa).verifying("a")]);
-    let sign_on = |secret: Option<&str>| SignOn {
+    let sso = |secret: Option<&str>| SsoSettings {
         client_id: "us".to_owned(),
         client_secret: secret.map(|secret| ClientSecret(secret.to_owned())),
         scopes: Vec::new(),
@@ -175,12 +175,12 @@ fn settings_that_can_not_work_are_told() {
         ("can't be admin", Box::new(|it| it.claims.default_role = Some(Role::Admin))),
         ("campaigns_claim", Box::new(|it| it.claims.campaigns = None)),
         ("name is empty", Box::new(|it| it.claims.user = String::new())),
-        ("login_minutes", Box::new(|it| it.login_for = Duration::ZERO)),
-        ("client_secret is empty", Box::new(move |it| it.sign_on = Some(sign_on(Some(""))))),
+        ("login_minutes", Box::new(|it| it.session_limit = Duration::ZERO)),
+        ("client_secret is empty", Box::new(move |it| it.sso = Some(sso(Some(""))))),
         (
             "not safe",
             Box::new(move |it| {
-                it.sign_on = Some(sign_on(None));
+                it.sso = Some(sso(None));
                 it.issuer = "http://id.example".into();
             }),
         ),
@@ -205,10 +205,10 @@ fn settings_that_can_not_work_are_told() {
 }
 
 #[test]
-fn nothing_secret_is_printed_with_the_settings() {
+fn debug_output_of_settings_has_no_secrets() {
     let key = VerifyingKey::new(None, SignatureAlgorithm::Hs256, b"hush-hush-hush-hush-hush-hush-hush").unwrap();
     let mut settings = settings("portal", KeySource::Static(vec![key]));
-    settings.sign_on = Some(SignOn {
+    settings.sso = Some(SsoSettings {
         client_id: "us".to_owned(),
         client_secret: Some(ClientSecret("hush-hush".to_owned())),
         scopes: Vec::new(),

@@ -1,6 +1,5 @@
-//! Key servers that rotate, fail, stall and lie.
+//! Key servers that rotate keys, fail, stall, or answer nonsense.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 
 use super::*;
 
@@ -17,11 +17,11 @@ use super::*;
 struct KeyServer {
     address: String,
     asked: Arc<AtomicUsize>,
-    answer: Arc<Mutex<Lie>>,
+    answer: Arc<Mutex<Answer>>,
 }
 
 #[derive(Clone)]
-enum Lie {
+enum Answer {
     Keys(Vec<Value>),
     Text(StatusCode, String),
     Redirect,
@@ -29,40 +29,40 @@ enum Lie {
 }
 
 impl KeyServer {
-    async fn start(answer: Lie) -> Self {
+    async fn start(answer: Answer) -> Self {
         let (asked, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(answer)));
         let elsewhere = Signer::new(SignatureAlgorithm::EdDsa).published("k1");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/jwks", listener.local_addr().unwrap());
-        let (counted, told) = (asked.clone(), answer.clone());
+        let (asked_so_far, current) = (asked.clone(), answer.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (counted, told, elsewhere) = (counted.clone(), told.clone(), elsewhere.clone());
-                let answer = service_fn(move |request: http::Request<Incoming>| {
-                    let lie = match request.uri().path() {
+                let (asked_so_far, current, elsewhere) = (asked_so_far.clone(), current.clone(), elsewhere.clone());
+                let service = service_fn(move |request: http::Request<Incoming>| {
+                    let answer = match request.uri().path() {
                         "/jwks" => {
-                            counted.fetch_add(1, Ordering::SeqCst);
-                            told.lock().unwrap().clone()
+                            asked_so_far.fetch_add(1, Ordering::SeqCst);
+                            current.lock().clone()
                         }
-                        _ => Lie::Keys(vec![elsewhere.clone()]),
+                        _ => Answer::Keys(vec![elsewhere.clone()]),
                     };
-                    async move { Ok::<_, std::convert::Infallible>(lie.tell().await) }
+                    async move { Ok::<_, std::convert::Infallible>(answer.respond().await) }
                 });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
         Self { address, asked, answer }
     }
 
-    fn now_answers(&self, answer: Lie) {
-        *self.answer.lock().unwrap() = answer;
+    fn now_answers(&self, answer: Answer) {
+        *self.answer.lock() = answer;
     }
 
     fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// The issuer that keeps its keys here, with its keys being looked after.
+    /// Starts an issuer that publishes its keys at this server.
     fn issuers(&self) -> Arc<Issuers> {
         let issuers = Arc::new(Issuers::new(vec![settings("portal", KeySource::Url(self.address.clone()))]).unwrap());
         tokio::spawn(issuers.clone().run(CancellationToken::new()));
@@ -70,14 +70,14 @@ impl KeyServer {
     }
 }
 
-impl Lie {
-    async fn tell(self) -> Response<Full<Bytes>> {
-        let answer = Response::builder();
+impl Answer {
+    async fn respond(self) -> Response<Full<Bytes>> {
+        let response = Response::builder();
         match self {
-            Self::Keys(keys) => answer.body(json!({ "keys": keys }).to_string().into()),
-            Self::Text(status, text) => answer.status(status).body(text.into()),
+            Self::Keys(keys) => response.body(json!({ "keys": keys }).to_string().into()),
+            Self::Text(status, text) => response.status(status).body(text.into()),
             Self::Redirect => {
-                answer.status(StatusCode::FOUND).header(header::LOCATION, "/elsewhere").body(Full::default())
+                response.status(StatusCode::FOUND).header(header::LOCATION, "/elsewhere").body(Full::default())
             }
             Self::Stall => std::future::pending().await,
         }
@@ -90,22 +90,22 @@ fn token(signer: &Signer, kid: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_rotated_key_counts_at_its_first_token_and_the_old_one_no_more() {
+async fn a_rotated_key_replaces_the_old_one_at_its_first_token() {
     let [old, new] = [SignatureAlgorithm::EdDsa, SignatureAlgorithm::Es256].map(Signer::new);
-    let server = KeyServer::start(Lie::Keys(vec![old.published("k1")])).await;
+    let server = KeyServer::start(Answer::Keys(vec![old.published("k1")])).await;
     let issuers = server.issuers();
     assert!(issuers.identify(&token(&old, "k1"), NOW).await.is_ok());
-    server.now_answers(Lie::Keys(vec![new.published("k2")]));
-    assert!(issuers.identify(&token(&old, "k1"), NOW).await.is_ok(), "what was published is kept");
+    server.now_answers(Answer::Keys(vec![new.published("k2")]));
+    assert!(issuers.identify(&token(&old, "k1"), NOW).await.is_ok(), "the fetched keys are cached");
     assert!(issuers.identify(&token(&new, "k2"), NOW).await.is_ok());
     assert_eq!(issuers.identify(&token(&old, "k1"), NOW).await, Err(TokenRejected::Key));
     assert_eq!(issuers.identify(&token(&old, "k2"), NOW).await, Err(TokenRejected::Algorithm));
 }
 
 #[tokio::test]
-async fn a_storm_of_unknown_keys_costs_one_question() {
+async fn a_storm_of_unknown_keys_causes_one_fetch() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
-    let server = KeyServer::start(Lie::Keys(vec![signer.published("k1")])).await;
+    let server = KeyServer::start(Answer::Keys(vec![signer.published("k1")])).await;
     let issuers = server.issuers();
     assert!(issuers.identify(&token(&signer, "k1"), NOW).await.is_ok());
     let before = server.asked();
@@ -124,43 +124,43 @@ async fn a_storm_of_unknown_keys_costs_one_question() {
 }
 
 #[tokio::test]
-async fn the_first_logins_share_the_first_question() {
+async fn the_first_sign_ins_share_the_first_fetch() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
-    let server = KeyServer::start(Lie::Keys(vec![signer.published("k1")])).await;
+    let server = KeyServer::start(Answer::Keys(vec![signer.published("k1")])).await;
     let issuers = server.issuers();
-    let logins = (0..50).map(|_| {
+    let sign_ins = (0..50).map(|_| {
         let (issuers, token) = (issuers.clone(), token(&signer, "k1"));
         tokio::spawn(async move { issuers.identify(&token, NOW).await })
     });
-    for answer in join_all(logins.collect::<Vec<_>>()).await {
+    for answer in join_all(sign_ins.collect::<Vec<_>>()).await {
         assert!(answer.unwrap().is_ok());
     }
     assert_eq!(server.asked(), 1);
 }
 
-/// What a key server may answer that is no set of keys.
-fn lies() -> Vec<(&'static str, Lie)> {
+/// Returns answers that contain no usable key.
+fn bad_answers() -> Vec<(&'static str, Answer)> {
     let huge = json!({ "keys": [Signer::new(SignatureAlgorithm::EdDsa).published("k9")], "x": "x".repeat(300 * 1024) });
     let secret = Signer::new(SignatureAlgorithm::Hs256).published("k9");
     vec![
-        ("an error", Lie::Text(StatusCode::INTERNAL_SERVER_ERROR, "{\"keys\":[]}".to_owned())),
-        ("a page", Lie::Text(StatusCode::OK, "<html>Sign in</html>".to_owned())),
-        ("nothing", Lie::Text(StatusCode::OK, String::new())),
-        ("no keys", Lie::Keys(Vec::new())),
-        ("a secret", Lie::Keys(vec![secret])),
-        ("too much", Lie::Text(StatusCode::OK, huge.to_string())),
-        ("a redirect", Lie::Redirect),
+        ("an error", Answer::Text(StatusCode::INTERNAL_SERVER_ERROR, "{\"keys\":[]}".to_owned())),
+        ("a page", Answer::Text(StatusCode::OK, "<html>Sign in</html>".to_owned())),
+        ("nothing", Answer::Text(StatusCode::OK, String::new())),
+        ("no keys", Answer::Keys(Vec::new())),
+        ("a secret", Answer::Keys(vec![secret])),
+        ("too much", Answer::Text(StatusCode::OK, huge.to_string())),
+        ("a redirect", Answer::Redirect),
     ]
 }
 
 #[tokio::test]
-async fn what_was_good_last_stays_whatever_the_server_says_then() {
-    for (what, lie) in lies() {
+async fn the_last_good_keys_survive_bad_answers() {
+    for (what, answer) in bad_answers() {
         let signer = Signer::new(SignatureAlgorithm::EdDsa);
-        let server = KeyServer::start(Lie::Keys(vec![signer.published("k1")])).await;
+        let server = KeyServer::start(Answer::Keys(vec![signer.published("k1")])).await;
         let issuers = server.issuers();
         assert!(issuers.identify(&token(&signer, "k1"), NOW).await.is_ok());
-        server.now_answers(lie);
+        server.now_answers(answer);
         let asked = server.asked();
         assert_eq!(issuers.identify(&token(&signer, "k9"), NOW).await, Err(TokenRejected::Key), "{what}");
         assert_eq!(server.asked(), asked + 1, "{what}");
@@ -169,22 +169,22 @@ async fn what_was_good_last_stays_whatever_the_server_says_then() {
 }
 
 #[tokio::test]
-async fn without_keys_nothing_counts_and_nobody_says_that_the_token_is_bad() {
-    for (what, lie) in lies() {
+async fn without_keys_the_error_is_not_a_bad_token() {
+    for (what, answer) in bad_answers() {
         let signer = Signer::new(SignatureAlgorithm::EdDsa);
-        let server = KeyServer::start(lie).await;
+        let server = KeyServer::start(answer).await;
         let issuers = server.issuers();
         assert_eq!(issuers.identify(&token(&signer, "k1"), NOW).await, Err(TokenRejected::NoKeys), "{what}");
     }
 }
 
-/// On a clock that runs as soon as everybody waits.
+/// On a paused clock, which advances while all tasks wait.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_stalls_is_not_waited_for() {
+async fn a_stalled_key_server_times_out() {
     let signer = Signer::new(SignatureAlgorithm::EdDsa);
-    let server = KeyServer::start(Lie::Stall).await;
+    let server = KeyServer::start(Answer::Stall).await;
     let issuers = server.issuers();
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(issuers.identify(&token(&signer, "k1"), NOW).await, Err(TokenRejected::NoKeys));
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 }

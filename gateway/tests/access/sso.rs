@@ -1,4 +1,4 @@
-//! Single sign-on against a provider that lies, fails and is late. With a real one: `tests/browser/pages/sso.test.js`.
+//! Single sign-on at a provider that sends false answers or fails. `tests/browser/pages/sso.test.js` uses a real one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,14 +17,14 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::support::provider::{Change, Provider};
 use crate::support::test_gateway::{TestGateway, access_settings, serve};
 
-/// A browser that goes nowhere by itself.
+/// A browser that follows no redirects by itself.
 struct Browser {
     client: Client,
     cookies: HashMap<String, String>,
 }
 
-/// What it was sent to the provider with.
-struct Asked(HashMap<String, String>);
+/// The parameters of the authorization request.
+struct AuthorizationRequest(HashMap<String, String>);
 
 impl Browser {
     fn new() -> Self {
@@ -48,28 +48,28 @@ impl Browser {
         response
     }
 
-    /// Presses the button.
-    async fn begin(&mut self, gateway: SocketAddr, provider: &Provider, next: &str) -> Asked {
+    /// Starts single sign-on, as the button does.
+    async fn start(&mut self, gateway: SocketAddr, provider: &Provider, next: &str) -> AuthorizationRequest {
         let response = self.open(gateway, &format!("/auth/sso/example?next={next}")).await;
         assert_eq!(response.status(), 303);
         let address = Url::parse(location(&response)).unwrap();
         assert_eq!(address.origin().ascii_serialization(), provider.issuer);
         assert_eq!(address.path(), "/authorize");
-        let asked = Asked(address.query_pairs().into_owned().collect());
-        provider.expect_nonce(&asked.0["nonce"]);
-        asked
+        let request = AuthorizationRequest(address.query_pairs().into_owned().collect());
+        provider.expect_nonce(&request.0["nonce"]);
+        request
     }
 
-    /// Comes back, and says where it was sent then.
-    async fn come_back(&mut self, gateway: SocketAddr, query: &str) -> String {
+    /// Opens the callback. Returns where it redirects to.
+    async fn open_callback(&mut self, gateway: SocketAddr, query: &str) -> String {
         let response = self.open(gateway, &format!("/auth/sso/example/callback?{query}")).await;
         assert_eq!(response.status(), 303, "{query}");
         assert_eq!(response.headers()["cache-control"], "no-store");
-        assert!(!self.cookies.contains_key("ringside_sso"), "the cookie of the way is gone");
+        assert!(!self.cookies.contains_key("ringside_sso"), "the request cookie is removed");
         location(&response).to_owned()
     }
 
-    fn is_logged_in(&self) -> bool {
+    fn is_signed_in(&self) -> bool {
         self.cookies.contains_key("ringside")
     }
 }
@@ -78,65 +78,65 @@ fn location(response: &Response) -> &str {
     response.headers()["location"].to_str().unwrap()
 }
 
-async fn floor(provider: &Provider) -> TestGateway {
+async fn gateway(provider: &Provider) -> TestGateway {
     let settings = access_settings(AccessSettings { issuers: vec![provider.settings()], ..AccessSettings::default() });
     TestGateway::with(settings, Histories::default()).await
 }
 
-/// Signs in once, and says where that led.
-async fn sign_in(floor: &TestGateway, provider: &Provider) -> (Browser, String) {
+/// Signs in. Returns the browser and where it was redirected to.
+async fn sign_in(gateway: &TestGateway, provider: &Provider) -> (Browser, String) {
     let mut browser = Browser::new();
-    let asked = browser.begin(floor.address, provider, "/alerts").await;
-    let end = browser.come_back(floor.address, &format!("code=c&state={}", asked.0["state"])).await;
+    let request = browser.start(gateway.address, provider, "/alerts").await;
+    let end = browser.open_callback(gateway.address, &format!("code=c&state={}", request.0["state"])).await;
     (browser, end)
 }
 
 #[tokio::test]
-async fn a_sign_in_that_one_gateway_began_ends_at_another() {
+async fn any_gateway_finishes_a_sign_in_that_another_started() {
     let provider = Provider::start().await;
     let settings = access_settings(AccessSettings {
         issuers: vec![provider.settings()],
         public_url: Some("https://ops.example.com".to_owned()),
         ..AccessSettings::default()
     });
-    let floor = TestGateway::with(settings.clone(), Histories::default()).await;
-    let (_other, other) = serve(floor.engine.clone(), settings).await;
+    let gateway = TestGateway::with(settings.clone(), Histories::default()).await;
+    let (_other, other) = serve(gateway.engine.clone(), settings).await;
     let mut browser = Browser::new();
-    let Asked(asked) = browser.begin(floor.address, &provider, "/campaigns%3Fx=1").await;
-    let back = "https://ops.example.com/auth/sso/example/callback";
+    let AuthorizationRequest(request) = browser.start(gateway.address, &provider, "/campaigns%3Fx=1").await;
+    let callback = "https://ops.example.com/auth/sso/example/callback";
     for (name, value) in [
         ("response_type", "code"),
         ("client_id", "ringside"),
         ("scope", "openid groups"),
         ("code_challenge_method", "S256"),
-        ("redirect_uri", back),
+        ("redirect_uri", callback),
     ] {
-        assert_eq!(asked[name], value);
+        assert_eq!(request[name], value);
     }
-    let end = browser.come_back(other, &format!("code=the%20code&state={}", asked["state"])).await;
+    let end = browser.open_callback(other, &format!("code=the%20code&state={}", request["state"])).await;
     assert_eq!(end, "/campaigns?x=1");
     let me: Value = browser.open(other, "/auth/me").await.json().await.unwrap();
     assert_eq!(
         (&me["user"], &me["role"], &me["campaigns"]),
         (&json!("example:ann"), &json!("supervisor"), &json!(["alpha"]))
     );
-    let (form, login) = provider.script.lock().unwrap().exchanged.take().unwrap();
+    let (form, credentials) = provider.script.lock().unwrap().exchanged.take().unwrap();
     assert_eq!(
         (&*form["grant_type"], &*form["code"], &*form["redirect_uri"]),
-        ("authorization_code", "the code", back)
+        ("authorization_code", "the code", callback)
     );
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
-    assert_eq!(challenge, asked["code_challenge"]);
-    assert_eq!(login, format!("Basic {}", STANDARD.encode("ringside:se%3Acret+%26")));
+    assert_eq!(challenge, request["code_challenge"]);
+    assert_eq!(credentials, format!("Basic {}", STANDARD.encode("ringside:se%3Acret+%26")));
     assert!(!form.contains_key("client_secret"));
 }
 
 #[tokio::test]
-async fn an_id_token_that_is_not_for_this_sign_in_lets_nobody_in() {
+async fn an_id_token_of_another_sign_in_is_rejected() {
     let provider = Provider::start().await;
-    let floor = floor(&provider).await;
+    let gateway = gateway(&provider).await;
     let hash = URL_SAFE_NO_PAD.encode(&Sha512::digest("opaque")[..32]);
-    let fine: [(&str, Value); 4] = [
+    let valid: [(&str, Value); 4] = [
         ("azp", json!("ringside")),
         ("at_hash", json!(hash)),
         ("aud", json!(["ringside"])),
@@ -158,22 +158,22 @@ async fn an_id_token_that_is_not_for_this_sign_in_lets_nobody_in() {
         ("roles", json!(["visitor"]), "sso_no_access"),
         ("campaigns", Value::Null, "sso_no_access"),
     ];
-    let fine = fine.into_iter().map(|(name, value)| (name, value, ""));
-    for (name, value, error) in fine.chain(wrong) {
+    let valid = valid.into_iter().map(|(name, value)| (name, value, ""));
+    for (name, value, error) in valid.chain(wrong) {
         let set = value.clone();
         let change: Change = Box::new(move |claims| claims[name] = set.clone());
         provider.script.lock().unwrap().claims = Some(change);
-        let (browser, end) = sign_in(&floor, &provider).await;
+        let (browser, end) = sign_in(&gateway, &provider).await;
         let expected =
             if error.is_empty() { "/alerts".to_owned() } else { format!("/login?error={error}&next=/alerts") };
-        assert_eq!((end, browser.is_logged_in()), (expected, error.is_empty()), "{name} {value}");
+        assert_eq!((end, browser.is_signed_in()), (expected, error.is_empty()), "{name} {value}");
     }
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_lets_nobody_in_and_is_told_from_a_code_that_is_over() {
+async fn a_failing_provider_is_told_apart_from_an_expired_code() {
     let provider = Provider::start().await;
-    let floor = floor(&provider).await;
+    let gateway = gateway(&provider).await;
     for (status, text, error) in [
         (400, r#"{"error":"invalid_grant"}"#, "sso_stale"),
         (401, r#"{"error":"invalid_client"}"#, "sso_provider"),
@@ -184,9 +184,9 @@ async fn a_provider_that_fails_lets_nobody_in_and_is_told_from_a_code_that_is_ov
         (200, r#"{"id_token":"x.y.z"}"#, "sso_provider"),
     ] {
         provider.script.lock().unwrap().instead = Some((status, text.to_owned()));
-        let (browser, end) = sign_in(&floor, &provider).await;
+        let (browser, end) = sign_in(&gateway, &provider).await;
         assert_eq!(
-            (end, browser.is_logged_in()),
+            (end, browser.is_signed_in()),
             (format!("/login?error={error}&next=/alerts"), false),
             "{status} {text}"
         );
@@ -194,17 +194,17 @@ async fn a_provider_that_fails_lets_nobody_in_and_is_told_from_a_code_that_is_ov
 }
 
 #[tokio::test]
-async fn userinfo_adds_what_the_id_token_lacks_and_overrides_nothing() {
+async fn userinfo_adds_missing_claims_and_overrides_none() {
     let provider = Provider::start().await;
     let mut settings = provider.settings();
-    settings.sign_on.as_mut().unwrap().userinfo = true;
+    settings.sso.as_mut().unwrap().userinfo = true;
     let settings = access_settings(AccessSettings { issuers: vec![settings], ..AccessSettings::default() });
-    let floor = TestGateway::with(settings, Histories::default()).await;
-    let lacking: Change = Box::new(|claims| {
+    let gateway = TestGateway::with(settings, Histories::default()).await;
+    let incomplete: Change = Box::new(|claims| {
         claims.as_object_mut().unwrap().remove("campaigns");
         claims["roles"] = json!("clerk");
     });
-    provider.script.lock().unwrap().claims = Some(lacking);
+    provider.script.lock().unwrap().claims = Some(incomplete);
     for (userinfo, campaigns) in [
         (json!({ "sub": "ann", "campaigns": "beta", "roles": "manager" }), Some(json!(["beta"]))),
         (json!({ "sub": "bob", "campaigns": "beta" }), None),
@@ -213,91 +213,91 @@ async fn userinfo_adds_what_the_id_token_lacks_and_overrides_nothing() {
         (json!("ann"), None),
     ] {
         provider.script.lock().unwrap().userinfo = userinfo.clone();
-        let (mut browser, end) = sign_in(&floor, &provider).await;
-        assert_eq!(browser.is_logged_in(), campaigns.is_some(), "{userinfo}: {end}");
+        let (mut browser, end) = sign_in(&gateway, &provider).await;
+        assert_eq!(browser.is_signed_in(), campaigns.is_some(), "{userinfo}: {end}");
         if let Some(campaigns) = campaigns {
-            let me: Value = browser.open(floor.address, "/auth/me").await.json().await.unwrap();
+            let me: Value = browser.open(gateway.address, "/auth/me").await.json().await.unwrap();
             assert_eq!((&me["campaigns"], &me["role"]), (&campaigns, &json!("viewer")));
         }
     }
 }
 
 #[tokio::test]
-async fn a_way_back_that_was_not_begun_here_leads_nowhere() {
+async fn a_callback_without_its_own_request_is_rejected() {
     let provider = Provider::start().await;
-    let floor = floor(&provider).await;
+    let gateway = gateway(&provider).await;
     let mut browser = Browser::new();
     for query in ["", "code=c&state=s", "error=access_denied&state=s", "code=c"] {
-        assert_eq!(browser.come_back(floor.address, query).await, "/login?error=sso_stale&next=/", "{query}");
+        assert_eq!(browser.open_callback(gateway.address, query).await, "/login?error=sso_stale&next=/", "{query}");
     }
     for query in ["iss=https://evil.example&code=c&", "iss=&code=c&", "code=&iss=x&", ""] {
-        let asked = browser.begin(floor.address, &provider, "/alerts").await;
-        let end = browser.come_back(floor.address, &format!("{query}state={}", asked.0["state"])).await;
-        assert_eq!((&*end, browser.is_logged_in()), ("/login?error=sso_stale&next=/alerts", false), "{query}");
+        let request = browser.start(gateway.address, &provider, "/alerts").await;
+        let end = browser.open_callback(gateway.address, &format!("{query}state={}", request.0["state"])).await;
+        assert_eq!((&*end, browser.is_signed_in()), ("/login?error=sso_stale&next=/alerts", false), "{query}");
     }
-    assert!(provider.script.lock().unwrap().exchanged.is_none(), "no code was even tried");
-    for (error, told) in [("access_denied", "sso_cancelled"), ("server_error", "sso_provider")] {
-        let asked = browser.begin(floor.address, &provider, "/alerts").await;
-        let end = browser.come_back(floor.address, &format!("error={error}&state={}", asked.0["state"])).await;
-        assert_eq!(end, format!("/login?error={told}&next=/alerts"));
+    assert!(provider.script.lock().unwrap().exchanged.is_none(), "no code was exchanged");
+    for (error, shown) in [("access_denied", "sso_cancelled"), ("server_error", "sso_provider")] {
+        let request = browser.start(gateway.address, &provider, "/alerts").await;
+        let end = browser.open_callback(gateway.address, &format!("error={error}&state={}", request.0["state"])).await;
+        assert_eq!(end, format!("/login?error={shown}&next=/alerts"));
     }
-    let asked = browser.begin(floor.address, &provider, "/alerts").await;
-    let (iss, state) = (&provider.issuer, &asked.0["state"]);
-    assert_eq!(browser.come_back(floor.address, &format!("code=c&iss={iss}&state={state}")).await, "/alerts");
-    let response = browser.open(floor.address, "/auth/sso/nobody").await;
+    let request = browser.start(gateway.address, &provider, "/alerts").await;
+    let (iss, state) = (&provider.issuer, &request.0["state"]);
+    assert_eq!(browser.open_callback(gateway.address, &format!("code=c&iss={iss}&state={state}")).await, "/alerts");
+    let response = browser.open(gateway.address, "/auth/sso/nobody").await;
     assert_eq!(response.status(), 404);
 }
 
 #[tokio::test]
-async fn a_provider_that_names_itself_must_do_so_each_time() {
+async fn a_provider_that_sends_iss_must_always_send_it() {
     let provider = Provider::start().await;
-    let names: Change = Box::new(|it| it["authorization_response_iss_parameter_supported"] = json!(true));
-    provider.script.lock().unwrap().metadata = Some(names);
-    let floor = floor(&provider).await;
-    let (browser, end) = sign_in(&floor, &provider).await;
-    assert_eq!((&*end, browser.is_logged_in()), ("/login?error=sso_stale&next=/alerts", false));
+    let sends_iss: Change = Box::new(|it| it["authorization_response_iss_parameter_supported"] = json!(true));
+    provider.script.lock().unwrap().metadata = Some(sends_iss);
+    let gateway = gateway(&provider).await;
+    let (browser, end) = sign_in(&gateway, &provider).await;
+    assert_eq!((&*end, browser.is_signed_in()), ("/login?error=sso_stale&next=/alerts", false));
 }
 
 #[tokio::test]
-async fn the_way_back_never_leaves_the_site() {
+async fn the_redirect_after_sign_in_stays_on_the_site() {
     let provider = Provider::start().await;
-    let floor = floor(&provider).await;
+    let gateway = gateway(&provider).await;
     for next in ["https://evil.example", "//evil.example", "/%5Cevil.example", "%2F%09%2Fevil.example"] {
         let mut browser = Browser::new();
-        let asked = browser.begin(floor.address, &provider, next).await;
-        let end = browser.come_back(floor.address, &format!("code=c&state={}", asked.0["state"])).await;
+        let request = browser.start(gateway.address, &provider, next).await;
+        let end = browser.open_callback(gateway.address, &format!("code=c&state={}", request.0["state"])).await;
         assert_eq!(end, "/", "{next}");
     }
 }
 
 #[tokio::test]
-async fn behind_tls_the_cookie_insists_on_it_and_the_address_too() {
+async fn behind_tls_cookie_and_callback_address_are_secure() {
     let provider = Provider::start().await;
     let settings = GatewaySettings {
         access: AccessSettings { issuers: vec![provider.settings()], ..AccessSettings::default() },
         http: HttpSettings { secure_cookies: true, ..HttpSettings::default() },
         ..GatewaySettings::default()
     };
-    let floor = TestGateway::with(settings, Histories::default()).await;
+    let gateway = TestGateway::with(settings, Histories::default()).await;
     let mut browser = Browser::new();
-    let asked = browser.begin(floor.address, &provider, "/").await;
+    let request = browser.start(gateway.address, &provider, "/").await;
     assert!(browser.cookies.contains_key("__Host-ringside_sso"));
-    assert_eq!(asked.0["redirect_uri"], format!("https://{}/auth/sso/example/callback", floor.address));
-    let end = browser.come_back(floor.address, &format!("code=c&state={}", asked.0["state"])).await;
+    assert_eq!(request.0["redirect_uri"], format!("https://{}/auth/sso/example/callback", gateway.address));
+    let end = browser.open_callback(gateway.address, &format!("code=c&state={}", request.0["state"])).await;
     assert_eq!(end, "/");
     assert!(browser.cookies.contains_key("__Host-ringside") && !browser.cookies.contains_key("__Host-ringside_sso"));
 }
 
 #[tokio::test]
-async fn without_its_provider_or_with_a_false_one_the_button_leads_back_with_a_sentence() {
+async fn a_broken_provider_leads_back_to_the_sign_in_page() {
     let provider = Provider::start().await;
-    let lies: Change = Box::new(|it| it["issuer"] = json!("https://another.example"));
-    provider.script.lock().unwrap().metadata = Some(lies);
-    let floor = floor(&provider).await;
+    let false_issuer: Change = Box::new(|it| it["issuer"] = json!("https://another.example"));
+    provider.script.lock().unwrap().metadata = Some(false_issuer);
+    let gateway = gateway(&provider).await;
     let mut browser = Browser::new();
-    let response = browser.open(floor.address, "/auth/sso/example?next=/alerts").await;
+    let response = browser.open(gateway.address, "/auth/sso/example?next=/alerts").await;
     assert_eq!(location(&response), "/login?error=sso_provider&next=/alerts");
-    let page = browser.open(floor.address, "/login?error=sso_provider&next=/alerts").await.text().await.unwrap();
+    let page = browser.open(gateway.address, "/login?error=sso_provider&next=/alerts").await.text().await.unwrap();
     assert!(page.contains("sign-in does not work right now"), "{page}");
     assert!(page.contains("href=\"/auth/sso/example?next=/alerts\"") && page.contains("Sign in with Example ID"));
 }

@@ -1,5 +1,6 @@
-//! The OpenID Connect code flow with PKCE, as far as it is between us and the provider: where to send the browser, and
-//! what its code is exchanged for. What goes through the browser is in `sso`.
+//! The OpenID Connect code flow with PKCE: the authorization address, and the exchange of the code.
+//!
+//! The browser's side, redirect and callback, is in `sso`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -15,25 +16,25 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::Issuer;
 use super::discovery::{ClientAuth, Endpoints};
-use super::json::read_object;
 use super::keys::SignatureAlgorithm;
-use super::pending::Pending;
+use super::pending::PendingSso;
 use super::rejected::TokenRejected;
-use super::settings::SignOn;
+use super::settings::SsoSettings;
 use super::token::{Claims, Unverified};
+use super::unique_json::read_object;
 use crate::Identity;
 
-/// Why a code became nobody's login.
+/// Why a code could not be exchanged for an identity.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotExchanged {
-    /// The provider does not answer, or says something else than it should.
+pub(crate) enum ExchangeError {
+    /// The provider is unavailable, or its answer is invalid.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// It does not take the code.
-    #[error("the provider does not take the code: {0:?}")]
+    /// The provider rejects the code.
+    #[error("the provider rejects the code: {0:?}")]
     Code(String),
-    /// What it said of the user does not count here.
-    #[error("what the provider says does not count here: {0}")]
+    /// The ID token, or the identity in it, is rejected.
+    #[error("the ID token is rejected: {0}")]
     Rejected(#[from] TokenRejected),
 }
 
@@ -49,21 +50,21 @@ struct TokenError {
 }
 
 impl Issuer {
-    fn sign_on(&self) -> &SignOn {
-        self.settings.sign_on.as_ref().expect("only issuers with sign-on are found for it")
+    fn sso(&self) -> &SsoSettings {
+        self.settings.sso.as_ref().expect("`for_sso` returns issuers with SSO settings only")
     }
 
-    /// Where the provider sends the browser after.
+    /// Returns the address of the callback.
     pub(crate) fn redirect_uri(&self, base: &str) -> String {
         format!("{base}/auth/sso/{}/callback", self.settings.id)
     }
 
-    /// Where to send a browser that wants to sign in.
-    pub(crate) async fn authorization(&self, pending: &Pending, base: &str) -> Result<Url, TokenRejected> {
+    /// Returns the provider's address for a browser that signs in.
+    pub(crate) async fn authorization(&self, pending: &PendingSso, base: &str) -> Result<Url, TokenRejected> {
         let endpoints = self.source.endpoints().await?;
-        let sign_on = self.sign_on();
+        let sso = self.sso();
         let mut scope = "openid".to_owned();
-        for more in sign_on.scopes.iter().filter(|more| *more != "openid") {
+        for more in sso.scopes.iter().filter(|more| *more != "openid") {
             scope.push(' ');
             scope.push_str(more);
         }
@@ -71,7 +72,7 @@ impl Issuer {
         address
             .query_pairs_mut()
             .append_pair("response_type", "code")
-            .append_pair("client_id", &sign_on.client_id)
+            .append_pair("client_id", &sso.client_id)
             .append_pair("redirect_uri", &self.redirect_uri(base))
             .append_pair("scope", &scope)
             .append_pair("state", pending.state())
@@ -81,44 +82,44 @@ impl Issuer {
         Ok(address)
     }
 
-    /// True where the way back is from this provider, as far as it says so.
+    /// Returns whether the `iss` of a callback is this provider, or may be missing.
     pub(crate) async fn is_named(&self, iss: Option<&str>) -> Result<bool, TokenRejected> {
         let endpoints = self.source.endpoints().await?;
         Ok(match iss {
             Some(iss) => iss == self.settings.issuer,
-            None => !endpoints.names_itself,
+            None => !endpoints.sends_iss,
         })
     }
 
-    /// Exchanges a code for who somebody is.
+    /// Exchanges a code for the user's identity.
     pub(crate) async fn exchange(
         &self,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
         now: Timestamp,
-    ) -> Result<Identity, NotExchanged> {
+    ) -> Result<Identity, ExchangeError> {
         let endpoints = self.source.endpoints().await?;
-        let answer = self.ask_for_tokens(&endpoints, code, pending, base).await?;
+        let answer = self.request_tokens(&endpoints, code, pending, base).await?;
         let mut claims = self.verify_id_token(&answer, pending, now).await?;
-        if self.sign_on().userinfo {
+        if self.sso().userinfo {
             self.add_userinfo(&endpoints, &answer, &mut claims).await?;
         }
         Ok(self.identity(&claims, now)?)
     }
 
-    async fn ask_for_tokens(
+    async fn request_tokens(
         &self,
         endpoints: &Endpoints,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
-    ) -> Result<TokenAnswer, NotExchanged> {
+    ) -> Result<TokenAnswer, ExchangeError> {
         let (request, form) = self.token_request(endpoints, code, pending, base);
         let answer = match self.fetcher.request(&endpoints.token, request, form.into()).await {
             Err(FetchError::Status { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, body, .. }) => {
                 let error = serde_json::from_slice::<TokenError>(&body).map(|answer| answer.error);
-                return Err(NotExchanged::Code(error.unwrap_or_default().chars().take(64).collect()));
+                return Err(ExchangeError::Code(error.unwrap_or_default().chars().take(64).collect()));
             }
             answer => answer?,
         };
@@ -126,15 +127,15 @@ impl Issuer {
         read.map_err(|_| FetchError::Unexpected(endpoints.token.to_string(), "an ID token").into())
     }
 
-    /// The request that exchanges a code, and its form.
+    /// Returns the request that exchanges a code, and its form.
     fn token_request(
         &self,
         endpoints: &Endpoints,
         code: &str,
-        pending: &Pending,
+        pending: &PendingSso,
         base: &str,
     ) -> (http::request::Builder, String) {
-        let SignOn { client_id, client_secret, .. } = self.sign_on();
+        let SsoSettings { client_id, client_secret, .. } = self.sso();
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -145,8 +146,8 @@ impl Issuer {
         match (client_secret, endpoints.client_auth) {
             (Some(secret), ClientAuth::Basic) => {
                 let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-                let login = STANDARD.encode(format!("{}:{}", escaped(client_id), escaped(&secret.0)));
-                request = request.header(header::AUTHORIZATION, format!("Basic {login}"));
+                let credentials = STANDARD.encode(format!("{}:{}", escaped(client_id), escaped(&secret.0)));
+                request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
             }
             (Some(secret), ClientAuth::Post) => {
                 form.append_pair("client_id", client_id).append_pair("client_secret", &secret.0);
@@ -161,22 +162,22 @@ impl Issuer {
     async fn verify_id_token(
         &self,
         answer: &TokenAnswer,
-        pending: &Pending,
+        pending: &PendingSso,
         now: Timestamp,
     ) -> Result<Claims, TokenRejected> {
-        let client_id = &self.sign_on().client_id;
+        let client_id = &self.sso().client_id;
         let token = Unverified::read(&answer.id_token)?;
         let claims = self.verify(token, &[client_id.clone()].into(), now).await?;
         let nonce = claims.text("nonce").unwrap_or_default();
         if !bool::from(nonce.as_bytes().ct_eq(pending.nonce.as_bytes())) {
             return Err(TokenRejected::Nonce);
         }
-        // For several, it must have been us who asked for it.
-        let asked = claims.text("azp").map_or(claims.audiences().count() == 1, |asked| asked == client_id);
-        if !asked {
+        // With several audiences, `azp` must name this client.
+        let is_ours = claims.text("azp").map_or(claims.audiences().count() == 1, |party| party == client_id);
+        if !is_ours {
             return Err(TokenRejected::Audience);
         }
-        if claims.has("at_hash") && !hash_fits(&claims, answer.access_token.as_deref()) {
+        if claims.has("at_hash") && !matches_at_hash(&claims, answer.access_token.as_deref()) {
             return Err(TokenRejected::Nonce);
         }
         Ok(claims)
@@ -187,7 +188,7 @@ impl Issuer {
         endpoints: &Endpoints,
         answer: &TokenAnswer,
         claims: &mut Claims,
-    ) -> Result<(), NotExchanged> {
+    ) -> Result<(), ExchangeError> {
         let missing =
             || FetchError::Unexpected(self.settings.issuer.clone(), "an address for userinfo and a token for it");
         let address = endpoints.userinfo.as_ref().ok_or_else(missing)?;
@@ -195,7 +196,7 @@ impl Issuer {
         let request = Request::get(address.as_str()).header(header::AUTHORIZATION, format!("Bearer {token}"));
         let answer = self.fetcher.request(address, request, Bytes::new()).await?;
         let info = read_object(&answer.body).ok_or_else(|| FetchError::Unexpected(address.to_string(), "userinfo"))?;
-        // Of somebody else it must not be taken.
+        // Userinfo of another user must not be used.
         if info.get("sub").and_then(|sub| sub.as_str()) != claims.text("sub") {
             return Err(TokenRejected::User.into());
         }
@@ -204,8 +205,8 @@ impl Issuer {
     }
 }
 
-/// The left half of the access token's digest, of the size that belongs to the signature.
-fn hash_fits(claims: &Claims, access_token: Option<&str>) -> bool {
+/// Returns whether `at_hash` is the left half of the access token's digest. The algorithm sets its size.
+fn matches_at_hash(claims: &Claims, access_token: Option<&str>) -> bool {
     let Some(token) = access_token else { return false };
     let expected = match claims.algorithm {
         SignatureAlgorithm::EdDsa => URL_SAFE_NO_PAD.encode(&Sha512::digest(token)[..32]),

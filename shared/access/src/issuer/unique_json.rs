@@ -1,7 +1,7 @@
-//! JSON that says each thing once.
+//! JSON objects without duplicate names.
 //!
-//! Readers differ in which of two members of the same name they believe, so that one may check what another then acts on.
-//! Of a token such an object is refused.
+//! Parsers differ in which of two members of the same name they return: one may check a value, and another use the
+//! other. Tokens with such objects are rejected.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
-/// Reads an object in which no name comes twice, at any depth.
+/// Parses an object in which no name occurs twice, at any depth.
 pub(super) fn read_object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    match serde_json::from_slice::<Once>(bytes) {
-        Ok(Once(Value::Object(object))) => Some(object),
+    match serde_json::from_slice::<Unique>(bytes) {
+        Ok(Unique(Value::Object(object))) => Some(object),
         _ => None,
     }
 }
 
-struct Once(Value);
+struct Unique(Value);
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(OnceVisitor).map(Self)
+        from.deserialize_any(UniqueVisitor).map(Self)
     }
 }
 
-struct OnceVisitor;
+struct UniqueVisitor;
 
-impl<'de> Visitor<'de> for OnceVisitor {
+impl<'de> Visitor<'de> for UniqueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +51,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("no finite number"))
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Once(value)) = seq.next_element()? {
+        while let Some(Unique(value)) = seq.next_element()? {
             list.push(value);
         }
         Ok(Value::Array(list))
@@ -68,9 +68,9 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, Once(value))) = members.next_entry::<String, Once>()? {
+        while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
             if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member comes twice"));
+                return Err(A::Error::custom("a member occurs twice"));
             }
         }
         Ok(Value::Object(object))
@@ -90,6 +90,6 @@ mod tests {
             assert!(read_object(bad.as_bytes()).is_none(), "{bad}");
         }
         let deep = format!("{}1{}", r#"{"a":"#.repeat(4000), "}".repeat(4000));
-        assert!(read_object(deep.as_bytes()).is_none(), "no depth that could end the stack");
+        assert!(read_object(deep.as_bytes()).is_none(), "deep nesting must not overflow the stack");
     }
 }
