@@ -1,4 +1,4 @@
-//! API tokens: scripts send them with each request, wallboards sign in with them and see one page.
+//! API tokens of scripts and wallboards.
 
 use reqwest::redirect::Policy;
 use ringside_access::{ApiTokenRequest, ApiTokens, Page, Role, Scope};

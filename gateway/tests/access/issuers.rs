@@ -1,4 +1,6 @@
-//! Tokens of trusted issuers over HTTP. Forged ones are tested in `shared/access/src/issuer/tests/hostile.rs`.
+//! Tokens of trusted issuers over HTTP.
+//!
+//! Forged ones are tested in `shared/access/src/issuer/tests/hostile.rs`.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

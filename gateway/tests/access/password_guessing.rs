@@ -1,4 +1,4 @@
-//! Password guessing at several gateways at once, and its effects on the account's owner.
+//! Password guessing at several gateways, and its effects on the account's owner.
 
 use ringside_access::{Accounts, Role};
 use ringside_gateway::GatewaySettings;

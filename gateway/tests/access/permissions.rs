@@ -1,5 +1,6 @@
-//! The permission table: every route and socket action for each role, in the own tenant, in another one, and out of scope.
+//! The permission table: every route and socket action for each role.
 //!
+//! Each is tried in the own tenant, in another one, and out of scope.
 //! The routes are read from `ROUTES`, which the router is built from, and their methods are probed. A route without a
 //! row fails the test.
 
@@ -22,7 +23,9 @@ const ROLES: [&str; 7] = ["", "wallboard", "viewer", "auditor", "operator", "sup
 const SECRET: &str = "alpha";
 const BODY: &str = "{}";
 
-/// One route and method: `.` is answered with `ok`, `L` is 401, `F` 403, `N` 404, `>` a redirect to another page.
+/// One route and method.
+///
+/// Cells: `.` is answered with `ok`, `L` is 401, `F` 403, `N` 404, `>` a redirect to another page.
 pub(crate) struct Row {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
@@ -30,7 +33,7 @@ pub(crate) struct Row {
     ok: u16,
     /// One cell for each of [`ROLES`], in the own tenant with all campaigns.
     own: &'static str,
-    /// The same for a campaign out of scope, and for another tenant that does not have it.
+    /// The same for a campaign out of scope, and for another tenant.
     other: &'static str,
 }
 
@@ -232,7 +235,7 @@ async fn each_route_and_method_has_a_row() {
     assert_eq!(answered, rows, "left: the answered methods; right: the table");
 }
 
-/// The rooms that each role may watch: with all campaigns, and with another campaign in scope.
+/// The rooms that each role may watch: with all campaigns, and with another one.
 const ROOMS: [(&str, &str, &str); 9] = [
     ("overview", "......", "......"),
     ("campaign:alpha", "F.....", "FFFFFF"),
@@ -311,7 +314,7 @@ async fn a_socket_of_another_tenant_gets_no_data_of_this_one() {
         }
         fixture.gateway.call("alpha", 1).await;
         fixture.gateway.alert(2, None).await;
-        // Once a client of the own tenant has the frame, the next frame of the other tenant must be the answer to its ping.
+        // Once the own tenant has the frame, the next one of the other tenant must be the answer to its ping.
         let mut own = fixture.gateway.client().await;
         own.subscribe("alerts").await;
         own.until_that(|frame| frame.to_string().contains("\"f2\"")).await;

@@ -1,4 +1,6 @@
-//! Single sign-on at a provider that sends false answers or fails. `tests/browser/pages/sso.test.js` uses a real one.
+//! Single sign-on at a provider that sends false answers or fails.
+//!
+//! `tests/browser/pages/sso.test.js` uses a real one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -40,11 +40,15 @@ pub struct AccessSettings {
     pub key_rotation: Duration,
     /// How long the audit log is kept.
     pub audit_kept: Duration,
-    /// The installation's first tenant. Its audit log also has the entries that belong to no tenant.
+    /// The installation's first tenant.
+    ///
+    /// Its audit log also has the entries that belong to no tenant.
     pub tenant: TenantId,
     /// Other issuers whose tokens are accepted, and SSO providers.
     pub issuers: Vec<IssuerSettings>,
-    /// The address that people open, such as `https://ops.example.com`. If none, each request's own host.
+    /// The address that people open, such as `https://ops.example.com`.
+    ///
+    /// If none, each request's own host.
     pub public_url: Option<String>,
     /// Whether the rooms of load runs exist, for roles that may publish to them.
     pub load_runs: bool,
@@ -150,7 +154,9 @@ impl Access {
         Ok(Arc::new(viewer))
     }
 
-    /// Returns whether a viewer may watch a room: in scope, on their page, and not revoked since.
+    /// Returns whether a viewer may watch a room.
+    ///
+    /// It must be in scope and on their page, and nothing may be revoked since.
     pub fn may_watch(&self, viewer: &Viewer, room: &Room) -> bool {
         let sees = match room {
             Room::Bench(_) => self.0.settings.load_runs && viewer.role.may(Permission::RunLoad),
@@ -165,7 +171,9 @@ impl Access {
         self.0.revocations.read().await
     }
 
-    /// Audits the denial of a room. The entry has no address: the sign-in's entry has it.
+    /// Audits the denial of a room.
+    ///
+    /// The entry has no address: the sign-in's entry has it.
     pub fn record_forbidden(&self, viewer: &Viewer, room: &Room) {
         let entry = AuditEntry::by(&viewer.user, None, "watch", room.to_string()).denied("forbidden_room");
         let session = json!({ "session": short(&viewer.session_id) });

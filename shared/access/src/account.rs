@@ -1,4 +1,4 @@
-//! Accounts and their memberships in tenants, stored in the engine's registry as `account/{name}`.
+//! Accounts and their memberships, stored in the registry as `account/{name}`.
 
 use std::fmt;
 
@@ -19,7 +19,9 @@ pub(crate) const PREFIX: &str = "account/";
 pub struct Account {
     /// The name, for signing in.
     pub name: String,
-    /// Its rights in each tenant. The first is its home: only admins there may lock it or set its password.
+    /// Its rights in each tenant.
+    ///
+    /// The first is its home: only admins there may lock it or set its password.
     pub memberships: Vec<Membership>,
     /// Whether an admin has locked it.
     pub disabled: bool,

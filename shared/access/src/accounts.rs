@@ -1,4 +1,4 @@
-//! Changes of accounts, and what follows from them: sessions that end, tokens that are revoked, locks that open.
+//! Changes of accounts, with the revocations and unlocks that they imply.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use crate::session::{Session, end_where};
 use crate::throttle::unlock;
 use crate::timeout::with_timeout;
 
-/// Hashes new passwords, in a queue of its own: setting many passwords delays no sign-in.
+/// Hashes new passwords in a queue of its own, so that it delays no sign-in.
 static NEW: LazyLock<Passwords> = LazyLock::new(Passwords::new);
 
 /// The result of making sure that there is an `admin`.
@@ -38,7 +38,9 @@ pub enum EnsuredAdmin {
 pub struct Accounts;
 
 impl Accounts {
-    /// Makes sure that there is an `admin` with the configured password, or with a generated one on first start.
+    /// Makes sure that there is an `admin`.
+    ///
+    /// It gets the configured password, or a generated one on first start.
     pub async fn ensure_admin(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -60,9 +62,10 @@ impl Accounts {
         }
     }
 
-    /// Gives `admin` the configured password and ends its sessions, if it had another password.
+    /// Gives `admin` the configured password, if it has another one.
     ///
-    /// A locked account stays locked and a removed one stays removed: a restart must not undo an admin's decision.
+    /// Its sessions end then. A locked account stays locked and a removed one stays removed: a restart must not undo an
+    /// admin's decision.
     async fn adopt_admin_password(engine: &dyn Engine, password: &str) -> Result<EnsuredAdmin, AccountError> {
         let Some(admin) = Account::get(engine, "admin").await? else { return Ok(EnsuredAdmin::AsConfigured) };
         if Passwords::new().verify(Some(admin.phc.clone()), password.to_owned()).await == Ok(true) {
@@ -105,7 +108,9 @@ impl Accounts {
         }
     }
 
-    /// Sets a password, ends the account's sessions and unlocks it. Returns whether it was locked.
+    /// Sets a password, ends the account's sessions and unlocks it.
+    ///
+    /// Returns whether it was locked.
     pub async fn set_password(engine: &dyn Engine, name: &str, password: &str) -> Result<bool, AccountError> {
         let phc = hash(password).await?;
         let now = Timestamp::now();
@@ -159,7 +164,9 @@ impl Accounts {
         Ok(before.membership(&membership.tenant).cloned())
     }
 
-    /// Changes part of an account's membership in a tenant. Returns the membership before and after.
+    /// Changes part of an account's membership in a tenant.
+    ///
+    /// Returns the membership before and after.
     ///
     /// Safe with concurrent changes. Fails if the account is no member of the tenant.
     pub async fn amend(
@@ -216,7 +223,9 @@ impl Accounts {
         Ok(before.memberships.into_iter().filter(|here| !left(here)).collect())
     }
 
-    /// Ends the sessions of all members of a tenant, also sessions switched to another tenant. Returns their number.
+    /// Ends the sessions of all members of a tenant and returns their number.
+    ///
+    /// Sessions that were switched to another tenant end too.
     pub async fn end_tenant_sessions(
         engine: &dyn Engine,
         tenant: &TenantId,
@@ -240,7 +249,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Returns the account of a name, and whether it is unlocked and the password is right.
+    /// Returns the account, and whether it is unlocked and the password is right.
     pub(crate) async fn verify(
         engine: &dyn Engine,
         passwords: &Passwords,
@@ -254,7 +263,9 @@ impl Accounts {
         Ok((account, is_own))
     }
 
-    /// Revokes a user's access tokens on all gateways. Their sessions continue and get new ones.
+    /// Revokes a user's access tokens on all gateways.
+    ///
+    /// Their sessions continue and get new ones.
     pub async fn end_tokens(engine: &dyn Engine, name: &str) -> Result<(), EngineError> {
         Revocations::append(engine, &[Revoked::user(name, Timestamp::now())]).await
     }
@@ -293,7 +304,9 @@ impl Accounts {
     }
 }
 
-/// Rejects a membership that no account may have: an admin of some campaigns could grant themselves the others.
+/// Rejects a membership that no account may have.
+///
+/// An admin of some campaigns could grant themselves the others.
 fn check(membership: &Membership) -> Result<(), AccountError> {
     match (membership.role, &membership.scope) {
         (Role::Wallboard, _) => Err(AccountError::BadRole),

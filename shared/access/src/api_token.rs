@@ -1,4 +1,6 @@
-//! API tokens: long-lived tokens for scripts and wallboards. `ringside token` issues and revokes them.
+//! API tokens: long-lived tokens for scripts and wallboards.
+//!
+//! `ringside token` issues and revokes them.
 //!
 //! The registry has one record per token under `pass/{sha256 of the text}`. The text is shown once and never stored.
 //! A script sends it with each request. A wallboard signs in with it and then has an ordinary session.
@@ -25,12 +27,14 @@ use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
 const PREFIX: &str = "pass/";
-/// Prefixes of the texts, which tell the kinds apart and help to find leaked tokens.
+/// Prefixes of the texts: they tell the kinds apart and help to find leaks.
 const SCRIPT: &str = "rst_";
 const WALLBOARD: &str = "rsw_";
 /// The expiry reported for a token that never expires.
 const FAR_FUTURE_MS: i64 = 365 * 24 * 3_600_000;
-/// How long a found token is cached. A revoked one is rejected at once anyway, by its revocation.
+/// How long a found token is cached.
+///
+/// A revoked one is rejected at once anyway, by its revocation.
 const CACHED_MS: i64 = 5_000;
 /// How many tokens are cached. Only existing tokens get in.
 const MAX_CACHED: usize = 4_096;
@@ -209,7 +213,9 @@ impl ApiTokens {
         }
     }
 
-    /// Returns the token of a text if it is valid, always from the registry. A new session needs the current state.
+    /// Returns the token of a text if it is valid, always from the registry.
+    ///
+    /// A new session needs the current state.
     pub(crate) async fn read(&self, text: &str, now: Timestamp) -> Result<Option<ApiToken>, EngineError> {
         if !is_api_token(text) {
             return Ok(None);

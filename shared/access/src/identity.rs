@@ -1,4 +1,4 @@
-//! The identity that a sign-in has proved: by password, by API token, or by another issuer's token.
+//! The identity that a sign-in has proved.
 
 use ringside_model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,9 @@ use crate::scope::{CampaignsJson, Page, Scope};
 /// A user, and their rights in one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's name. Without an account it has a prefix, as in `portal:ann` or `script:1a2b`; accounts have no colon.
+    /// The user's name.
+    ///
+    /// Without an account it has a prefix, as in `portal:ann` or `script:1a2b`; accounts have no colon.
     pub user: String,
     /// The tenant whose data they see.
     pub tenant: TenantId,

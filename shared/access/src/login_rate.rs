@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use ringside_pacing::{Bucket, Rate};
 
-/// The rate for one user. The burst covers all wallboards of a site after a power cut.
+/// The rate for one user.
+///
+/// The burst covers all wallboards of a site after a power cut.
 const RATE: Rate = Rate { burst: 200, every: Duration::from_secs(10) };
 /// How many users are counted at most. Only users with valid credentials get here.
 const MAX_USERS: usize = 10_000;
@@ -18,7 +20,9 @@ const MAX_USERS: usize = 10_000;
 pub(crate) struct LoginRateLimit(Mutex<HashMap<Box<str>, Bucket>>);
 
 impl LoginRateLimit {
-    /// Returns the wait if the limit is used up. Takes nothing: the credentials are not checked yet.
+    /// Returns the wait if the limit is used up.
+    ///
+    /// Takes nothing: the credentials are not checked yet.
     pub(crate) fn check(&self, name: &str, now: Instant) -> Result<(), Duration> {
         let names = self.0.lock();
         names.get(name).map_or(Ok(()), |bucket| bucket.clone().take(&RATE, now))

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Returns an IPv4 address, or the /64 of an IPv6 address: one client often has a whole /64.
+/// Returns an IPv4 address, or the /64 of an IPv6 address.
+///
+/// One client often has a whole /64.
 pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

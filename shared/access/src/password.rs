@@ -1,4 +1,6 @@
-//! Password hashing with argon2id, a few at a time, so that a flood of sign-ins can't use up all memory.
+//! Password hashing with argon2id.
+//!
+//! Only a few are hashed at a time, so that a flood of sign-ins can't use up all memory.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -12,7 +14,9 @@ use crate::random::random_text;
 
 /// How many passwords are hashed at once, with 19 MiB each.
 const CONCURRENT: usize = 4;
-/// How many more may wait for their turn. Above that, requests are rejected at once.
+/// How many more may wait for their turn.
+///
+/// Above that, requests are rejected at once.
 const QUEUED: usize = 64;
 
 /// A hash to verify against if there is no account, so that it takes as long.
@@ -36,7 +40,9 @@ impl Passwords {
         Self { places: Arc::new(Semaphore::new(CONCURRENT + QUEUED)), turns: Arc::new(Semaphore::new(CONCURRENT)) }
     }
 
-    /// Returns whether the password matches the hash. Without a hash it takes as long as with a wrong password.
+    /// Returns whether the password matches the hash.
+    ///
+    /// Without a hash it takes as long as with a wrong password.
     pub(crate) async fn verify(&self, phc: Option<String>, password: String) -> Result<bool, Busy> {
         self.work(move || {
             let known = phc.is_some();

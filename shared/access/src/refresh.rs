@@ -1,6 +1,6 @@
-//! Refresh tokens: a session's id and generation, signed with a secret of the installation.
+//! Refresh tokens: a session's id and generation with a MAC.
 //!
-//! The records of sessions alone are not enough to forge one.
+//! The key of the MAC is a secret of the installation: records of sessions are not enough to forge a token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

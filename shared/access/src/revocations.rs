@@ -1,4 +1,4 @@
-//! Revocations of unexpired access tokens: sessions ended, accounts locked, rights changed, API tokens revoked.
+//! Revocations of unexpired access tokens, by session, user or tenant.
 //!
 //! A revocation is appended to a journal of the engine. Every gateway reads new entries twice a second, and live
 //! connections then check whether they may go on. While the engine is unavailable, the known revocations apply.
@@ -84,7 +84,9 @@ pub struct Revocations {
     engine: Arc<dyn Engine>,
     revoked_since: RwLock<RevokedSince>,
     changed: watch::Sender<u64>,
-    /// The newest entry that was read. Locked while reading, so that two reads don't overlap.
+    /// The newest entry that was read.
+    ///
+    /// Locked while reading, so that two reads don't overlap.
     read: Mutex<Option<JournalEntryId>>,
 }
 

@@ -1,4 +1,4 @@
-//! The part of a tenant's data that a user sees: campaigns, and the page of a wallboard.
+//! The campaigns that a user sees, and the page of a wallboard.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -130,7 +130,9 @@ impl Page {
         }
     }
 
-    /// Returns whether the page shows the room. The overview shows the newest calls of its campaigns.
+    /// Returns whether the page shows the room.
+    ///
+    /// The overview shows the newest calls of its campaigns.
     pub fn shows(&self, room: &Room) -> bool {
         match (self, room) {
             (_, Room::Alerts | Room::Notifications) => true,

@@ -26,7 +26,7 @@ pub(crate) const PREFIX: &str = "session/";
 const REUSE_GRACE_MS: i64 = 30_000;
 /// Renewals within this time get the same refresh token.
 const SAME_TOKEN_MS: i64 = 5_000;
-/// The longest session of a person, however often renewed, and of a wallboard that is not renewed.
+/// The longest session of a person, and of a wallboard that is not renewed.
 const MAX_SESSION_MS: i64 = 30 * 24 * 3_600_000;
 /// How much of a browser's name is stored.
 const AGENT_CHARS: usize = 200;
@@ -146,7 +146,9 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Renews the session of a refresh token. The next token is [`Session::refresh_token`].
+    /// Renews the session of a refresh token.
+    ///
+    /// The next token is [`Session::refresh_token`].
     pub(crate) async fn renew(&self, token: &str, secret: &[u8; 32], now: Timestamp) -> Result<Session, RenewError> {
         let (id, generation) = refresh::read(token, secret).ok_or(RenewError::Unknown)?;
         loop {
@@ -202,7 +204,9 @@ impl Sessions {
         end_all(self.engine.as_ref(), &[id]).await
     }
 
-    /// Ends the session of a refresh token of any generation. Ignores tokens of other installations.
+    /// Ends the session of a refresh token of any generation.
+    ///
+    /// Ignores tokens of other installations.
     pub(crate) async fn end_by_token(&self, token: &str, secret: &[u8; 32]) -> Result<(), EngineError> {
         match refresh::read(token, secret) {
             Some((id, _)) => self.end(&id).await,
@@ -244,12 +248,14 @@ pub(crate) async fn end_where(
     Ok(ids.len())
 }
 
-/// Returns whether a stored session has expired. One that can't be decoded is kept, for a newer version.
+/// Returns whether a stored session has expired.
+///
+/// One that can't be decoded is kept, for a newer version.
 pub(crate) fn is_expired(stored: &[u8], now: Timestamp) -> bool {
     decode("", stored).is_ok_and(|session| session.expires_at <= now)
 }
 
-/// Revokes first, then deletes: if the revocation fails, the record is still there for a retry.
+/// Revokes sessions, then deletes them: after a failure, the records allow a retry.
 async fn end_all(engine: &dyn Engine, ids: &[&str]) -> Result<(), EngineError> {
     if ids.is_empty() {
         return Ok(());
@@ -275,7 +281,7 @@ impl std::fmt::Debug for Sessions {
     }
 }
 
-/// Shortens a session's id for logs: enough to find the session, too little to use it.
+/// Shortens a session's id for logs: enough to find it, too little to use it.
 pub fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }

@@ -1,4 +1,4 @@
-//! From a proof of identity to a session: its record, its access token and its refresh token.
+//! From a proof of identity to a session with its tokens.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -62,7 +62,9 @@ pub struct SignedIn {
 }
 
 impl Access {
-    /// Checks a password. Returns the proof, and the cookie that makes the device known.
+    /// Checks a password.
+    ///
+    /// Returns the proof, and the cookie that makes the device known.
     pub async fn check_password(
         &self,
         address: Option<IpAddr>,
@@ -113,7 +115,7 @@ impl Access {
         Err(AccessError::WrongPassword { tries_left })
     }
 
-    /// Checks a token that stands in for a password: an API token, or a token of a trusted issuer.
+    /// Checks an API token or a token of a trusted issuer, for signing in.
     pub async fn check_token(&self, address: Option<IpAddr>, token: &str) -> Result<Proof, AccessError> {
         if is_api_token(token)
             && let Some(token) = self.api_tokens().read(token, Timestamp::now()).await?
@@ -167,7 +169,9 @@ impl Access {
         self.issue_tokens(identity, &session, now).await
     }
 
-    /// Renews a session by its refresh token. The new access token has the account's current rights.
+    /// Renews a session by its refresh token.
+    ///
+    /// The new access token has the account's current rights.
     pub async fn renew(&self, address: Option<IpAddr>, refresh_token: &str) -> Result<SignedIn, AccessError> {
         let now = Timestamp::now();
         let secret = self.tokens().keys().refresh;
@@ -287,7 +291,9 @@ pub(crate) fn count_sign_in(result: &'static str) {
     counter!("ringside_gateway_logins_total", "result" => result).increment(1);
 }
 
-/// Shortens an unknown user name for the log, since it may be a password. Drops control characters.
+/// Shortens an unknown user name for the log, since it may be a password.
+///
+/// Drops control characters.
 fn truncate_name(username: &str) -> String {
     let mut shown: String = username.chars().filter(|c| !c.is_control()).take(UNKNOWN_NAME_CHARS).collect();
     shown.push('…');

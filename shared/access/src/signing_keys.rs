@@ -1,4 +1,4 @@
-//! The keys that sign access tokens: one document in the engine's registry, shared by all gateways.
+//! The keys that sign access tokens: one document that all gateways share.
 //!
 //! A new key is published before it signs, so that every gateway and every reader of the key set knows it in time. An
 //! old key is kept as long as its tokens can last. So a rotation ends no session. If the engine was emptied, the first
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 /// The registry key of the document.
 const REGISTRY_KEY: &str = "signing/keys";
-/// How long a key is published before it signs: longer than readers cache the key set.
+/// How long a key is published before it signs: longer than key sets are cached.
 const PUBLISHED_BEFORE_MS: i64 = 10 * 60_000;
 /// How long a key is kept after the next one signs: longer than any token lasts.
 const KEPT_AFTER_MS: i64 = 25 * 3_600_000;
@@ -72,7 +72,7 @@ impl SigningKeys {
         Self::read(engine.get_or_create(REGISTRY_KEY, self.stored.clone()).await?)
     }
 
-    /// Adds a key that signs in ten minutes, and removes keys whose tokens have all expired.
+    /// Adds a key that signs in ten minutes, and removes keys without valid tokens.
     ///
     /// Returns false if another gateway was faster.
     pub async fn rotate(&self, engine: &dyn Engine, now: Timestamp) -> Result<bool, EngineError> {

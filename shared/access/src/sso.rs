@@ -1,4 +1,4 @@
-//! Single sign-on by OpenID Connect: to the provider with a sealed request, and back with a code.
+//! Single sign-on by OpenID Connect.
 //!
 //! The browser keeps the sealed request in a cookie, so any gateway can finish a sign-in that another one started.
 //! Signing out of Ringside does not sign out of the provider.
@@ -93,7 +93,9 @@ impl Access {
         self.issuers().for_sso(id).is_some()
     }
 
-    /// Starts single sign-on, to open the path `next` after it. `base` is the address that people open.
+    /// Starts single sign-on, to open the path `next` after it.
+    ///
+    /// `base` is the address that people open.
     pub async fn start_sso(&self, id: &str, next: String, base: &str) -> Result<SsoRequest, SsoError> {
         let issuer = self.issuers().for_sso(id).ok_or(SsoError::NoSuchProvider)?;
         let pending = PendingSso::new(id, next, Timestamp::now());

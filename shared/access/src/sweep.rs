@@ -1,4 +1,4 @@
-//! Removes expired sessions and expired counts of password attempts from the registry.
+//! Removes expired sessions and attempt counts from the registry.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
-//! Access tokens: signed with the installation's key, verified by signature alone, and cached until they expire.
+//! Access tokens: signed with the installation's key, verified by signature alone.
+//!
+//! Verified tokens are cached until they expire.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,13 +23,13 @@ use crate::signing_keys::SigningKeys;
 use crate::timeout::with_timeout;
 use crate::viewer::Viewer;
 
-/// How many verified tokens are cached: verifying a signature costs 20 times a look-up.
+/// How many verified tokens are cached: verifying one costs 20 times a look-up.
 const MAX_CACHED: usize = 20_000;
 /// Longer tokens are rejected unread.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How often the installation's keys are read again.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
-/// The `typ` of access tokens (RFC 9068): no other token signed with these keys passes for one.
+/// The `typ` of access tokens (RFC 9068), so that no other token passes for one.
 const TOKEN_TYPE: &str = "at+jwt";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,7 +157,7 @@ impl Tokens {
         (token, viewer)
     }
 
-    /// Returns the viewer of a token, if this installation signed it and it has not expired.
+    /// Returns the viewer of a token with a valid signature that has not expired.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Arc<Viewer>> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;

@@ -1,4 +1,4 @@
-//! The other lists: API tokens, API keys, sessions, the audit log, and the page that shows them.
+//! The lists of API tokens, API keys, sessions and the audit log, and their page.
 
 use reqwest::Method;
 use ringside_access::{Keys, Role};

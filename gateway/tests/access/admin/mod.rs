@@ -1,4 +1,4 @@
-//! Administration: admins change the access to their own tenant, auditors read it, and all of it is audited.
+//! Administration of a tenant: admins change access, auditors read it.
 
 mod denials;
 mod lists;
@@ -86,7 +86,9 @@ impl AdminContext {
         response
     }
 
-    /// Sends a request of the admin, which must be rejected with this status. Returns the detail, a sentence.
+    /// Sends a request of the admin, which must be rejected with this status.
+    ///
+    /// Returns the detail, a sentence.
     async fn expect_rejected(&self, expected: u16, method: Method, path: &str, body: Value) -> String {
         let (status, response) = self.ask(&self.admin, method, path, body.clone()).await;
         assert_eq!(status, expected, "{path} {body}: {response}");
@@ -104,7 +106,7 @@ impl AdminContext {
         response["users"].as_array().unwrap().iter().find(|user| user["name"] == name).cloned().unwrap_or(Value::Null)
     }
 
-    /// Returns the audit entries of a kind, newest first: who, target, outcome, before, after.
+    /// Returns audit entries, newest first: who, target, outcome, before, after.
     async fn audited(&self, what: &str) -> Vec<Value> {
         let response = self.expect_ok(Method::GET, &format!("/admin/audit?what={what}"), Value::Null).await;
         let entries = response["entries"].as_array().unwrap().clone();

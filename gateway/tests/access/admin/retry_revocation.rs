@@ -1,4 +1,4 @@
-//! A revocation that can't be journaled is answered with 503, and succeeds when the request is retried.
+//! A revocation that can't be journaled gets 503, and a retry succeeds.
 
 use reqwest::Method;
 use ringside_access::{Account, Accounts, Role};

@@ -1,4 +1,4 @@
-//! Accounts: adding, changing, locking, removing, and the protection of the last admin.
+//! Adding, changing, locking and removing accounts, and keeping the last admin.
 
 use reqwest::Method;
 use ringside_access::{Account, AccountError, Accounts, EnsuredAdmin, Membership, Role, Scope};

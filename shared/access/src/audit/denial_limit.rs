@@ -1,5 +1,6 @@
-//! Limits how many denials are audited: one token bucket per (tenant, user, address), and two per tenant, for known and
-//! unknown users.
+//! Limits how many denials are audited.
+//!
+//! There is one token bucket per (tenant, user, address), and two per tenant, for known and unknown users.
 //!
 //! A flood uses up its own bucket and leaves other users' alone. With invented names or many addresses it uses up the
 //! tenant's bucket, but no other tenant's. Unknown users share one bucket and can't hide the denials of known ones.
@@ -19,7 +20,7 @@ use crate::network::network;
 const PER_SUBJECT: Rate = Rate { burst: 20, every: Duration::from_secs(10) };
 /// The rate for all known users of a tenant.
 const PER_TENANT_KNOWN: Rate = Rate { burst: 200, every: Duration::from_millis(500) };
-/// The rate for all unknown users of a tenant: a million entries a year at most, since anyone can cause them.
+/// The rate for all unknown users of a tenant: at most a million entries a year.
 const PER_TENANT_UNKNOWN: Rate = Rate { burst: 50, every: Duration::from_secs(30) };
 /// How many pairs of user and address have a bucket.
 const MAX_SUBJECTS: usize = 4096;
@@ -44,7 +45,9 @@ pub(super) struct DenialLimit {
 }
 
 impl DenialLimit {
-    /// Returns how many of the tenant's denials were omitted before this one, or none if this one is omitted.
+    /// Returns the number of denials omitted before this one.
+    ///
+    /// None if this one is omitted too.
     pub(super) fn admit(
         &mut self,
         tenant: &TenantId,
@@ -78,12 +81,14 @@ impl DenialLimit {
     }
 }
 
-/// Returns whether a user is unknown: `?`, or the beginning of a name that no account has.
+/// Returns whether a user is unknown: `?`, or the start of a name without account.
 fn is_unknown(user: &str) -> bool {
     user == "?" || user.ends_with('…')
 }
 
-/// Evicts the lowest-ranking quarter of a full map. A quarter, so that it happens rarely.
+/// Evicts the lowest-ranking quarter of a full map.
+///
+/// A quarter, so that it happens rarely.
 fn make_room<K: Clone + Eq + Hash, V, R: Ord>(map: &mut HashMap<K, V>, most: usize, rank: impl Fn(&V) -> R) {
     if map.len() < most {
         return;

@@ -1,4 +1,6 @@
-//! The audit log: who did what, when, from where, with the values before and after. One journal per tenant.
+//! The audit log: who did what, when, from where, with the values before and after.
+//!
+//! One journal per tenant.
 //!
 //! Changes and sign-ins are recorded before they are answered, and fail if they can't be recorded. Denials are recorded
 //! afterwards and limited: an attack must neither bury other entries nor fill a disk. The number of omitted denials is

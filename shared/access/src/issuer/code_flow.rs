@@ -1,4 +1,4 @@
-//! The OpenID Connect code flow with PKCE: the authorization address, and the exchange of the code.
+//! The OpenID Connect code flow with PKCE: authorization and code exchange.
 //!
 //! The browser's side, redirect and callback, is in `sso`.
 
@@ -205,7 +205,9 @@ impl Issuer {
     }
 }
 
-/// Returns whether `at_hash` is the left half of the access token's digest. The algorithm sets its size.
+/// Returns whether `at_hash` is the left half of the access token's digest.
+///
+/// The algorithm sets its size.
 fn matches_at_hash(claims: &Claims, access_token: Option<&str>) -> bool {
     let Some(token) = access_token else { return false };
     let expected = match claims.algorithm {

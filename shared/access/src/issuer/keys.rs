@@ -89,7 +89,9 @@ impl VerifyingKey {
         Ok(Self { kid, algorithm, key })
     }
 
-    /// Returns its name in the header of tokens. The only key of an issuer may have none.
+    /// Returns its name in the header of tokens.
+    ///
+    /// The only key of an issuer may have none.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
@@ -135,7 +137,9 @@ impl KeyTable {
         self.0.is_empty()
     }
 
-    /// Returns the key that a token names. A token that names none can only mean a single key.
+    /// Returns the key that a token names.
+    ///
+    /// A token that names none can only mean a single key.
     pub(super) fn find(&self, kid: Option<&str>) -> Option<&Arc<VerifyingKey>> {
         match (kid, &self.0[..]) {
             (None, [only]) => Some(only),

@@ -1,4 +1,6 @@
-//! The mapping of an issuer's claims to a user's rights. Claims that can't be mapped are rejected, never guessed.
+//! The mapping of an issuer's claims to a user's rights.
+//!
+//! Claims that can't be mapped are rejected, never guessed.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A single sign-on in progress, kept in a cookie of the browser, so that any gateway can finish it.
+//! A single sign-on in progress, in a cookie so that any gateway can finish it.
 //!
 //! The cookie is authenticated by a MAC and valid for one provider and ten minutes. Its `state` comes back in the
 //! callback, its `nonce` in the ID token. Only the digest of its `verifier` is sent before the code is exchanged.

@@ -12,7 +12,7 @@ use crate::{Role, Scope};
 /// A trusted issuer.
 #[derive(Debug, Clone)]
 pub struct IssuerSettings {
-    /// Its short name, in the names of its users (`{id}:{name}`) and in `/auth/sso/{id}`.
+    /// Its short name, in its users' names (`{id}:{name}`) and in `/auth/sso/{id}`.
     pub id: String,
     /// Its name on the sign-in page.
     pub name: String,
@@ -43,7 +43,9 @@ pub enum KeySource {
     Discovered,
 }
 
-/// The mapping of an issuer's claims. A claim is a name, or a dotted path such as `realm_access.roles`.
+/// The mapping of an issuer's claims.
+///
+/// A claim is a name, or a dotted path such as `realm_access.roles`.
 #[derive(Debug, Clone)]
 pub struct ClaimMapping {
     /// The claim with the user's name.
@@ -52,7 +54,9 @@ pub struct ClaimMapping {
     pub tenant: TenantMapping,
     /// The claim with their roles: a text or a list of texts.
     pub role: Option<String>,
-    /// The roles by the issuer's names. If several match, the most powerful one applies.
+    /// The roles by the issuer's names.
+    ///
+    /// If several match, the most powerful one applies.
     pub roles: BTreeMap<String, Role>,
     /// The role if no mapped one is claimed. Never admin.
     pub default_role: Option<Role>,

@@ -23,7 +23,7 @@ use super::settings::{IssuerSettings, KeySource};
 
 /// The shortest pause between two fetches caused by unknown keys.
 const REFETCH_PAUSE: Duration = Duration::from_secs(30);
-/// The shortest and longest time that an answer is cached, whatever its headers say.
+/// The shortest and longest time that an answer is cached, despite its headers.
 const KEEP_BOUNDS: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(24 * 3600));
 /// The pause after a failed fetch: if nothing is cached, and otherwise.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));

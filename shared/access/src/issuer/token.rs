@@ -1,7 +1,8 @@
 //! Parsing and verification of an issuer's token.
 //!
 //! [`Unverified`] is parsed but not trusted: its `iss` and `kid` only select the configured issuer and key.
-//! [`Unverified::verify`] checks the signature and returns [`Claims`]. [`Claims::check`] checks issuer, audience and time.
+//! [`Unverified::verify`] checks the signature and returns [`Claims`].
+//! [`Claims::check`] checks issuer, audience and time.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,7 @@ use super::unique_json::read_object;
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far the issuer's clock may be ahead.
 const LEEWAY_SECS: f64 = 60.0;
-/// Parts of a `typ`, `token_use` or `token_type` claim that mark a token as not for access.
+/// Parts of a `typ`, `token_use` or `token_type` claim that rule out access.
 const NON_ACCESS_KINDS: [&str; 3] = ["refresh", "offline", "logout"];
 
 /// A parsed token that is not verified yet.

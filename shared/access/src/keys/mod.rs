@@ -20,10 +20,14 @@ use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "key/";
 
-/// How long a found key is cached. A revoked key stops working everywhere within this time.
+/// How long a found key is cached.
+///
+/// A revoked key stops working everywhere within this time.
 const CACHE_MS: i64 = 5_000;
 
-/// How many keys are cached. With more senders than this, the registry is asked more often.
+/// How many keys are cached.
+///
+/// With more senders than this, the registry is asked more often.
 const CACHE_KEYS: usize = 4_096;
 
 /// An API key, without its text.
@@ -39,7 +43,9 @@ pub struct ApiKey {
     pub name: String,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// If there are any, each delivery must be signed with one of them. A sender rotates with two at a time.
+    /// If there are any, each delivery must be signed with one of them.
+    ///
+    /// A sender rotates with two at a time.
     pub secrets: Vec<Secret>,
 }
 
@@ -82,7 +88,7 @@ pub enum KeyError {
     /// The key has no secrets to change.
     #[error("deliveries with the API key {0} are not signed; `ringside key issue --signed` makes one whose are")]
     Unsigned(String),
-    /// The key has two secrets already: with a third, it would be unclear which are in use.
+    /// The key has two secrets: with a third, it would be unclear which are in use.
     #[error(
         "the API key {0} has two secrets; once its sender uses the new one, `ringside key secret {0} --only-newest` ends the \
          old one, and `--only-oldest` takes the new one back"
@@ -183,7 +189,9 @@ impl Keys {
         Ok(kept)
     }
 
-    /// Revokes a key by its id or a prefix of it, and returns the id. Other processes notice within seconds.
+    /// Revokes a key by its id or a prefix of it, and returns the id.
+    ///
+    /// Other processes notice within seconds.
     pub async fn revoke(&self, id: &str) -> Result<String, KeyError> {
         let (id, _) = self.by_id(id).await?;
         self.engine.set(&registry_key(&id), None).await?;
@@ -191,7 +199,9 @@ impl Keys {
         Ok(id)
     }
 
-    /// Adds a second secret to a key whose deliveries are signed. From now on either one is accepted.
+    /// Adds a second secret to a key whose deliveries are signed.
+    ///
+    /// From now on either one is accepted.
     pub async fn add_secret(&self, id: &str) -> Result<Secret, KeyError> {
         let new = Secret::generate();
         self.change_secrets(id, |id, secrets| match secrets {
@@ -213,7 +223,9 @@ impl Keys {
         self.change_secrets(id, |id, secrets| keep_one(id, secrets, secrets.first())).await
     }
 
-    /// Changes a key's secrets. Other processes notice within seconds, and a key revoked meanwhile stays revoked.
+    /// Changes a key's secrets.
+    ///
+    /// Other processes notice within seconds, and a key revoked meanwhile stays revoked.
     async fn change_secrets(
         &self,
         id: &str,
@@ -320,7 +332,7 @@ fn hash(key: &str) -> String {
     format!("{:x}", Sha256::digest(key.as_bytes()))
 }
 
-/// Returns `rsk_` and 40 random base-62 characters: 238 bits, and easy to find in a leak.
+/// Returns `rsk_` and 40 base-62 characters: 238 bits, and easy to find in a leak.
 fn random_key() -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rng = rand::rng();

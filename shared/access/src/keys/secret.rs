@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::RngExt;
 
-/// A secret that signs a sender's deliveries. Its text is `whsec_` and base64, after Standard Webhooks.
+/// A secret that signs a sender's deliveries.
+///
+/// Its text is `whsec_` and base64, after Standard Webhooks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<[u8]>);
 
@@ -29,7 +31,9 @@ impl Secret {
         if (24..=64).contains(&bytes.len()) { Ok(Self(bytes.into())) } else { Err(BadSecret) }
     }
 
-    /// Returns the secret as text, for the sender's configuration and the registry. Never log it.
+    /// Returns the secret as text, for the sender's configuration and the registry.
+    ///
+    /// Never log it.
     pub fn reveal(&self) -> String {
         format!("whsec_{}", STANDARD.encode(&self.0))
     }

@@ -40,7 +40,9 @@ impl Attempts {
     }
 }
 
-/// Returns the registry key of a count. Names are hashed: clients send them in any length and with any characters.
+/// Returns the registry key of a count.
+///
+/// Names are hashed: clients send them in any length and with any characters.
 pub(super) fn key(kind: &str, name: &str) -> Box<str> {
     let digest = format!("{:x}", Sha256::digest(name));
     format!("{PREFIX}{kind}/{}", &digest[..DIGEST_DIGITS]).into()

@@ -1,8 +1,9 @@
-//! Known devices: browsers that an account's owner signed in from, recognized by a cookie.
+//! Known devices: browsers that an account's owner signed in from.
 //!
-//! The cookie is `{id}.{mac}`. The id contains the time since when the device is known. The MAC covers the account's name
-//! and the id, with a secret of the installation. The cookie grants no access: it only selects the device's own count of
-//! attempts. A new password, or ending all sessions of the account, makes its devices unknown again.
+//! A device is recognized by its cookie `{id}.{mac}`. The id contains the time since when the device is known. The MAC
+//! covers the account's name and the id, with a secret of the installation. The cookie grants no access: it only selects
+//! the device's own count of attempts. A new password, or ending all sessions of the account, makes its devices unknown
+//! again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +44,7 @@ impl Device {
         &self.id
     }
 
-    /// Returns whether the device became known after the account's sessions were last ended.
+    /// Returns whether the device is known since the account's sessions last ended.
     pub(super) async fn is_trusted(&self, engine: &dyn Engine, name: &str) -> Result<bool, EngineError> {
         match Account::get(engine, name).await {
             Ok(account) => Ok(account.is_some_and(|account| self.known_since > account.sessions_after)),

@@ -23,7 +23,9 @@ pub(super) struct Limit {
     pub(super) kind: &'static str,
     /// Wrong passwords before it is locked.
     pub(super) max_attempts: u32,
-    /// Passwords checked at the same time on one gateway. Right passwords in parallel must not use up each other's
+    /// Passwords checked at the same time on one gateway.
+    ///
+    /// Right passwords in parallel must not use up each other's
     /// attempts.
     pub(super) concurrent: usize,
     /// Whether a right password clears the count: the wrong ones were its owner's.

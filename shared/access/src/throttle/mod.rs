@@ -1,4 +1,4 @@
-//! Limits on wrong passwords: per account, per address, and per known device of an account.
+//! Limits on wrong passwords: per account, per address, and per known device.
 //!
 //! ```text
 //! attempt ─▶ turn: one at a time per account, a few per address ─▶ counted in the registry ─▶ password check
@@ -69,7 +69,9 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Counts an attempt before its password is checked. `device` is the value of the device cookie, if any.
+    /// Counts an attempt before its password is checked.
+    ///
+    /// `device` is the value of the device cookie, if any.
     ///
     /// The result is reported to the [`PasswordAttempt`]. If it is dropped without a result, the attempt stays counted.
     pub(crate) async fn attempt<'a>(
@@ -127,7 +129,9 @@ impl Throttle {
     }
 }
 
-/// A counted attempt. It holds the account's turn on this gateway until it is dropped.
+/// A counted attempt.
+///
+/// It holds the account's turn on this gateway until it is dropped.
 #[must_use = "the attempt stays counted unless its result is reported"]
 pub(crate) struct PasswordAttempt<'a> {
     engine: &'a dyn Engine,
@@ -139,7 +143,9 @@ pub(crate) struct PasswordAttempt<'a> {
 }
 
 impl PasswordAttempt<'_> {
-    /// Reports a wrong password. Returns the attempts left; zero means locked from now on.
+    /// Reports a wrong password.
+    ///
+    /// Returns the attempts left; zero means locked from now on.
     pub(crate) fn failed(self) -> u32 {
         self.counted.iter().map(CountedAttempt::keep).min().unwrap_or_default()
     }
@@ -152,7 +158,9 @@ impl PasswordAttempt<'_> {
         Ok(())
     }
 
-    /// Reports the right password and undoes the count. Returns the value of the device cookie.
+    /// Reports the right password and undoes the count.
+    ///
+    /// Returns the value of the device cookie.
     pub(crate) async fn succeeded(self) -> Result<String, EngineError> {
         for counted in &self.counted {
             counted.succeed(self.engine).await?;
