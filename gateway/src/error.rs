@@ -25,7 +25,7 @@ pub enum Error {
     BadToken,
     /// 401: there is nothing to renew.
     #[error("This login has ended. Sign in again.")]
-    LoginEnded,
+    SessionEnded,
     /// 401: wrong name or password.
     #[error("{}", wrong_password_text(*.tries_left))]
     WrongPassword {
@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// 429: more logins of one name than anybody needs.
     #[error("You have logged in many times just now. Wait {}, and keep the login that you get.", seconds_text(*.wait_secs))]
-    TooManyLogins {
+    TooManySignIns {
         /// For how long.
         wait_secs: u64,
     },
@@ -145,11 +145,11 @@ impl Error {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::BadToken => (StatusCode::UNAUTHORIZED, "bad_token"),
-            Self::LoginEnded => (StatusCode::UNAUTHORIZED, "login_ended"),
+            Self::SessionEnded => (StatusCode::UNAUTHORIZED, "login_ended"),
             Self::WrongPassword { .. } => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::ProviderAway => (StatusCode::SERVICE_UNAVAILABLE, "provider_away"),
             Self::Locked { .. } => (StatusCode::TOO_MANY_REQUESTS, "locked"),
-            Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
+            Self::TooManySignIns { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
             Self::Rejected(problem) => (problem.status, problem.code),
             Self::ForbiddenRoom(_) => (StatusCode::FORBIDDEN, "forbidden_room"),
             Self::OnlyOnePage => (StatusCode::FORBIDDEN, "forbidden_page"),
@@ -186,7 +186,7 @@ impl From<Error> for Problem {
             Error::Rejected(problem) => problem,
             Error::TooManyConnects { retry_secs: secs }
             | Error::Full { retry_secs: secs }
-            | Error::TooManyLogins { wait_secs: secs }
+            | Error::TooManySignIns { wait_secs: secs }
             | Error::Locked { wait_secs: secs } => problem.with_retry_after(secs),
             Error::Busy => problem.with_retry_after(1),
             Error::ProviderAway => problem.with_retry_after(30),
@@ -215,10 +215,10 @@ impl From<AccessError> for Error {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Unauthorized => Self::Unauthorized,
-            AccessError::SessionEnded => Self::LoginEnded,
+            AccessError::SessionEnded => Self::SessionEnded,
             AccessError::WrongPassword { tries_left } => Self::WrongPassword { tries_left },
             AccessError::Locked { wait_secs } => Self::Locked { wait_secs },
-            AccessError::TooManySignIns { wait_secs } => Self::TooManyLogins { wait_secs },
+            AccessError::TooManySignIns { wait_secs } => Self::TooManySignIns { wait_secs },
             AccessError::TokenRejected(TokenRejected::NoKeys) => Self::ProviderAway,
             AccessError::TokenRejected(_) => Self::BadToken,
             AccessError::NoSuchTenant => Self::NoSuchTenant,

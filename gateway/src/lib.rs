@@ -18,8 +18,8 @@ mod hub;
 mod memory;
 mod observe;
 mod pages;
-mod protect;
 mod routes;
+mod security_headers;
 mod settings;
 mod sign_in;
 

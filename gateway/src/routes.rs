@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use crate::error::Error;
 use crate::extract::body_limit;
 use crate::gateway::Gateway;
-use crate::{api, delivery, observe, pages, protect, sign_in};
+use crate::{api, delivery, observe, pages, security_headers, sign_in};
 
 /// Pages are long and much the same inside: a little more work than usual makes them a tenth smaller.
 const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(6);
@@ -141,8 +141,9 @@ impl Gateway {
         let admin = admin().layer(body_limit(64 << 10));
         // The files are many and small: no request id and no log line for each.
         pages::precompress();
-        let files =
-            files().layer(CompressionLayer::new()).layer(from_fn_with_state(self.http().clone(), protect::protect));
+        let files = files()
+            .layer(CompressionLayer::new())
+            .layer(from_fn_with_state(self.http().clone(), security_headers::set_security_headers));
         // Other origins may request these, if the operator has listed them; see `settings.rs`.
         let open = open_to(&self.http().cors_origins, access.merge(analytics()));
         let routes =
@@ -173,7 +174,7 @@ impl Gateway {
             .layer(from_fn_with_state(self.clone(), pages::render_error_pages))
             .layer(from_fn(observe::count_requests))
             .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
-            .layer(from_fn_with_state(self.http().clone(), protect::protect))
+            .layer(from_fn_with_state(self.http().clone(), security_headers::set_security_headers))
             .layer(TraceLayer::new_for_http().make_span_with(span))
             .layer(PropagateRequestIdLayer::new(request_id.clone()))
             .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use ringside_engine::JournalEntryId;
 
-use super::{Tenant, with_office};
+use super::{Tenant, with_admin_context};
 use crate::config::Config;
 
 /// So many are read at once.
@@ -26,11 +26,11 @@ pub(crate) struct AuditArgs {
 
 /// Prints the newest entries of a tenant's audit log.
 pub(crate) async fn audit(config: &Config, args: &AuditArgs) -> anyhow::Result<()> {
-    with_office(config, &args.tenant, async |office| {
+    with_admin_context(config, &args.tenant, async |admin| {
         let mut out = std::io::stdout().lock();
         let (mut before, mut left): (Option<JournalEntryId>, usize) = (None, args.limit);
         while left > 0 {
-            let lines = office.audit.read(&office.tenant, before, left.min(PAGE)).await?;
+            let lines = admin.audit.read(&admin.tenant, before, left.min(PAGE)).await?;
             let Some(last) = lines.last() else { break };
             before = JournalEntryId::parse(&last.id);
             left -= lines.len();

@@ -8,7 +8,7 @@ use ringside_access::{ApiKey, KeyError, Keys, Secret};
 use ringside_model::{SourceId, TenantId, system_clock};
 use serde_json::{Value, json};
 
-use super::{Tenant, with_office};
+use super::{Tenant, with_admin_context};
 use crate::config::Config;
 
 /// `ringside key …`
@@ -56,30 +56,30 @@ enum KeyCommand {
 
 /// Runs a `key` command.
 pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
-    with_office(config, &args.tenant, async |office| {
-        let keys = Keys::new(office.engine.clone(), system_clock());
+    with_admin_context(config, &args.tenant, async |admin| {
+        let keys = Keys::new(admin.engine.clone(), system_clock());
         let mut out = std::io::stdout();
         match &args.command {
             KeyCommand::Issue { source, name, signed } => {
                 let source = SourceId::parse(source).context("--source")?;
                 let secrets: Vec<_> = signed.then(Secret::generate).into_iter().collect();
                 let shown = secrets.first().map(Secret::reveal);
-                let issued = keys.issue(&office.tenant, &source, name, secrets).await?;
+                let issued = keys.issue(&admin.tenant, &source, name, secrets).await?;
                 let after = json!({ "source": source.as_str(), "name": name, "signed": signed });
-                office.note("key.issue", &issued.record.id[..12], Value::Null, after).await?;
+                admin.note("key.issue", &issued.record.id[..12], Value::Null, after).await?;
                 writeln!(out, "key     {}", issued.key)?;
                 if let Some(secret) = shown {
                     writeln!(out, "secret  {secret}")?;
                 }
             }
             KeyCommand::List => {
-                for key in keys.list(Some(&office.tenant)).await? {
+                for key in keys.list(Some(&admin.tenant)).await? {
                     let signed = if key.secrets.is_empty() { "" } else { ", signed" };
                     writeln!(out, "{}  {}  {}  {}{signed}", &key.id[..12], key.source, key.created_at, key.name)?;
                 }
             }
             KeyCommand::Secret { id, only_newest, only_oldest } => {
-                let key = find(&keys, &office.tenant, id).await?;
+                let key = find(&keys, &admin.tenant, id).await?;
                 let (secrets, told) = match (only_newest, only_oldest) {
                     (true, _) => {
                         keys.keep_newest_secret(&key.id).await?;
@@ -92,15 +92,15 @@ pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
                     _ => ("both", format!("secret  {}", keys.add_secret(&key.id).await?.reveal())),
                 };
                 let after = json!({ "source": key.source.as_str(), "name": key.name, "secrets": secrets });
-                office.note("key.secret", &key.id[..12], Value::Null, after).await?;
+                admin.note("key.secret", &key.id[..12], Value::Null, after).await?;
                 writeln!(out, "{told}")?;
             }
             KeyCommand::Revoke { id } => {
-                let key = match find(&keys, &office.tenant, id).await {
+                let key = match find(&keys, &admin.tenant, id).await {
                     // Nobody can tell whose it is, and it is in the way of all others.
                     Err(KeyError::Damaged(damaged)) if begins(&damaged, id) || id.starts_with(&damaged) => {
                         let id = keys.revoke(&damaged).await?;
-                        office.note("key.revoke", &id[..12], Value::Null, Value::Null).await?;
+                        admin.note("key.revoke", &id[..12], Value::Null, Value::Null).await?;
                         writeln!(out, "{id} is not accepted any more")?;
                         return Ok(());
                     }
@@ -109,7 +109,7 @@ pub(crate) async fn key(config: &Config, args: &KeyArgs) -> anyhow::Result<()> {
                 let id = keys.revoke(&key.id).await?;
                 let before =
                     json!({ "source": key.source.as_str(), "name": key.name, "signed": !key.secrets.is_empty() });
-                office.note("key.revoke", &id[..12], before, Value::Null).await?;
+                admin.note("key.revoke", &id[..12], before, Value::Null).await?;
                 writeln!(out, "{id} is not accepted any more")?;
             }
         }

@@ -43,13 +43,13 @@ pub(crate) struct Tenant {
 }
 
 /// An engine, and the tenant that a command is about.
-struct Office {
+struct AdminContext {
     engine: Arc<dyn Engine>,
     tenant: TenantId,
     audit: Audit,
 }
 
-impl Office {
+impl AdminContext {
     /// Notes what was done, before it is told.
     async fn note(&self, what: &str, target: &str, before: Value, after: Value) -> anyhow::Result<()> {
         self.note_in(&self.tenant, what, target, before, after).await
@@ -68,17 +68,17 @@ impl Office {
     }
 }
 
-async fn with_office(
+async fn with_admin_context(
     config: &Config,
     tenant: &Tenant,
-    work: impl AsyncFnOnce(&Office) -> anyhow::Result<()>,
+    work: impl AsyncFnOnce(&AdminContext) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let name = tenant.tenant.as_ref().unwrap_or(&config.tenant);
     let tenant = TenantId::parse(name).with_context(|| format!("tenant \"{name}\""))?;
     let engine = open_engine(config).await?;
     let audit = Audit::new(engine.clone(), days(config.audit_days));
-    let office = Office { engine, tenant, audit };
-    let done = work(&office).await;
-    office.engine.close().await?;
+    let admin = AdminContext { engine, tenant, audit };
+    let done = work(&admin).await;
+    admin.engine.close().await?;
     done
 }

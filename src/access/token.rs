@@ -8,7 +8,7 @@ use ringside_access::{ApiTokenRequest, ApiTokens, Page, Role, Scope, SigningKeys
 use ringside_model::Timestamp;
 use serde_json::Value;
 
-use super::{Tenant, WHO, with_office};
+use super::{Tenant, WHO, with_admin_context};
 use crate::config::Config;
 
 /// `ringside token …`
@@ -52,8 +52,8 @@ enum TokenCommand {
 
 /// Runs a `token` command.
 pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
-    with_office(config, &args.tenant, async |office| {
-        let api_tokens = ApiTokens::new(office.engine.clone());
+    with_admin_context(config, &args.tenant, async |admin| {
+        let api_tokens = ApiTokens::new(admin.engine.clone());
         let (now, mut out) = (Timestamp::now(), std::io::stdout());
         match &args.command {
             TokenCommand::Issue { name, role, campaigns, wallboard, days } => {
@@ -66,7 +66,7 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                 };
                 let request = ApiTokenRequest {
                     name: name.clone(),
-                    tenant: office.tenant.clone(),
+                    tenant: admin.tenant.clone(),
                     role,
                     scope: Scope::of(campaigns)?,
                     page,
@@ -74,14 +74,14 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                     days: *days,
                 };
                 let (text, pass) = api_tokens.issue(request, now).await?;
-                office.note("token.issue", &pass.id, Value::Null, pass.audited()).await?;
+                admin.note("token.issue", &pass.id, Value::Null, pass.audited()).await?;
                 writeln!(out, "token  {text}")?;
                 if role == Role::Wallboard {
                     writeln!(out, "open   /login#wallboard={text}")?;
                 }
             }
             TokenCommand::List => {
-                for pass in api_tokens.list(&office.tenant).await? {
+                for pass in api_tokens.list(&admin.tenant).await? {
                     let page = pass.page.map(|page| format!("  {page}")).unwrap_or_default();
                     let until = pass.expires_at.map(|end| format!("  until {end}")).unwrap_or_default();
                     let (id, role, scope, name) = (pass.id, pass.role.as_str(), pass.scope, pass.name);
@@ -89,16 +89,16 @@ pub(crate) async fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<(
                 }
             }
             TokenCommand::Revoke { id } => {
-                let pass = api_tokens.revoke(&office.tenant, id).await?;
-                office.note("token.revoke", id, pass.audited(), Value::Null).await?;
+                let pass = api_tokens.revoke(&admin.tenant, id).await?;
+                admin.note("token.revoke", id, pass.audited(), Value::Null).await?;
                 writeln!(out, "{id} is not accepted any more")?;
             }
             TokenCommand::NewSigningKey => {
-                let keys = SigningKeys::load(office.engine.as_ref()).await?;
-                if !keys.rotate(office.engine.as_ref(), now).await? {
+                let keys = SigningKeys::load(admin.engine.as_ref()).await?;
+                if !keys.rotate(admin.engine.as_ref(), now).await? {
                     bail!("somebody else has just made another signing key; look whether that is enough");
                 }
-                office.note("signing-key.new", "", Value::Null, Value::Null).await?;
+                admin.note("signing-key.new", "", Value::Null, Value::Null).await?;
                 writeln!(out, "another signing key is there; tokens are signed with it in ten minutes")?;
             }
         }

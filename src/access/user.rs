@@ -8,7 +8,7 @@ use ringside_access::{Account, AccountError, Accounts, Membership, Role, Scope};
 use ringside_model::TenantId;
 use serde_json::{Value, json};
 
-use super::{Office, Tenant, with_office};
+use super::{AdminContext, Tenant, with_admin_context};
 use crate::config::Config;
 
 /// `ringside user …`
@@ -87,51 +87,51 @@ impl Rights {
 
 /// Runs a `user` command.
 pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()> {
-    with_office(config, &args.tenant, async |office| {
-        let engine = office.engine.as_ref();
+    with_admin_context(config, &args.tenant, async |admin| {
+        let engine = admin.engine.as_ref();
         let mut out = std::io::stdout();
         match &args.command {
             UserCommand::Add { name, rights } => {
-                let membership = rights.membership(&office.tenant)?;
+                let membership = rights.membership(&admin.tenant)?;
                 Accounts::add(engine, name, &read_password()?, &membership).await?;
-                office.note("user.add", name, Value::Null, membership.audited()).await?;
+                admin.note("user.add", name, Value::Null, membership.audited()).await?;
                 writeln!(out, "{name} can log in now")?;
             }
             UserCommand::Grant { name, rights } => {
-                let membership = rights.membership(&office.tenant)?;
+                let membership = rights.membership(&admin.tenant)?;
                 let before = Accounts::grant(engine, name, &membership).await?.as_ref().map(Membership::audited);
-                office.note("user.grant", name, before.unwrap_or_default(), membership.audited()).await?;
+                admin.note("user.grant", name, before.unwrap_or_default(), membership.audited()).await?;
                 writeln!(out, "{name} is in {membership} now")?;
             }
             UserCommand::Remove { name } => {
-                for here in Accounts::remove(engine, name, &office.tenant).await? {
-                    office.note_in(&here.tenant, "user.remove", name, here.audited(), Value::Null).await?;
+                for here in Accounts::remove(engine, name, &admin.tenant).await? {
+                    admin.note_in(&here.tenant, "user.remove", name, here.audited(), Value::Null).await?;
                 }
-                writeln!(out, "{name} is not in {} any more", office.tenant)?;
+                writeln!(out, "{name} is not in {} any more", admin.tenant)?;
             }
             UserCommand::Passwd { name } => {
-                require_home(office, name).await?;
+                require_home(admin, name).await?;
                 let unlocked = Accounts::set_password(engine, name, &read_password()?).await?;
                 let lock = |disabled: bool| if unlocked { json!({ "disabled": disabled }) } else { Value::Null };
-                office.note("user.password", name, lock(true), lock(false)).await?;
+                admin.note("user.password", name, lock(true), lock(false)).await?;
                 writeln!(out, "the password of {name} is set")?;
             }
             UserCommand::Disable { name } => {
-                require_home(office, name).await?;
+                require_home(admin, name).await?;
                 Accounts::disable(engine, name).await?;
-                office.note("user.disable", name, json!({ "disabled": false }), json!({ "disabled": true })).await?;
+                admin.note("user.disable", name, json!({ "disabled": false }), json!({ "disabled": true })).await?;
                 writeln!(out, "{name} can't log in any more")?;
             }
             UserCommand::Enable { name } => {
-                require_home(office, name).await?;
+                require_home(admin, name).await?;
                 Accounts::enable(engine, name).await?;
-                office.note("user.enable", name, json!({ "disabled": true }), json!({ "disabled": false })).await?;
+                admin.note("user.enable", name, json!({ "disabled": true }), json!({ "disabled": false })).await?;
                 writeln!(out, "{name} can log in again")?;
             }
             UserCommand::Logout { name } => {
-                require_home(office, name).await?;
+                require_home(admin, name).await?;
                 Accounts::end_sessions(engine, name).await?;
-                office.note("user.logout", name, Value::Null, Value::Null).await?;
+                admin.note("user.logout", name, Value::Null, Value::Null).await?;
                 writeln!(out, "the logins of {name} have ended")?;
             }
             UserCommand::List => {
@@ -146,11 +146,11 @@ pub(crate) async fn user(config: &Config, args: &UserArgs) -> anyhow::Result<()>
 }
 
 /// An error where another tenant looks after the account: what is done to it belongs in that one's audit log.
-async fn require_home(office: &Office, name: &str) -> anyhow::Result<()> {
-    let account = Account::get(office.engine.as_ref(), name).await?;
+async fn require_home(admin: &AdminContext, name: &str) -> anyhow::Result<()> {
+    let account = Account::get(admin.engine.as_ref(), name).await?;
     let account = account.ok_or_else(|| AccountError::NoSuchAccount(name.to_owned()))?;
     let home = account.home();
-    if *home != office.tenant {
+    if *home != admin.tenant {
         bail!("{name} is at home in {home}; say --tenant {home}");
     }
     Ok(())

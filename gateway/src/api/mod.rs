@@ -6,8 +6,8 @@ mod calls;
 mod campaigns;
 mod connections;
 mod dashboard;
-mod health;
 mod metrics;
+mod system;
 
 pub(crate) use admin::*;
 pub(crate) use bench::{BODY_BYTES, publish_bench};
@@ -15,8 +15,8 @@ pub(crate) use calls::list_calls;
 pub(crate) use campaigns::{list_campaigns, show_campaign};
 pub(crate) use connections::list_connections;
 pub(crate) use dashboard::show_dashboard;
-pub(crate) use health::show_system;
 pub(crate) use metrics::{show_latest, show_recent, show_stats};
+pub(crate) use system::show_system;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ringside_wire::AlertJson;
 
-use super::number;
+use super::format;
 
 /// One row of the feed.
 #[derive(Debug)]
@@ -53,11 +53,11 @@ fn icon(severity: &str) -> &'static str {
 /// A value in the unit of its alert. Shares are fractions.
 pub(super) fn value_text(value: f64, unit: &str) -> String {
     match unit {
-        "ratio" | "fraction" => number::percent(Some(value)),
-        "%" => number::percent(Some(value / 100.0)),
-        "/s" => number::rate(value),
+        "ratio" | "fraction" => format::percent(Some(value)),
+        "%" => format::percent(Some(value / 100.0)),
+        "/s" => format::rate(value),
         unit => {
-            let (value, unit) = number::metric(value, unit);
+            let (value, unit) = format::metric(value, unit);
             if unit.is_empty() { value } else { format!("{value}\u{202f}{unit}") }
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn alert_rows(alerts: &[AlertJson], names: &HashMap<&str, &str>) -> V
                     None => format!("{} {bound}", alert.metric.replace('_', " ")),
                 },
                 value: value_text(alert.value, &alert.unit),
-                clock: number::clock(&alert.at).into(),
+                clock: format::clock(&alert.at).into(),
                 at: alert.at.clone().into(),
                 key: format!("{}:{}", alert.fingerprint, alert.transition),
             }
@@ -103,9 +103,9 @@ pub(super) fn banner(open: &[AlertJson], names: &HashMap<&str, &str>) -> Option<
         bold: format!("{}.", worst.title.trim_end_matches('.')),
         rest: match place(worst, names) {
             Some(place) => {
-                format!("{place}, {} {limit} since {} UTC.", worst.comparison, number::clock(&worst.since))
+                format!("{place}, {} {limit} since {} UTC.", worst.comparison, format::clock(&worst.since))
             }
-            None => format!("{} {limit} since {} UTC.", capital(&worst.comparison), number::clock(&worst.since)),
+            None => format!("{} {limit} since {} UTC.", capital(&worst.comparison), format::clock(&worst.since)),
         },
         campaign: worst.campaign_id.as_deref().map(Into::into),
         more: critical.len() - 1,

@@ -14,10 +14,10 @@ use super::alert::{Banner, banner};
 use super::document::Document;
 use super::event::{EventRow, event_rows};
 use super::facts::{Definition, Fact, definitions, facts, oddities};
+use super::format;
 use super::frames::{AlertsInitial, CallsInitial, Frames};
 use super::kpi::{Figures, Kpi};
 use super::lane::Lane;
-use super::number;
 use super::outcomes::Outcomes;
 use super::row::Status;
 use super::shell::Shell;
@@ -127,7 +127,7 @@ pub(crate) async fn show_campaign(
             .rev()
             .take(8)
             .map(|change| StatusRow {
-                clock: number::clock(&change.at).into(),
+                clock: format::clock(&change.at).into(),
                 at: change.at.to_string(),
                 text: match &change.reason {
                     Some(reason) => {

@@ -2,7 +2,7 @@
 
 use ringside_wire::RatioJson;
 
-use super::number;
+use super::format;
 use super::sample::FEW;
 
 /// What a rise means.
@@ -32,7 +32,7 @@ pub(super) struct Chip {
 impl Chip {
     /// No earlier number to hold against.
     pub(super) fn unknown() -> Self {
-        Self { class: "", icon: "", text: number::UNKNOWN.into(), spoken: "no earlier data" }
+        Self { class: "", icon: "", text: format::UNKNOWN.into(), spoken: "no earlier data" }
     }
 
     /// Counts change in percent.
@@ -51,7 +51,7 @@ impl Chip {
         match percent {
             _ if percent < 0.5 => Self::flat("no change"),
             _ if percent > 999.0 => Self::moved(change, ">999%".into(), rise),
-            _ => Self::moved(change, number::percent(Some(change.abs())), rise),
+            _ => Self::moved(change, format::percent(Some(change.abs())), rise),
         }
     }
 

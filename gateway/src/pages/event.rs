@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ringside_wire::CallChangeJson;
 
-use super::number;
+use super::format;
 
 /// Rows in the page before the feed is live.
 pub(super) const SHOWN: usize = 10;
@@ -66,15 +66,15 @@ pub(super) fn event_rows(calls: &[CallChangeJson], names: Option<&HashMap<&str, 
             EventRow {
                 key,
                 word,
-                clock: number::clock(&call.at).into(),
-                clock_ms: number::clock_ms(&call.at).into(),
+                clock: format::clock(&call.at).into(),
+                clock_ms: format::clock_ms(&call.at).into(),
                 at: call.at.clone().into(),
-                to: call.to.as_deref().unwrap_or(number::UNKNOWN).into(),
+                to: call.to.as_deref().unwrap_or(format::UNKNOWN).into(),
                 place: match names {
                     Some(names) => names.get(&*call.campaign_id).copied().unwrap_or(&call.campaign_id).into(),
                     None => call.agent.as_deref().map_or_else(String::new, |agent| format!("Agent {agent}")),
                 },
-                took: number::duration(call.talk_ms.or(call.elapsed_ms)),
+                took: format::duration(call.talk_ms.or(call.elapsed_ms)),
             }
         })
         .collect()

@@ -3,8 +3,8 @@
 use ringside_model::Timestamp;
 use ringside_wire::{CampaignJson, OdditiesJson, RatioJson};
 
+use super::format;
 use super::kpi::{Severity, abandon_severity};
-use super::number;
 use super::sample::FEW;
 
 /// An abandon rate under the name of its definition.
@@ -44,8 +44,8 @@ pub(super) fn definitions(campaign: &CampaignJson) -> Vec<Definition> {
         key,
         name,
         note,
-        value: number::percent(ratio.value),
-        parts: format!("{} of {}", number::full(ratio.numerator), number::full(ratio.denominator)),
+        value: format::percent(ratio.value),
+        parts: format!("{} of {}", format::full(ratio.numerator), format::full(ratio.denominator)),
         severity: match abandon_severity(ratio) {
             Severity::Calm => "",
             Severity::Warning => "warn",
@@ -55,7 +55,7 @@ pub(super) fn definitions(campaign: &CampaignJson) -> Vec<Definition> {
     };
     let uk = RatioJson { value: abandon.uk24, numerator: 0, denominator: abandon.uk24_n };
     let mut us = of("us30", "US, 30-day period", "", abandon.us30);
-    us.parts = format!("{}, {} more allowed", us.parts, number::full(abandon.us30_headroom));
+    us.parts = format!("{}, {} more allowed", us.parts, format::full(abandon.us30_headroom));
     us.note = "abandoned ÷ answered by a person, limit 3.0%";
     vec![
         of("live", "Live, 5 minutes", "abandoned ÷ answered by a person", abandon.live),
@@ -63,7 +63,7 @@ pub(super) fn definitions(campaign: &CampaignJson) -> Vec<Definition> {
         us,
         of("today", "Today, VICIdial", "drops ÷ answers, since midnight", abandon.today),
         Definition {
-            parts: format!("{} reached", number::full(abandon.uk24_n)),
+            parts: format!("{} reached", format::full(abandon.uk24_n)),
             ..of("uk24", "UK, 24 h", "estimate, with the share of false machine detections", uk)
         },
     ]
@@ -76,14 +76,14 @@ pub(super) fn facts(campaign: &CampaignJson, now: Timestamp) -> Vec<Fact> {
             key: "started",
             name: "Started",
             value: campaign.started_at.as_deref().map_or_else(
-                || number::UNKNOWN.into(),
+                || format::UNKNOWN.into(),
                 |at| match Timestamp::parse_rfc3339(at) {
                     Some(start) => format!(
                         "{} UTC, {} ago",
-                        &number::clock(at).get(..5).unwrap_or(number::UNKNOWN),
-                        number::duration(now.millis() - start.millis())
+                        &format::clock(at).get(..5).unwrap_or(format::UNKNOWN),
+                        format::duration(now.millis() - start.millis())
                     ),
-                    None => number::UNKNOWN.into(),
+                    None => format::UNKNOWN.into(),
                 },
             ),
         },
@@ -93,15 +93,15 @@ pub(super) fn facts(campaign: &CampaignJson, now: Timestamp) -> Vec<Fact> {
         Fact { key: "agents", name: "Agents", value: agents(campaign) },
     ];
     let pair = |p50: Option<i64>, p95: Option<i64>| match (p50, p95) {
-        (None, None) => number::UNKNOWN.into(),
-        (p50, p95) => format!("{} · {}", number::duration(p50), number::duration(p95)),
+        (None, None) => format::UNKNOWN.into(),
+        (p50, p95) => format!("{} · {}", format::duration(p50), format::duration(p95)),
     };
     let d = &campaign.durations;
     facts.extend([
         Fact { key: "talk", name: "Talk, p50 · p95", value: pair(d.talk_p50_ms, d.talk_p95_ms) },
         Fact { key: "postdial", name: "Dial to ring, p50 · p95", value: pair(d.post_dial_p50_ms, d.post_dial_p95_ms) },
-        Fact { key: "ring", name: "Ring, p50", value: number::duration(d.ring_p50_ms) },
-        Fact { key: "wait", name: "Wait for an agent, p95", value: number::duration(d.wait_p95_ms) },
+        Fact { key: "ring", name: "Ring, p50", value: format::duration(d.ring_p50_ms) },
+        Fact { key: "wait", name: "Wait for an agent, p95", value: format::duration(d.wait_p95_ms) },
     ]);
     facts
 }
@@ -109,39 +109,39 @@ pub(super) fn facts(campaign: &CampaignJson, now: Timestamp) -> Vec<Fact> {
 fn list(campaign: &CampaignJson) -> String {
     let list = campaign.list;
     if list.denominator == 0 {
-        return number::UNKNOWN.into();
+        return format::UNKNOWN.into();
     }
-    format!("{} dialed, {} left", number::percent(list.value), number::count(list.denominator - list.numerator))
+    format!("{} dialed, {} left", format::percent(list.value), format::count(list.denominator - list.numerator))
 }
 
 fn finishes(campaign: &CampaignJson) -> String {
     match campaign.queue_depth {
         Some(depth) if campaign.dialing_rate >= 0.1 => {
-            format!("in about {}", number::duration((depth as f64 / campaign.dialing_rate * 1000.0) as i64))
+            format!("in about {}", format::duration((depth as f64 / campaign.dialing_rate * 1000.0) as i64))
         }
-        _ => number::UNKNOWN.into(),
+        _ => format::UNKNOWN.into(),
     }
 }
 
 fn waiting(campaign: &CampaignJson) -> String {
     match campaign.oldest_wait_ms {
         Some(oldest) if campaign.waiting_for_agent > 0 => {
-            format!("{}, longest {}", number::full(campaign.waiting_for_agent), number::duration(oldest))
+            format!("{}, longest {}", format::full(campaign.waiting_for_agent), format::duration(oldest))
         }
-        _ => number::full(campaign.waiting_for_agent),
+        _ => format::full(campaign.waiting_for_agent),
     }
 }
 
 fn agents(campaign: &CampaignJson) -> String {
     campaign.agents.map_or_else(
-        || number::UNKNOWN.into(),
+        || format::UNKNOWN.into(),
         |agents| {
             format!(
                 "{} in call, {} ready, {} wrap, {} paused",
-                number::full(agents.incall),
-                number::full(agents.ready),
-                number::full(agents.wrap),
-                number::full(agents.paused)
+                format::full(agents.incall),
+                format::full(agents.ready),
+                format::full(agents.wrap),
+                format::full(agents.paused)
             )
         },
     )
@@ -160,6 +160,6 @@ pub(super) fn oddities(odd: &OdditiesJson) -> Vec<Fact> {
         ("outdated", "Outdated gauges", odd.outdated),
     ]
     .into_iter()
-    .map(|(key, name, count)| Fact { key, name, value: number::full(count) })
+    .map(|(key, name, count)| Fact { key, name, value: format::full(count) })
     .collect()
 }

@@ -2,7 +2,7 @@
 
 use ringside_wire::HostJson;
 
-use super::number;
+use super::format;
 
 /// One host.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) fn hosts(hosts: &[HostJson]) -> (Vec<Host>, usize) {
     let hosts: Vec<Host> = hosts
         .iter()
         .map(|host| {
-            let percent = |value: Option<f64>| number::percent(value.map(|percent| percent / 100.0));
+            let percent = |value: Option<f64>| format::percent(value.map(|percent| percent / 100.0));
             let mut rows = vec![
                 row(
                     "CPU",
@@ -61,8 +61,8 @@ pub(super) fn hosts(hosts: &[HostJson]) -> (Vec<Host>, usize) {
                 row(
                     "Memory",
                     host.memory_percent,
-                    number::bytes(host.memory_used_bytes),
-                    format!("of {}", number::bytes(host.memory_total_bytes)),
+                    format::bytes(host.memory_used_bytes),
+                    format!("of {}", format::bytes(host.memory_total_bytes)),
                 ),
             ];
             rows.extend(host.disks.iter().map(|disk| {
@@ -70,7 +70,7 @@ pub(super) fn hosts(hosts: &[HostJson]) -> (Vec<Host>, usize) {
             }));
             if host.rx_bytes_per_s.is_some() || host.tx_bytes_per_s.is_some() {
                 let per_second = |value: Option<f64>| {
-                    value.map_or_else(|| number::UNKNOWN.to_owned(), |v| format!("{}/s", number::bytes(v)))
+                    value.map_or_else(|| format::UNKNOWN.to_owned(), |v| format!("{}/s", format::bytes(v)))
                 };
                 rows.push(row(
                     "Network",

@@ -5,7 +5,7 @@
 use ringside_wire::{ActiveJson, AggregateJson, CampaignJson, RatioJson, SeriesPointJson, SpanJson};
 
 use super::chip::{Chip, Rise};
-use super::number;
+use super::format;
 use super::sample::FEW;
 use super::sparkline::Sparkline;
 
@@ -110,20 +110,20 @@ impl<'a> Figures<'a> {
     pub(super) fn active(&self) -> Kpi {
         let context = match self.max_lines {
             Some(lines) if lines > 0 => {
-                format!("{:.0}% of {} lines", self.active_calls as f64 / lines as f64 * 100.0, number::full(lines))
+                format!("{:.0}% of {} lines", self.active_calls as f64 / lines as f64 * 100.0, format::full(lines))
             }
             _ => format!(
                 "{} talking, {} ringing",
-                number::count(self.active.bridged),
-                number::count(self.active.ringing)
+                format::count(self.active.bridged),
+                format::count(self.active.ringing)
             ),
         };
         Kpi {
             id: "active",
             label: "Active calls",
-            value: number::count(self.active_calls),
+            value: format::count(self.active_calls),
             unit: String::new(),
-            title: format!("{} calls up now: dialing, ringing, answered or joined", number::full(self.active_calls)),
+            title: format!("{} calls up now: dialing, ringing, answered or joined", format::full(self.active_calls)),
             severity: "",
             chip: Chip::of_counts(Some(self.active_calls), self.hour_ago().and_then(|p| p.active), Rise::Neutral),
             context,
@@ -138,16 +138,16 @@ impl<'a> Figures<'a> {
         let context = match self.queue_depth {
             None => "no source reports it".into(),
             Some(depth) if self.dialing_rate >= 0.1 => {
-                format!("empty in {}", number::duration((depth as f64 / self.dialing_rate * 1000.0) as i64))
+                format!("empty in {}", format::duration((depth as f64 / self.dialing_rate * 1000.0) as i64))
             }
             Some(_) => "nothing is being dialed".into(),
         };
         Kpi {
             id: "queue",
             label: "Queue depth",
-            value: number::count(self.queue_depth),
+            value: format::count(self.queue_depth),
             unit: String::new(),
-            title: format!("{} leads wait to be dialed", number::full(self.queue_depth)),
+            title: format!("{} leads wait to be dialed", format::full(self.queue_depth)),
             severity: "",
             chip: Chip::of_counts(self.queue_depth, self.hour_ago().and_then(|p| p.queue), Rise::Neutral),
             context,
@@ -159,7 +159,7 @@ impl<'a> Figures<'a> {
 
     /// Attempts per second.
     pub(super) fn rate(&self) -> Kpi {
-        let text = number::rate(self.dialing_rate);
+        let text = format::rate(self.dialing_rate);
         Kpi {
             id: "rate",
             label: "Dialing rate",
@@ -172,7 +172,7 @@ impl<'a> Figures<'a> {
             }),
             context: self
                 .target_rate
-                .map_or_else(|| "no target set".into(), |target| format!("target {}", number::rate(target))),
+                .map_or_else(|| "no target set".into(), |target| format!("target {}", format::rate(target))),
             few: false,
             color: "c-rate",
             spark: self.course(|point| point.attempts.map(|n| n as f64 / 60.0)),
@@ -186,18 +186,18 @@ impl<'a> Figures<'a> {
         Kpi {
             id: "attempts",
             label: "Attempts",
-            value: number::count(hour),
+            value: format::count(hour),
             unit: String::new(),
             title: format!(
                 "{} dialed in the last hour, {} since the start",
-                number::full(hour),
-                number::full(since_start)
+                format::full(hour),
+                format::full(since_start)
             ),
             severity: "",
             chip: self
                 .whole_hour_before()
                 .map_or_else(Chip::unknown, |before| Chip::of_counts(Some(hour), Some(before), Rise::Neutral)),
-            context: format!("{} since the start", number::count(since_start)),
+            context: format!("{} since the start", format::count(since_start)),
             few: false,
             color: "c-neutral",
             spark: self.course(|point| point.attempts.map(|n| n as f64)),
@@ -215,7 +215,7 @@ impl<'a> Figures<'a> {
                 self.hour.ratios.answer_rate,
                 self.hour_before.ratios.answer_rate,
                 Rise::Good,
-                format!("{} answered", number::count(answered)),
+                format!("{} answered", format::count(answered)),
                 "answered ÷ (answered + busy + no answer + failed), the last hour",
             )
         }
@@ -229,7 +229,7 @@ impl<'a> Figures<'a> {
             self.hour.ratios.conversion_rate,
             self.hour_before.ratios.conversion_rate,
             Rise::Good,
-            format!("{} converted", number::count(self.hour.counters.converted)),
+            format!("{} converted", format::count(self.hour.counters.converted)),
             "converted ÷ answered by a person, the last hour",
         )
     }
@@ -314,8 +314,8 @@ pub(super) fn campaigns_kpi(sum: &AggregateJson, campaigns: &[CampaignJson]) -> 
     Kpi {
         id: "campaigns",
         label: "Active campaigns",
-        value: number::count(sum.active_campaigns),
-        unit: format!("of {}", number::count(sum.campaigns)),
+        value: format::count(sum.active_campaigns),
+        unit: format!("of {}", format::count(sum.campaigns)),
         title: "Campaigns that run or drain".into(),
         severity: "",
         chip: Chip { class: "", icon: "", text: String::new(), spoken: "" },
@@ -335,14 +335,14 @@ fn ratio_kpi(
     context: String,
     definition: &str,
 ) -> Kpi {
-    let text = number::percent(now.value);
+    let text = format::percent(now.value);
     let unit = if now.value.is_some() { "%" } else { "" };
     Kpi {
         id,
         label,
         value: text.trim_end_matches('%').into(),
         unit: unit.into(),
-        title: format!("{} of {}: {definition}", number::full(now.numerator), number::full(now.denominator)),
+        title: format!("{} of {}: {definition}", format::full(now.numerator), format::full(now.denominator)),
         severity: "",
         chip: Chip::of_ratios(now, before, rise),
         context,

@@ -3,8 +3,8 @@
 
 use ringside_wire::SeriesPointJson;
 
+use super::format;
 use super::kpi::{Kpi, share};
-use super::number;
 
 /// One lane.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ fn value_of(key: &str, point: &SeriesPointJson) -> Option<f64> {
 
 fn text_of(key: &str, value: Option<f64>) -> String {
     match key {
-        "active" | "queue" => number::count(value.map(|v| v.round() as i64)),
-        "rate" => number::rate(value),
-        _ => number::percent(value),
+        "active" | "queue" => format::count(value.map(|v| v.round() as i64)),
+        "rate" => format::rate(value),
+        _ => format::percent(value),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ringside_wire::{MetricJson, MetricPointJson};
 
 use super::chip::Chip;
-use super::number;
+use super::format;
 use super::sparkline::Sparkline;
 
 /// One card.
@@ -50,14 +50,14 @@ pub(super) fn cards(metrics: &[MetricJson], series: &[MetricPointJson]) -> Vec<M
         .map(|metric| {
             let key = key(&metric.name, &metric.labels);
             let points = series.iter().find(|s| self::key(&s.name, &s.labels) == key);
-            let (value, unit) = number::metric(metric.value, &metric.unit);
+            let (value, unit) = format::metric(metric.value, &metric.unit);
             // Units that change with the size; others are said once, beside the value.
             let scaled = matches!(&*metric.unit, "ms" | "bytes" | "B" | "bytes/s" | "B/s" | "%");
             let short = |value: f64| {
                 if !scaled {
-                    return number::decimal(value);
+                    return format::decimal(value);
                 }
-                let (value, unit) = number::metric(value, &metric.unit);
+                let (value, unit) = format::metric(value, &metric.unit);
                 match &*unit {
                     "" => value,
                     "%" => format!("{value}%"),
@@ -83,7 +83,7 @@ pub(super) fn cards(metrics: &[MetricJson], series: &[MetricPointJson]) -> Vec<M
                     ("avg", short(metric.avg)),
                     ("p95", short(metric.p95)),
                     ("max", short(metric.max)),
-                    ("samples", number::count(i64::from(metric.count))),
+                    ("samples", format::count(i64::from(metric.count))),
                 ],
                 key,
             }
@@ -103,7 +103,7 @@ fn trend_chip(trend: &str, change: Option<f64>) -> Chip {
     let text = match change {
         _ if icon == "flat" => "steady".into(),
         Some(change) if change.abs() > 9.99 => ">999%".into(),
-        Some(change) => number::percent(Some(change.abs())),
+        Some(change) => format::percent(Some(change.abs())),
         None => trend.into(),
     };
     Chip { class: "", icon, text, spoken: "over its window" }

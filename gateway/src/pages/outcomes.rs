@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use ringside_wire::{OutcomesJson, SpanJson};
 
-use super::number;
+use super::format;
 
 const CENTER: f64 = 74.0;
 const RADIUS: f64 = 65.5;
@@ -77,8 +77,8 @@ impl Outcomes {
             .map(|((key, name, count), arc)| Tile {
                 key,
                 name,
-                count: number::count(*count),
-                share: number::percent(Some(share(*count))),
+                count: format::count(*count),
+                share: format::percent(Some(share(*count))),
                 width: format!("{:.1}", *count as f64 / largest as f64 * 100.0),
                 arc,
             })
@@ -88,16 +88,16 @@ impl Outcomes {
         let summary = if tiles.is_empty() {
             "No call has ended in the last hour".into()
         } else {
-            format!("Outcomes of {} ended calls: {}", number::full(total), parts.join(", "))
+            format!("Outcomes of {} ended calls: {}", format::full(total), parts.join(", "))
         };
         let counters = &span.counters;
         Self {
-            total: number::count(total),
+            total: format::count(total),
             tiles,
             summary,
-            reached: number::full(counters.human),
-            converted: number::full(counters.converted),
-            talk: number::duration((counters.bridged > 0).then(|| counters.talk_ms / counters.bridged.max(1))),
+            reached: format::full(counters.human),
+            converted: format::full(counters.converted),
+            talk: format::duration((counters.bridged > 0).then(|| counters.talk_ms / counters.bridged.max(1))),
         }
     }
 }

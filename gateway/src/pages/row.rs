@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use ringside_wire::{CampaignJson, RatioJson, SeriesPointJson};
 
+use super::format;
 use super::kpi::{Severity, abandon_severity};
-use super::number;
 use super::sample::FEW;
 use super::sparkline::Sparkline;
 
@@ -61,8 +61,8 @@ impl Share {
     /// Of a ratio.
     pub(super) fn of(ratio: RatioJson) -> Self {
         Self {
-            text: number::percent(ratio.value),
-            title: format!("{} of {}", number::full(ratio.numerator), number::full(ratio.denominator)),
+            text: format::percent(ratio.value),
+            title: format!("{} of {}", format::full(ratio.numerator), format::full(ratio.denominator)),
             few: ratio.value.is_some() && ratio.denominator < FEW,
         }
     }
@@ -129,15 +129,15 @@ pub(super) fn rows(
 }
 
 fn row(campaign: &CampaignJson, scale: f64, minutes: Option<Vec<SeriesPointJson>>) -> Row {
-    let bare = |rate: f64| number::rate(rate).trim_end_matches("/s").to_owned();
+    let bare = |rate: f64| format::rate(rate).trim_end_matches("/s").to_owned();
     let width = |rate: f64| format!("{:.1}", rate / scale * 100.0);
     Row {
         id: campaign.campaign_id.clone().into(),
         name: campaign.name.clone().into(),
         status: Status::of(&campaign.status),
         dim: !matches!(&*campaign.status, "running" | "draining" | "pausing"),
-        active: number::full(campaign.active_calls),
-        queue: number::full(campaign.queue_depth),
+        active: format::full(campaign.active_calls),
+        queue: format::full(campaign.queue_depth),
         rate: bare(campaign.dialing_rate),
         target: campaign.target_rate.map(bare).unwrap_or_default(),
         rate_width: width(campaign.dialing_rate),
@@ -156,6 +156,6 @@ fn row(campaign: &CampaignJson, scale: f64, minutes: Option<Vec<SeriesPointJson>
         name_title: campaign
             .last_event_at
             .as_deref()
-            .map_or_else(|| "no event yet".into(), |at| format!("last event at {} UTC", number::clock(at))),
+            .map_or_else(|| "no event yet".into(), |at| format!("last event at {} UTC", format::clock(at))),
     }
 }

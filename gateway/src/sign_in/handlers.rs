@@ -130,10 +130,10 @@ pub(crate) async fn refresh(
     if let Some(token) = body.refresh_token {
         return Ok(renew(&access, peer, &token).await?.json(false));
     }
-    let token = Cookie::Refresh.find(&headers, peer.secure).ok_or(Error::LoginEnded)?;
+    let token = Cookie::Refresh.find(&headers, peer.secure).ok_or(Error::SessionEnded)?;
     match renew(&access, peer, token).await {
         Ok(response) => Ok(response.json(true)),
-        Err(Error::LoginEnded) => Ok(without_cookies(Error::LoginEnded.into_response(), peer.secure)),
+        Err(Error::SessionEnded) => Ok(without_cookies(Error::SessionEnded.into_response(), peer.secure)),
         Err(error) => Err(error),
     }
 }
@@ -156,7 +156,7 @@ pub(crate) async fn resume_session(
     let Some(token) = Cookie::Refresh.find(&headers, peer.secure) else { return login("") };
     match renew(&access, peer, token).await {
         Ok(response) => response.redirect(&next),
-        Err(Error::LoginEnded) => without_cookies(login("expired=1&"), peer.secure),
+        Err(Error::SessionEnded) => without_cookies(login("expired=1&"), peer.secure),
         Err(_) => login("error=unavailable&"),
     }
 }
@@ -184,7 +184,7 @@ async fn end(access: &Access, peer: Peer, headers: &HeaderMap, viewer: Result<An
         (Ok(AnyViewer(viewer)), _) => Viewer::clone(&viewer),
         (Err(Error::Unauthorized), Some(token)) => match access.renew(peer.address, token).await.map_err(Error::from) {
             Ok(signed_in) => signed_in.viewer,
-            Err(Error::LoginEnded) => return Ok(()),
+            Err(Error::SessionEnded) => return Ok(()),
             Err(error) => return Err(error),
         },
         (Err(Error::Unauthorized), None) => return Ok(()),

@@ -33,7 +33,7 @@ pub(crate) fn resume_address(uri: &Uri) -> String {
 pub(super) fn login_error_address(error: &Error, next: &str) -> String {
     let reason = match error {
         Error::WrongPassword { tries_left } => format!("wrong&left={tries_left}"),
-        Error::Locked { wait_secs } | Error::TooManyLogins { wait_secs } => {
+        Error::Locked { wait_secs } | Error::TooManySignIns { wait_secs } => {
             format!("locked&minutes={}", wait_secs.div_ceil(60))
         }
         Error::BadRequest(_) => "incomplete".to_owned(),

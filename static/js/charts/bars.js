@@ -1,6 +1,6 @@
 /** Outcome bars: one row for each tile that is not zero, in the order that is the same everywhere. */
 import { html } from "../lib/html.js";
-import { count, percent } from "../lib/number.js";
+import { count, percent } from "../lib/format.js";
 
 /**
  * Key, name and the member of `outcomes`.

@@ -6,7 +6,7 @@
  * @import { Store } from "../store.js"
  */
 import { toMinutes, toSeconds } from "../lib/clock.js";
-import { count, full, percent, rate } from "../lib/number.js";
+import { count, full, percent, rate } from "../lib/format.js";
 import { hatch, lines, liveEnd, tint, token, translucent, waiting } from "./ink.js";
 import { Scale } from "./scale.js";
 

@@ -7,7 +7,7 @@
 import { moment, toSeconds } from "../lib/clock.js";
 import { byId, say, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { alertValue } from "../lib/number.js";
+import { alertValue } from "../lib/format.js";
 
 /** @type {Record<string, string>} */
 export const SEVERITY_ICON = { critical: "octagon", warning: "triangle", info: "info" };

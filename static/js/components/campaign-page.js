@@ -7,7 +7,7 @@
 import { moment, toMinutes, toSeconds } from "../lib/clock.js";
 import { byId, setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { count, duration, full, percent, UNKNOWN } from "../lib/number.js";
+import { count, duration, full, percent, UNKNOWN } from "../lib/format.js";
 import { SEVERITY_ICON } from "./alerts.js";
 import { abandonSeverity } from "./figures.js";
 import { isPinned, onPins, togglePin } from "./pins.js";

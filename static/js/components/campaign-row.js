@@ -7,7 +7,7 @@ import { drawnValues, drawSparkline } from "../charts/sparkline.js";
 import { moment, toSeconds } from "../lib/clock.js";
 import { setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { full, percent, rate } from "../lib/number.js";
+import { full, percent, rate } from "../lib/format.js";
 import { abandonSeverity, isFew } from "./figures.js";
 import { isPinned } from "./pins.js";
 import { isAwake, statusContent, statusParts } from "./status.js";

@@ -8,7 +8,7 @@
 import { toSeconds } from "../lib/clock.js";
 import { byId, say, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { age, count, duration, latency, UNKNOWN } from "../lib/number.js";
+import { age, count, duration, latency, UNKNOWN } from "../lib/format.js";
 
 const LATE_MS = 3000;
 export const STALE_MS = 10_000;

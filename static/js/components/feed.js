@@ -7,7 +7,7 @@
 import { millis, moment, toSeconds } from "../lib/clock.js";
 import { byId, setAttribute, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { count, duration, full, rate, UNKNOWN } from "../lib/number.js";
+import { count, duration, full, rate, UNKNOWN } from "../lib/format.js";
 
 const ROW_PX = 36;
 const PHONE_ROW_PX = 44;

@@ -4,7 +4,7 @@
  * @import { Campaign, Aggregate, Ratio, Series, SeriesPoint } from "../ringside-client.js"
  * @import { Trend, Rise } from "./trend.js"
  */
-import { count, duration, full, percent, rate } from "../lib/number.js";
+import { count, duration, full, percent, rate } from "../lib/format.js";
 import { FEW, NO_TREND, trendOfRatios, trendOfValues } from "./trend.js";
 
 const ABANDON_WARNING = 0.025;

@@ -6,7 +6,7 @@
  */
 import { setHtml } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { duration } from "../lib/number.js";
+import { duration } from "../lib/format.js";
 import { STALE_MS } from "./connection.js";
 
 /** Which room a panel lives on, where it isn't the page's own. @type {Record<string, string>} */

@@ -6,7 +6,7 @@
  */
 import { byId, setHidden, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";
-import { bytes, percent, UNKNOWN } from "../lib/number.js";
+import { bytes, percent, UNKNOWN } from "../lib/format.js";
 
 const DEGRADED_PERCENT = 90;
 

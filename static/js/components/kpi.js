@@ -8,7 +8,7 @@
 import { drawSparkline } from "../charts/sparkline.js";
 import { setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { count, UNKNOWN } from "../lib/number.js";
+import { count, UNKNOWN } from "../lib/format.js";
 import { emptySeries } from "../series.js";
 import { figuresOf } from "./figures.js";
 import { trendChip } from "./trend.js";

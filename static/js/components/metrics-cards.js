@@ -7,7 +7,7 @@
 import { drawSparkline } from "../charts/sparkline.js";
 import { byId, setAttribute, setHidden, setHtml } from "../lib/dom.js";
 import { html } from "../lib/html.js";
-import { count, decimal, metric as metricParts, metricText, percent } from "../lib/number.js";
+import { count, decimal, metric as metricParts, metricText, percent } from "../lib/format.js";
 import { NO_TREND, trendChip } from "./trend.js";
 
 /** `cpu_usage` as `Cpu usage`. @param {string} name */

@@ -7,7 +7,7 @@ import { barRow, tilesOf } from "../charts/bars.js";
 import { donutArcs } from "../charts/donut.js";
 import { byId, setAttribute, setHtml, setText } from "../lib/dom.js";
 import { html } from "../lib/html.js";
-import { count, duration, full, percent } from "../lib/number.js";
+import { count, duration, full, percent } from "../lib/format.js";
 
 /**
  * @param {Store} store

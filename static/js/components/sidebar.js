@@ -5,7 +5,7 @@
  */
 import { byId, setHidden, setHtml } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { count } from "../lib/number.js";
+import { count } from "../lib/format.js";
 import { onPins, pinned } from "./pins.js";
 import { statusParts } from "./status.js";
 

@@ -6,7 +6,7 @@
  */
 import { byId, setText } from "../lib/dom.js";
 import { html, icon } from "../lib/html.js";
-import { alertValue } from "../lib/number.js";
+import { alertValue } from "../lib/format.js";
 import { placeOf, SEVERITY_ICON } from "./alerts.js";
 
 const SHOWN = 3;

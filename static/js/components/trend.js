@@ -1,6 +1,6 @@
 /** Trend chips: direction by arrow, worse by a fill, words for those who hear the page. As `gateway/src/pages/chip.rs`. */
 import { html, icon } from "../lib/html.js";
-import { percent, UNKNOWN } from "../lib/number.js";
+import { percent, UNKNOWN } from "../lib/format.js";
 
 /** @typedef {"neutral"|"good"|"bad"} Rise What a rise means. */
 /** @typedef {{ kind: string, icon: string, text: string, spoken: string }} Trend */

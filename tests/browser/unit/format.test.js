@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import * as number from "../../../static/js/lib/number.js";
+import * as number from "../../../static/js/lib/format.js";
 
 test("numbers read as the shared table says", () => {
-  const table = JSON.parse(readFileSync(new URL("../../fixtures/numbers.json", import.meta.url), "utf8"));
+  const table = JSON.parse(readFileSync(new URL("../../fixtures/formats.json", import.meta.url), "utf8"));
   assert.ok(table.length > 40);
   for (const row of table) assert.equal(number[row.kind](row.in), row.out, JSON.stringify(row));
 });

@@ -28,7 +28,11 @@ const BESIDES_FILES: [(HeaderName, &str); 5] = [
 ];
 
 /// Sets the headers; what a handler has set stays.
-pub(crate) async fn protect(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
+pub(crate) async fn set_security_headers(
+    State(settings): State<Arc<HttpSettings>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let secure = Peer::of(&settings, request.extensions(), request.headers()).secure;
     let policy = content_policy(request.headers(), secure);
     let below_files = request.uri().path().starts_with("/static/");

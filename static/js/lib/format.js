@@ -1,6 +1,6 @@
 /**
  * How numbers read. `gateway/src/pages/number.rs` is the same for the first paint;
- * both are held to `tests/fixtures/numbers.json`. Unknown is an en dash, never 0, blank or NaN.
+ * both are held to `tests/fixtures/formats.json`. Unknown is an en dash, never 0, blank or NaN.
  */
 
 export const UNKNOWN = "–";

@@ -1,6 +1,6 @@
 //! How numbers read.
 //!
-//! `static/js/lib/number.js` is the same rules for the browser; both are held to `tests/fixtures/numbers.json`, so that
+//! `static/js/lib/format.js` is the same rules for the browser; both are held to `tests/fixtures/formats.json`, so that
 //! a number does not change its looks when the page comes alive. Unknown is an en dash, never 0, blank or NaN.
 
 /// What stands where nothing is known.
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn numbers_read_as_the_shared_table_says() {
         let table: Vec<serde_json::Value> =
-            serde_json::from_str(include_str!("../../../tests/fixtures/numbers.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/fixtures/formats.json")).unwrap();
         assert!(table.len() > 40);
         for row in table {
             let number = row["in"].as_f64();
