@@ -1,5 +1,5 @@
-# Every command once. People and CI call the same targets; `make help` lists them.
-# The root is both a package and the workspace, so cargo is told --workspace throughout.
+# Every command once. Developers and CI call the same targets; `make help` lists them.
+# The root is both a package and the workspace, so cargo gets --workspace throughout.
 
 .DEFAULT_GOAL := help
 CARGO ?= cargo
@@ -10,7 +10,7 @@ export CARGO_TERM_COLOR ?= auto
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
-setup: ## install what the tests need on a Debian machine (Chromium, Node, Redis, nginx, HAProxy), once
+setup: ## install what the tests need on Debian (Chromium, Node, Redis, nginx, HAProxy)
 	@tests/setup.sh
 
 run: ## build and run everything: dashboard, intake, simulated floor
@@ -29,7 +29,7 @@ check: ## formatting, lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
-# Most of a test is waiting: for timers, for Redis, for another process.
+# Tests mostly wait for timers, Redis or other processes, so more of them than cores run at once.
 test-rust: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 test-rust: setup ## unit, property and whole-product tests
 	$(CARGO) test --workspace --all-features
@@ -39,12 +39,12 @@ test-js: setup ## types and unit tests of the browser's modules
 	npm --prefix tests/browser run types
 	npm --prefix tests/browser run unit
 
-# Built as test-rust builds it, with its features: another set of them would be another build of half the tree.
+# The same features as test-rust: another set would build half the tree again.
 test-browser: test-js ## the pages in a real Chromium, against the real binary
 	$(CARGO) test --workspace --all-features --no-run
 	npm --prefix tests/browser run pages
 
-fuzz: setup ## ten minutes of made-up input for each reader of outside bytes, led by coverage
+fuzz: setup ## ten minutes of coverage-guided input for each parser of untrusted bytes
 	@fuzz/run 600
 
 test: check test-rust test-browser ## everything that CI runs
@@ -56,7 +56,7 @@ client: ## the client library as an npm package, in target/npm
 	@cp docs/client.md $(CLIENT_DIR)/README.md
 	@cd $(CLIENT_DIR) && npm pack --silent
 
-shots: setup ## the screenshots of the README, from a running floor
+shots: setup ## the screenshots of the README, from the simulated floor
 	$(CARGO) build
 	npm --prefix tests/browser ci --no-audit --no-fund
 	npm --prefix tests/browser run shots

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The scaled-out system on one machine, as plain processes: Redis (with its append-only file), two collectors (the first
-# simulates a floor), three gateways behind nginx. What runs already is left alone, so starting twice does no harm, and
-# starting again brings back what was killed.
+# Runs the scaled-out system on one machine, as plain processes: Redis (with its append-only file), two collectors (the
+# first simulates a floor), three gateways behind nginx. Running processes are left alone, so starting twice does no harm
+# and restarts the processes that were killed.
 #
 #   deploy/scaled.sh start | stop | status
 #
-# SCALED_DIR     data, logs and process ids; ./ringside-scaled where it is not set
-# SCALED_PORT    nginx; 8080. The gateways are on the next three ports, the collectors on +11 and +12, Redis on +21
-# SCALED_BINARY  the binary; target/release/ringside, built where it is missing
+# SCALED_DIR     folder of data, logs and process ids; default ./ringside-scaled
+# SCALED_PORT    port of nginx; default 8080. The gateways use the next three, the collectors +11 and +12, Redis +21
+# SCALED_BINARY  the binary; default target/release/ringside, built if it is missing
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,7 +15,7 @@ dir=${SCALED_DIR:-$root/ringside-scaled}
 port=${SCALED_PORT:-8080}
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 binary=${SCALED_BINARY:-$root/target/release/ringside}
-# In the order of starting; stopped the other way round.
+# In start order; stopped in reverse.
 roles="redis collector1 collector2 gateway1 gateway2 gateway3 nginx"
 
 fail() {
@@ -32,7 +32,7 @@ port_of() {
     esac
 }
 
-# The process of a role, if it runs. An id that belongs to another program by now is not ours.
+# Prints the process id of a role, if it runs. Ignores an id that another program has by now.
 pid_of() {
     pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
     grep -aqF -e "$dir" -e "127.0.0.1:$(port_of redis)" "/proc/$pid/cmdline" 2>/dev/null || return 1
@@ -53,7 +53,7 @@ is_ready() {
     esac >/dev/null 2>&1
 }
 
-# Waits up to so many seconds for a command to succeed.
+# Waits at most N seconds for a command to succeed: within N COMMAND…
 within() {
     left=$(($1 * 10))
     shift
@@ -64,7 +64,7 @@ within() {
     done
 }
 
-# One that has ended and was not waited for has no arguments any more.
+# A zombie has no arguments any more.
 is_gone() { ! grep -aq . "/proc/$1/cmdline" 2>/dev/null; }
 
 # Starts a role in the background, away from this terminal.
@@ -78,7 +78,7 @@ launch() {
 ringside() {
     role=$1
     shift
-    # Each has a folder of its own: a collector spools there while Redis is away.
+    # Each role has a folder of its own: a collector spools there while Redis is unreachable.
     launch "$role" env RINGSIDE_TRUSTED_PROXIES='["127.0.0.1"]' \
         RINGSIDE_ADMIN_PASSWORD_FILE="$dir/admin-password" RINGSIDE_INGEST_KEY_FILE="$dir/ingest-key" \
         "$binary" "$@" --redis "redis://127.0.0.1:$(port_of redis)/" --listen "127.0.0.1:$(port_of "$role")" \
@@ -87,7 +87,7 @@ ringside() {
 
 nginx_conf() {
     mkdir -p "$dir/nginx"
-    # The very file that is deployed, with this machine's ports and with temporary files that need no root.
+    # The deployed file, with this machine's ports and with temporary folders that need no root.
     sed -e "s/127\.0\.0\.1:8081/127.0.0.1:$(port_of gateway1)/" -e "s/127\.0\.0\.1:8082/127.0.0.1:$(port_of gateway2)/" \
         -e "s/127\.0\.0\.1:8083/127.0.0.1:$(port_of gateway3)/" -e "s/127\.0\.0\.1:8091/127.0.0.1:$(port_of collector1)/" \
         -e "s/127\.0\.0\.1:8092/127.0.0.1:$(port_of collector2)/" -e "s/listen 8080;/listen 127.0.0.1:$port;/" \
@@ -107,7 +107,7 @@ start_one() {
         gateway*) ringside "$1" gateway ;;
         nginx)
             nginx_conf
-            # Root's workers would be another user, who may not see this folder.
+            # Workers of a root nginx run as another user, without access to this folder.
             as=""
             [ "$(id -u)" -ne 0 ] || as="user root;"
             launch nginx nginx -p "$dir/nginx/" -c "$dir/nginx/nginx.conf" -e stderr \
@@ -123,10 +123,10 @@ start() {
     done
     for role in $roles; do
         pid_of "$role" >/dev/null || is_free "$(port_of "$role")" ||
-            fail "port $(port_of "$role") (for $role) is taken; choose other ports with SCALED_PORT=9080, say"
+            fail "port $(port_of "$role") (for $role) is taken; choose other ports, such as SCALED_PORT=9080"
     done
     if [ ! -x "$binary" ]; then
-        [ -z "${SCALED_BINARY:-}" ] || fail "there is no program $binary"
+        [ -z "${SCALED_BINARY:-}" ] || fail "$binary is not an executable file"
         echo "scaled: building $binary"
         (cd "$root" && cargo build --release)
     fi
@@ -136,7 +136,7 @@ start() {
     done
     for role in $roles; do
         pid_of "$role" >/dev/null || start_one "$role"
-        # The gateways make the first account, all together if they like; but Redis has to be there for anything.
+        # Gateways may create the first account concurrently, but all roles need Redis first.
         [ "$role" != redis ] || within 20 is_ready redis || fail "Redis does not answer; see $dir/redis.log"
     done
     for role in $roles; do
@@ -147,7 +147,7 @@ start() {
 
 The dashboard      http://127.0.0.1:$port/   (admin, password in $dir/admin-password)
 Events             http://127.0.0.1:$port/ingest/events   (API key in $dir/ingest-key)
-Kill a gateway     kill -9 \$(cat $dir/gateway1.pid)   and watch the page go on; start brings it back
+Kill a gateway     kill -9 \$(cat $dir/gateway1.pid)   and watch the page continue; start restarts it
 Drain one          kill \$(cat $dir/gateway2.pid)
 Kill an owner      kill -9 \$(cat $dir/collector2.pid)   and the other one takes over
 Logs               $dir/*.log
@@ -160,7 +160,7 @@ stop() {
     for role in $backwards; do
         pid=$(pid_of "$role") || continue
         kill "$pid" 2>/dev/null || continue
-        # A gateway says goodbye to its viewers, a collector writes its checkpoint, Redis its file.
+        # A gateway drains, a collector writes its checkpoint, Redis its file.
         if ! within 25 is_gone "$pid"; then
             echo "scaled: $role did not stop in 25 s and is killed" >&2
             kill -9 "$pid" 2>/dev/null || true
@@ -184,5 +184,5 @@ status() {
 PATH=$PATH:/usr/sbin:/sbin
 case ${1:-} in
     start | stop | status) "$1" ;;
-    *) fail "say start, stop or status" ;;
+    *) fail "usage: deploy/scaled.sh start | stop | status" ;;
 esac
