@@ -15,9 +15,9 @@ use crate::config::{Config, days};
 use crate::console::print_lines;
 use crate::role::Role;
 
-/// Who the audit log says it was.
+/// The user in the audit log.
 const WHO: &str = "configuration";
-/// Who made the first API key, in the engine's registry.
+/// The registry key that says who made the first API key.
 const FIRST_KEY: &str = "installation/first-key";
 /// Which life of the engine it is: a number that is gone once the engine has lost everything.
 const LIFE: &str = "installation/life";

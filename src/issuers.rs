@@ -36,7 +36,7 @@ pub(crate) struct IssuerConfig {
     client_secret: Option<String>,
     /// A file that holds it.
     client_secret_file: Option<PathBuf>,
-    /// What is asked for besides `openid`.
+    /// Scopes to request in addition to `openid`.
     scopes: Option<Vec<String>>,
     /// Ask for claims that the ID token lacks.
     userinfo: Option<bool>,

@@ -64,11 +64,11 @@ enum Command {
     User(access::UserArgs),
     /// Tokens that last, for scripts and wallboards (without --redis stop the running process first)
     Token(access::TokenArgs),
-    /// Who is logged in (without --redis stop the running process first)
+    /// List and end sessions (without --redis stop the running process first)
     Session(access::SessionArgs),
     /// API keys for /ingest/events (without --redis stop the running process first)
     Key(access::KeyArgs),
-    /// Who did what, newest first (without --redis stop the running process first)
+    /// Print the audit log, newest first (without --redis stop the running process first)
     Audit(access::AuditArgs),
     /// Measure this build on this machine: latency, fold, ingest; and more, see its commands
     Bench(bench::BenchArgs),

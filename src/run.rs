@@ -23,7 +23,7 @@ use crate::startup::StartupResponder;
 const STEP_WITHIN: Duration = Duration::from_secs(5);
 /// With fewer open files there are fewer connections than anybody expects.
 const ENOUGH_FILES: u64 = 10_000;
-/// Who waits for the engine says so so often.
+/// How often a process that waits for the engine says so.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// One process, until a signal ends it.
@@ -94,7 +94,7 @@ async fn open(config: &Config, role: Role, startup: &StartupResponder, url: &str
             Node::open(config, role, engine, startup, metrics.clone(), &mut shown).await
         };
         let opened = attempt.await.map_err(|reason| (config.redis.is_some() && is_away(&reason), reason));
-        // What was made up is shown whatever comes next; the address only where somebody will listen.
+        // Generated secrets are shown whatever comes next; the address only if the process will listen.
         let address = address.take_if(|_| !matches!(opened, Err((false, _))));
         print_lines(&address.into_iter().chain(std::mem::take(&mut shown)).collect::<Vec<_>>());
         match opened {
@@ -169,7 +169,7 @@ fn stop_signal() -> CancellationToken {
             _ = terminated.recv() => {}
         }
         told.cancel();
-        // Whoever asks twice does not want to wait for anybody's goodbye. What was acknowledged is safe.
+        // A second signal skips the drain. Acknowledged events are safe.
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}

@@ -28,7 +28,7 @@ pub(crate) struct TailArgs {
     /// The gateway, http:// or https:// (SSL_CERT_FILE names whom to trust) [default: where it is configured to listen]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Who logs in, with the password of RINGSIDE_ADMIN_PASSWORD or RINGSIDE_ADMIN_PASSWORD_FILE
+    /// The user, with the password of RINGSIDE_ADMIN_PASSWORD or RINGSIDE_ADMIN_PASSWORD_FILE
     #[arg(long, default_value = "admin", value_name = "NAME")]
     user: String,
     /// A token, in place of a user and password

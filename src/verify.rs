@@ -27,7 +27,7 @@ const REBUILD: &str = "stop its owner, restore the data from a backup, and repla
 const REPORT: &str = "this is a defect of Ringside: keep a copy of the data and report it";
 const RESET_ROOM: &str = "clients see what the room has; totals are not concerned";
 
-/// What was looked at, and what is wrong.
+/// The checks that were made, and the faults they found.
 #[derive(Debug, Default)]
 struct Report {
     partitions: usize,

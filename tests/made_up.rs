@@ -23,7 +23,7 @@ mod lines;
 #[path = "../fuzz/targets/token.rs"]
 mod token;
 
-/// So many inputs are made up for each target.
+/// Inputs generated for each target.
 const INPUTS: usize = 20_000;
 const SEED: u64 = 5;
 /// Longer ones reach nothing more, and slowly.

@@ -65,7 +65,7 @@ fn each_crate_knows_only_what_it_may() {
         .iter()
         .map(|package| (text(&package["id"]), text(&package["name"])))
         .collect();
-    // Who depends on whom, and whether a crate's tests alone do.
+    // The dependencies of each crate, and whether only its tests have them.
     let mut needs: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
         let of = node["deps"].as_array().unwrap().iter().map(|dep| {
@@ -263,7 +263,7 @@ fn comments_begin_with_a_subject() {
 }
 
 /// Those that were there when the rule came; lower it with each one that goes.
-const COMMENTS_LEFT: usize = 139;
+const COMMENTS_LEFT: usize = 51;
 
 /// The paths in ARCHITECTURE.md, whose last section says where to put new things, exist.
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What was taken reads back from the log as it is, and holds no whole number of anybody.
+/// An accepted event reads back from the log unchanged, and holds no complete phone number.
 fn check(candidate: IncomingEvent) {
     let IncomingEvent { id, at, kind } = candidate;
     assert!((1..=200).contains(&id.as_str().len()));

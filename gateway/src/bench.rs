@@ -33,7 +33,7 @@ const QUEUE_BYTES: usize = 4 << 20;
 /// What a post weighs there besides its body.
 const POST_BYTES: usize = 256;
 
-/// Who publishes load runs: a task for each partition that something was posted to.
+/// Publishes load runs, with a task for each partition in use.
 pub(crate) struct Bench {
     engine: Arc<dyn Engine>,
     holder: String,
@@ -129,7 +129,7 @@ struct Publisher {
     partition: Partition,
     posts: mpsc::UnboundedReceiver<Post>,
     ownership: watch::Sender<Ownership>,
-    /// What is published next, or is on its way just now.
+    /// The batch that is published next or right now.
     waiting: Vec<Post>,
     /// Set where nobody knows whether `waiting` was published: the number of batches before it.
     unsure: Option<u64>,

@@ -83,7 +83,7 @@ pub enum Error {
     /// 413: more than is taken at once.
     #[error("A body has at most {} KiB. Send less at once.", .most_bytes >> 10)]
     TooLarge {
-        /// What is taken.
+        /// The limit.
         most_bytes: usize,
     },
     /// 503: more comes than can be published.

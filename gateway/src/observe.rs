@@ -101,7 +101,7 @@ pub(crate) fn queues((sum, most): (usize, usize)) {
     gauge!("ringside_gateway_queue_bytes_max").set(most as f64);
 }
 
-/// What was found wrong with a room's ring.
+/// A fault of a room's ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gap {
     /// Frames did not come.
@@ -354,7 +354,7 @@ mod tests {
         }
     }
 
-    /// What is logged at this level of a connection that lives as told.
+    /// Returns the log lines, at this level, of a connection with this life.
     fn logged(level: Level, live: impl FnOnce(&mut Connected)) -> Vec<String> {
         let page = Page::default();
         let writer = page.clone();

@@ -90,7 +90,7 @@ routes! {
         GET "/api/metrics/latest" => api::show_latest;
     }
 
-    /// Who has access, and who is connected.
+    /// Access and connections, for admins and auditors.
     admin {
         GET "/admin/connections" => api::list_connections;
         GET "/admin/users" => api::list_users;

@@ -17,7 +17,7 @@ pub(crate) const CORS_PATHS: [&str; 2] = ["/analytics/", "/auth/"];
 /// What an operator can set of a gateway. The defaults are right for a single machine.
 #[derive(Clone)]
 pub struct GatewaySettings {
-    /// Who may do and see what.
+    /// Sign-in, sessions and tokens.
     pub access: AccessSettings,
     /// What the port believes about its clients, and which other origins it serves.
     pub http: HttpSettings,

@@ -8,7 +8,7 @@ use ringside_engine::JournalEntryId;
 use super::{Tenant, with_admin_context};
 use crate::config::Config;
 
-/// So many are read at once.
+/// How many entries are read at once.
 const PAGE: usize = 500;
 
 /// `ringside audit`
@@ -16,7 +16,7 @@ const PAGE: usize = 500;
 pub(crate) struct AuditArgs {
     #[command(flatten)]
     tenant: Tenant,
-    /// So many entries at most
+    /// Print at most N entries
     #[arg(long, default_value_t = 100)]
     limit: usize,
     /// A line of JSON for each

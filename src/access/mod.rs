@@ -31,7 +31,7 @@ pub(crate) use session::session;
 pub(crate) use token::token;
 pub(crate) use user::user;
 
-/// Who the audit log says it was.
+/// The user in the audit log.
 const WHO: &str = "command line";
 
 /// Which tenant a command is about.

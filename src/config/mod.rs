@@ -97,7 +97,7 @@ pub(crate) struct Config {
     pub(crate) drain_ms: u64,
     /// Let operators publish to rooms `bench:{n}`, for load runs. `up` then has no collector: no sources, no intake.
     pub(crate) bench: bool,
-    /// So many live connections a gateway lets in each second.
+    /// Live connections that a gateway admits per second.
     pub(crate) connects_per_second: u32,
     /// A live connection is told to come back after so long, give or take a fifth, in minutes.
     pub(crate) connection_max_minutes: u64,

@@ -23,7 +23,7 @@ pub(crate) struct Kept {
 /// Everything that is known at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// What was acknowledged.
+    /// The acknowledged events.
     pub(crate) truth: Truth,
     /// What the campaigns say.
     pub(crate) counted: BTreeMap<String, Counts>,

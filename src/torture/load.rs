@@ -42,7 +42,7 @@ pub(crate) struct Load {
     pub(crate) rate: u64,
     /// Holds it.
     pub(crate) gate: Arc<Gate>,
-    /// What was acknowledged.
+    /// The acknowledged events.
     pub(crate) truth: Arc<Mutex<Truth>>,
 }
 

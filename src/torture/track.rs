@@ -37,7 +37,7 @@ pub(crate) struct Track {
     pub(crate) silent: u64,
     /// Frames that came again, or behind others that belong after them.
     pub(crate) twice: u64,
-    /// What was wrong, for the report; the first few.
+    /// The first few faults, for the report.
     pub(crate) complaints: Vec<String>,
     /// When its frames of state were made.
     pub(crate) states_at: BTreeSet<i64>,

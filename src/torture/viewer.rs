@@ -25,7 +25,7 @@ pub(crate) type Tracks = Arc<Mutex<BTreeMap<String, Track>>>;
 pub(crate) struct Viewer {
     /// Where it may go.
     pub(crate) gateways: Vec<String>,
-    /// Who it is.
+    /// The user's name.
     pub(crate) token: String,
     /// What it got.
     pub(crate) tracks: Tracks,

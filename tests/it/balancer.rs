@@ -254,7 +254,7 @@ async fn each_balancer_carries_pages_sockets_streams_polls_and_events() {
         let (polled, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(polled, news) }).await.expect("in time");
         assert!(polled.contains(&call), "{polled}");
 
-        // Who it is that gets a password wrong: not the balancer, and not who the client says that it is.
+        // The address that gets a password wrong is neither the balancer's nor the one that the client claims.
         let elsewhere: IpAddr = "127.0.0.2".parse().unwrap();
         let stranger = reqwest::Client::builder().local_address(elsewhere).build().unwrap();
         let wrong = stranger.post(format!("{balancer}/auth/login")).header("x-forwarded-for", "203.0.113.9, 10.0.0.1");

@@ -25,7 +25,7 @@ async fn the_simulated_floor_moves_on_overview_and_campaign() {
     while update["aggregate"]["campaigns"] != 9 || update["point"].is_null() {
         update = socket.next_of("metrics_update", "overview").await;
     }
-    // Whoever comes now gets all rows and full charts at once.
+    // A new client gets all rows and full charts at once.
     let mut late = app.socket(&token).await;
     late.send(json!({"action": "subscribe", "room": "overview"})).await;
     let initial = late.next_of("initial", "overview").await;

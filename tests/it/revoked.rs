@@ -1,4 +1,4 @@
-//! What is taken back on one gateway is gone on the other: two processes, and a Redis between them.
+//! A revocation on one gateway takes effect on the other: two processes, and a Redis between them.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Who is connected to this gateway, for admins: each asked for its rooms only now.
+//! The connections of this gateway, for admins. Each is asked for its rooms only now.
 
 use axum::extract::State;
 use axum::response::Response;

@@ -52,7 +52,7 @@ struct Latest<'a> {
     metrics: Vec<LatestMetric<'a>>,
 }
 
-/// What is left of a metric without its window.
+/// A metric without its window.
 #[derive(Serialize)]
 struct LatestMetric<'a> {
     name: &'a str,

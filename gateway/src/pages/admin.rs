@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::extract::{PageViewer, Query, QueryParams};
 use crate::pages::context::PageContext;
 
-/// So many entries of the audit log are on one page.
+/// Entries of the audit log per page.
 const AUDIT_ROWS: usize = 50;
 
 /// Which list.
@@ -57,7 +57,7 @@ pub(crate) struct AdminPage {
     list: List,
 }
 
-/// What is listed.
+/// The list on the page.
 enum List {
     Users(Vec<UserRow>),
     Tokens(Vec<ApiTokenRow>),
@@ -166,7 +166,7 @@ impl AuditList {
     }
 }
 
-/// What is different between two values: member by member where they are objects.
+/// Returns the difference between two values, member by member if they are objects.
 fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let text = |value: &Value| match value {
         Value::Null => None,

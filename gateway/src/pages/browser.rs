@@ -1,6 +1,6 @@
 //! What a browser calls itself, in a few words: `Firefox on Windows`.
 
-/// What is looked for, in this order: later ones claim to be earlier ones.
+/// Names to look for, in this order: later browsers claim to be earlier ones.
 const BROWSERS: [(&str, &str); 8] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -20,7 +20,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
 ];
-/// So much is shown of what is no browser.
+/// How much is shown of an unknown client's name.
 const OTHER_CHARS: usize = 32;
 
 /// A browser and its system, or the beginning of whatever it is.

@@ -25,7 +25,7 @@ pub(super) struct Chip {
     pub icon: &'static str,
     /// `6.2%`, `0.6 pp`.
     pub text: String,
-    /// What is read out after it.
+    /// Read out after the figure by screen readers.
     pub spoken: &'static str,
 }
 

@@ -12,7 +12,7 @@ use crate::hub::RoomReader;
 pub(crate) struct PageContext {
     /// Reads the rooms that the page shows.
     pub(crate) reader: RoomReader,
-    /// Who may see what.
+    /// Checks who may see what.
     pub(crate) access: Access,
     /// True while a simulator makes data: pages say so.
     pub(crate) demo: Arc<AtomicBool>,

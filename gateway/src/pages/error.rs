@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::extract::offered;
 use crate::pages::context::PageContext;
 
-/// What is below these is for scripts, whatever a browser says that it takes.
+/// Paths below these serve scripts, whatever a browser accepts.
 const FOR_SCRIPTS: [&str; 12] = [
     "/admin",
     "/analytics",

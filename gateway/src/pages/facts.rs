@@ -1,4 +1,4 @@
-//! What is known of a campaign beside its rates: definitions of the abandon rate, facts, and what was strange.
+//! A campaign's facts: the abandon rate by definition, settings, and oddities.
 
 use ringside_model::Timestamp;
 use ringside_wire::{CampaignJson, OdditiesJson, RatioJson};

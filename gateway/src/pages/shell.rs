@@ -1,4 +1,4 @@
-//! What is around every page: who is there, what is wrong, and the frames that the page starts from.
+//! The frame around every page: the user, active alerts, and the frames that the page starts from.
 
 use ringside_access::{Permission, Viewer};
 
@@ -7,7 +7,7 @@ use super::frames::{AlertsInitial, Frames};
 /// The frame around a page.
 #[derive(Debug)]
 pub(super) struct Shell {
-    /// Who is logged in.
+    /// The signed-in user.
     pub user: String,
     /// Their initials.
     pub initials: String,

@@ -10,7 +10,7 @@ const EDGE: f64 = 3.0;
 pub(super) struct Sparkline {
     /// The line.
     pub line: String,
-    /// What is below it.
+    /// The area below the line.
     pub area: String,
     /// The newest point.
     pub end: String,

@@ -1,4 +1,4 @@
-//! Who is let in, and who is asked to come back: by the rate of connects, and by memory.
+//! Admission of live connections, by the rate of connects and by memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who is connected, as an admin sees it: own tenant only, page by page, each with its rooms and cursors.
+//! The list of connections for admins: own tenant only, page by page, each with its rooms and cursors.
 
 use std::collections::BTreeSet;
 

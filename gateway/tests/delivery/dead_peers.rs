@@ -1,4 +1,4 @@
-//! Who is still there: a peer that vanished without a word is found, one that answers is kept however little it says, and
+//! Dead peers: a peer that vanished is found, one that answers pings is kept, and
 //! one that says too much is sent away.
 
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn a_peer_that_vanished_without_a_word_is_found() {
     is_given_up(&floor).await;
     floor.alert(1, None).await;
     proxy.heal();
-    // What was on its way comes, but nobody is at the other end any more.
+    // Bytes in flight still arrive, but the peer is gone.
     while let Ok(frame) = vanished.next().await {
         assert_ne!(frame["type"], "alert", "the gateway had given it up long before");
     }

@@ -121,7 +121,7 @@ async fn a_stream_is_told_when_to_come_back_and_goes_on_elsewhere_from_its_last_
 #[tokio::test]
 async fn who_holds_a_poll_is_answered_at_once_and_who_comes_is_sent_elsewhere() {
     let (floor, faulty) = TestGateway::faulty().await;
-    // So long that the answers below can't come from the end of the drain.
+    // Long enough that the answers below can't come from the end of the drain.
     let (old, address) = serve(floor.engine.clone(), leaving_over(Duration::from_secs(600))).await;
     let token = floor.token().await;
     floor.call("alpha", 1).await;

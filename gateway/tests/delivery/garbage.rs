@@ -12,7 +12,7 @@ use crate::support::client::calls;
 use crate::support::raw_websocket::{BINARY, Bare, CLOSE, Came, FIN, PING, PONG, TEXT, frame, head, short_ping};
 use crate::support::test_gateway::TestGateway;
 
-/// So many connections talk at once, so often.
+/// Connections at once, and rounds.
 const CROWD: usize = 24;
 const CROWDS: u32 = 20;
 
@@ -71,7 +71,7 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
 async fn babble(bare: Bare, bytes: Vec<u8>) {
     let Bare { mut reading, mut writing } = bare;
     let writer = tokio::spawn(async move {
-        // Who was refused need not get all of it away.
+        // A rejected client may fail to send the rest.
         let _ = writing.write_all(&bytes).await;
         let _ = writing.shutdown().await;
         writing

@@ -36,7 +36,7 @@ async fn resume_brings_every_missed_event_in_order_and_ends_with_the_newest_stat
     }
     assert_eq!(statuses, ["s1", "s2", "s3", "s4", "s5"], "all events, and the state after them");
     assert_eq!(client.checker.reached("campaign:alpha"), Some(floor.head("campaign:alpha").await));
-    // Who has seen everything still gets the state: it may have been on its way when the connection broke.
+    // A client that has seen everything still gets the state, which may have been in flight when the connection broke.
     client.resume("campaign:alpha", floor.head("campaign:alpha").await).await;
     assert_eq!(client.until("metrics_update").await["campaign"]["activeCalls"], 5);
 }

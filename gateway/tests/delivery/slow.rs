@@ -1,4 +1,4 @@
-//! Who reads too slowly, beside many who do not: nobody waits for it, it holds little, it is told, and it comes back.
+//! A slow reader beside many fast ones: it delays none, uses little memory, is told, and catches up.
 
 use futures_util::future::join_all;
 use ringside_rig::until;
@@ -161,7 +161,7 @@ async fn one_who_never_reads_is_closed_with_4508_and_counted() {
             Err(code) => break code,
         }
     };
-    // Who reads at last may find the goodbye behind what it had not read, or that it was not waited for.
+    // A late reader may find the close behind its unread frames, or a closed connection.
     assert!([4508, 1006].contains(&code), "{code}");
     long_call(&floor, 121, "").await;
     gets_call(&mut fast, &[LARGE], 121).await;

@@ -1,4 +1,4 @@
-//! Whoever hangs up in the middle has asked all the same: what comes of it is noted like anything else.
+//! A client that disconnects mid-request has still asked: the request completes and is audited.
 
 use std::time::Duration;
 

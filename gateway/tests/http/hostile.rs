@@ -1,4 +1,4 @@
-//! Who only wants to hold connections, or to fill memory through them: refused, cut off, and nobody else notices.
+//! Clients that hold connections or fill memory are rejected or cut off, and others don't notice.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::client::{Client, PATIENCE};
 use crate::support::test_gateway::TestGateway;
 
-/// So long that what is cut in time was not cut by this.
+/// Long enough that an early cut can't come from this limit.
 const LONG: Duration = Duration::from_secs(600);
 
 /// The same gateway on a port with less patience.

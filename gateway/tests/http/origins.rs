@@ -195,7 +195,7 @@ async fn pages_of_origins_listed_for_cors_ask_analytics_and_auth_and_nothing_els
     let (status, headers, _) = ask(&floor, "GET", "/auth/me", &[portal], "").await;
     assert_eq!((status, &headers["access-control-allow-origin"]), (401, &"https://portal.example".parse().unwrap()));
 
-    // Whoever is not listed gets no word of permission, and what caches keep is kept for each origin.
+    // An unlisted origin gets no CORS header, and caches key responses by origin.
     for origin in ["https://evil.example", "http://portal.example", "https://portal.example.evil.example", "null"] {
         let wishes = [("origin", origin), ("access-control-request-method", "GET")];
         for (method, headers) in [("OPTIONS", &wishes[..]), ("GET", &wishes[..1])] {

@@ -1,4 +1,4 @@
-//! What is refused: the sender is told what to do, the operator finds it in the log, and neither reads our insides.
+//! Rejected requests: the sender learns what to do, the operator finds it in the log, and no internals leak.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -93,7 +93,7 @@ async fn every_error_names_the_request_that_it_answers() {
     client.send(json!({ "action": "auth", "token": less, "requestId": "r9" })).await;
     let error = client.until("error").await;
     assert_eq!((&error["code"], &error["requestId"]), (&json!("forbidden_room"), &json!("r9")));
-    // Who gave none gets none.
+    // A request without an id gets none back.
     client.send(json!({ "action": "refresh" })).await;
     assert!(client.until("error").await.get("requestId").is_none());
 }

@@ -35,7 +35,7 @@ use crate::support::raw_websocket;
 use crate::support::stream::Stream;
 use crate::support::test_gateway::{TestGateway, tenant};
 
-/// So much a relay's sockets hold on each side.
+/// Socket buffer of the relay, on each side.
 const RELAYED_BYTES: u32 = 32 << 10;
 
 /// A gateway's port that speaks TLS, with a certificate of its own.

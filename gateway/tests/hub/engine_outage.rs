@@ -50,7 +50,7 @@ async fn watched() -> (TestGateway, Arc<Faulty>, Client) {
         client.subscribe(room).await;
         client.until("initial").await;
     }
-    // What is fresh is not read again anyway; this is about what is not.
+    // Fresh snapshots are not read again anyway; this test needs stale ones.
     floor.numbers("alpha", 5, 42).await;
     floor.call("alpha", 2).await;
     client.until("call_event").await;

@@ -1,6 +1,6 @@
 //! An engine around a real one that loses news, ends subscriptions, changes epochs and lets readers wait, when told to.
 //!
-//! What is published stays published: only what the gateway hears of it is disturbed, as a network would.
+//! Published frames stay published: only their delivery to the gateway is disturbed, as by a network.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -27,9 +27,9 @@ enum Fault {
 pub(crate) enum Away {
     /// It is there.
     No,
-    /// Whoever asks is told so at once.
+    /// Calls fail at once.
     Refuses,
-    /// Whoever asks waits.
+    /// Calls hang.
     Hangs,
 }
 
@@ -109,7 +109,7 @@ impl Faulty {
         self.wrong.refuses.store(refuse, Ordering::SeqCst);
     }
 
-    /// What is taken back can't be written down, while all else can.
+    /// Revocations can't be written, while everything else can.
     pub(crate) fn tell_nobody(&self, untold: bool) {
         self.wrong.untold.store(untold, Ordering::SeqCst);
     }

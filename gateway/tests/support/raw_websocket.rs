@@ -23,7 +23,7 @@ pub(crate) const PONG: u8 = 0xa;
 pub(crate) const FIN: u8 = 0x80;
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-/// So many rows talk at once.
+/// How many rows run at once.
 const ROWS_AT_ONCE: usize = 16;
 
 /// A frame as a client has to send it; `first` is its first byte.
@@ -229,7 +229,7 @@ impl Row {
         self
     }
 
-    /// What is wrong, if anything.
+    /// The fault, if any.
     async fn run(self, address: SocketAddr, token: Arc<str>) -> Option<String> {
         let Bare { mut reading, mut writing } = Bare::open_at(address, &token, &[]).await;
         let mut bytes = self.bytes;
@@ -240,7 +240,7 @@ impl Row {
         }
         let writer = tokio::spawn(async move {
             for piece in bytes.chunks(self.pieces.min(bytes.len())) {
-                // Who was refused need not get all of it away.
+                // A rejected client may fail to send the rest.
                 if writing.write_all(piece).await.is_err() {
                     break;
                 }

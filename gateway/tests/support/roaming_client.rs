@@ -31,7 +31,7 @@ pub(crate) struct Reached {
     /// The newest event that it got or, after a reset, was shown.
     pub(crate) event: u64,
     pub(crate) state: u64,
-    /// So many resets it was told, each followed by an `initial`.
+    /// How many resets it got, each followed by an `initial`.
     pub(crate) resets: u64,
     /// True between a reset and its `initial`.
     begins_anew: bool,

@@ -16,9 +16,9 @@ use super::frame::{Sight, look};
 use super::tally::{Run, Tally};
 use super::wire::{Answer, Cut, Item, Reader, answer, head, message, polled};
 
-/// Who is not connected by then is refused.
+/// A client that is not connected by then counts as refused.
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
-/// What is read at once.
+/// How much is read at once.
 const READ_BYTES: usize = 64 << 10;
 /// What a slow client reads in a second, and what its system keeps for it meanwhile.
 const SLOW_BYTES_PER_S: usize = 1 << 10;

@@ -9,7 +9,7 @@ pub(super) enum Sight {
     Initial,
     /// A frame of the load run, the `seq`th of its room, posted at `posted_us` of the bench's clock.
     Bench { seq: u64, posted_us: u64 },
-    /// So many are told to be left out.
+    /// Events that the frame announces as skipped.
     Skipped(u64),
     /// All that is missing is told to be.
     Reset,

@@ -73,7 +73,7 @@ pub(crate) struct RelayArgs {
     /// Connects a second [default: as fast as they are let in, 64 at once]
     #[arg(long)]
     connect_rate: Option<f64>,
-    /// Who logs in at --url
+    /// The user that signs in at --url
     #[arg(long, default_value = "admin")]
     user: String,
     /// Their password

@@ -1,6 +1,6 @@
 //! Posts frames at a fixed rate, whatever becomes of them: over a few connections, each with its own share of the rooms.
 //!
-//! What is due is written at once, without waiting for answers; those are read beside it. A post that was refused is no
+//! Due posts are written at once; responses are read concurrently. A post that was refused is no
 //! frame that could be lost, and is counted by its room.
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) payload_bytes: usize,
 }
 
-/// What was posted.
+/// The posts of a run.
 #[derive(Debug, Default)]
 pub(super) struct Posted {
     /// Of each room, the frames that were taken.

@@ -111,7 +111,7 @@ impl Tally {
         self.next = seq + 1;
     }
 
-    /// So many are told to be left out.
+    /// Events that the gateway announced as skipped.
     pub(super) fn skip(&mut self, count: u64) {
         self.told += count;
     }

@@ -14,7 +14,7 @@ use super::{Admin, Reviewer, list_answer, read_body, read_scope};
 use crate::error::Error;
 use crate::extract::{Body, Path};
 
-/// So long a token may last at most; one without an end says so.
+/// The longest life of a token that has an end.
 const MOST_DAYS: u32 = 3_650;
 
 /// A token, without its text.

@@ -19,9 +19,9 @@ use crate::extract::{Query, QueryParams};
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
-/// So many are read from the engine at once.
+/// How many entries are read from the engine at once.
 const CHUNK: usize = 500;
-/// So many are looked through for one page; who filters for something rare gets a shorter page and goes on from there.
+/// How many entries are scanned for one page. A filter for something rare gets a shorter page and continues from there.
 const LOOKED_THROUGH: usize = 20_000;
 
 /// Which entries are wanted.
@@ -29,7 +29,7 @@ const LOOKED_THROUGH: usize = 20_000;
 pub(crate) struct AuditFilter {
     /// Somebody whose name has this in it.
     pub(crate) who: Option<String>,
-    /// What was done, or how that begins: `user` is `user.add`, `user.grant`…
+    /// The action, or its beginning: `user` matches `user.add`, `user.grant`…
     pub(crate) what: Option<String>,
     /// True for what was done, false for what was refused.
     pub(crate) done: Option<bool>,

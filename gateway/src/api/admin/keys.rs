@@ -14,7 +14,7 @@ use super::{Admin, Reviewer, list_answer, read_body};
 use crate::error::Error;
 use crate::extract::{Body, Path};
 
-/// So much of a key's id names it here.
+/// How much of a key's id names it here.
 const ID_CHARS: usize = 12;
 const NAME_CHARS: usize = 64;
 

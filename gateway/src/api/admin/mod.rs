@@ -1,4 +1,4 @@
-//! Who has access, for admins to change and for auditors to read: users, tokens, API keys, logins, and who did what.
+//! Access, for admins to change and auditors to read: users, tokens, API keys, sessions, audit log.
 //!
 //! All of it is the viewer's own tenant's, and nothing here tells whether another tenant has something of the name, but for
 //! one thing: an account's name is the installation's, so whoever adds one is told that a name is taken, wherever. What
@@ -93,7 +93,7 @@ fn read_body<T: DeserializeOwned>(body: &Bytes, wanted: &str) -> Result<T, Error
 /// Campaigns as somebody asked for them.
 fn read_scope(campaigns: &CampaignsJson) -> Result<Scope, Error> {
     match campaigns.scope() {
-        // Whoever sees no campaign needs no access, and an empty list is a slip more often than a wish.
+        // A user without campaigns needs no access, and an empty list is more often a slip than a wish.
         Some(Scope::Only(ids)) if ids.is_empty() => {
             Err(Error::BadRequest("campaigns is an empty list. Give \"*\" for all, or the ids of some.".to_owned()))
         }

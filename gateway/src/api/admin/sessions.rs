@@ -13,7 +13,7 @@ use super::{Admin, Reviewer, list_answer};
 use crate::error::Error;
 use crate::extract::Path;
 
-/// So much of a login's id names it here: too little to be one.
+/// How much of a session's id names it here: too little to use it.
 const ID_CHARS: usize = 12;
 /// And so much is enough to name it.
 const LEAST_ID_CHARS: usize = 8;

@@ -117,7 +117,7 @@ pub(crate) async fn change_user(
     if locks || demotes(&here, &wanted) {
         Accounts::require_other_admin(engine, &name, tenant).await.map_err(error_of)?;
     }
-    // What is said of oneself is what was there a moment ago: it must not undo what another admin says now.
+    // An admin's own entry shows the state of a moment ago. It must not undo what another admin changes now.
     if !own && (role.is_some() || scope.is_some()) {
         let (before, after) = Accounts::amend(engine, &name, tenant, amend).await.map_err(error_of)?;
         if demotes(&before, &after) && !has_admin(engine, tenant).await? {
@@ -188,7 +188,7 @@ pub(crate) async fn end_logins(
     let ids: Vec<&str> = sessions.iter().filter(|session| session.user == name).map(|s| s.id.as_str()).collect();
     let account = match find(engine, tenant, &name).await {
         Ok((account, _)) => Some(account),
-        // Who is here by an issuer's word has no account.
+        // A user of another issuer has no account.
         Err(_) if !ids.is_empty() => None,
         Err(error) => return Err(error),
     };
